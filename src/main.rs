@@ -1,0 +1,2 @@
+//! Parse, run, print the error, return the exit code.
+fn main() {}
