@@ -1,1 +1,5 @@
 //! The script room.
+
+pub mod api;
+pub mod argument;
+pub mod plain;
