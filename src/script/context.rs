@@ -16,6 +16,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use mlua::Lua;
 use tokio::time::Instant;
 
+use super::api::data::DataCache;
+use super::api::ledger::Ledgers;
+use super::api::shared::Shared;
 use super::log::Log;
 use super::plain::Plain;
 
@@ -40,7 +43,6 @@ pub struct Source {
 type Kept = Arc<dyn Any + Send + Sync>;
 
 /// What every Lua state of one run shares.
-#[derive(Debug)]
 pub struct World {
     /// The script and what it was given.
     pub source: Source,
@@ -48,6 +50,12 @@ pub struct World {
     pub begin: OnceLock<Instant>,
     /// What `setup` returned; set once, before any worker's users run.
     pub setup: OnceLock<Plain>,
+    /// Counters, maps, queues and barriers by name.
+    pub shared: Shared,
+    /// Data files read so far.
+    pub data: DataCache,
+    /// The ledgers by name.
+    pub ledgers: Ledgers,
     /// What scripts wrote with `loadrun.log` and `print`.
     pub log: Log,
     /// Addresses of declared services by name; an address is set when its service is ready.
@@ -63,6 +71,9 @@ impl World {
             source,
             begin: OnceLock::new(),
             setup: OnceLock::new(),
+            shared: Shared::default(),
+            data: DataCache::default(),
+            ledgers: Ledgers::default(),
             log: Log::default(),
             services: Mutex::default(),
             kept: Mutex::default(),
@@ -102,7 +113,6 @@ impl World {
 }
 
 /// What one Lua state has on the Rust side; in Lua's application data as `Rc<Context>`.
-#[derive(Debug)]
 pub struct Context {
     /// The run this state is part of.
     pub world: Arc<World>,

@@ -5,10 +5,11 @@
 //! States share nothing but the [`World`].
 
 pub mod api;
+pub mod argument;
 mod context;
 mod log;
 mod options;
-mod plain;
+pub mod plain;
 mod traceback;
 
 pub use context::{Context, Source, UserState, World};

@@ -8,3 +8,10 @@
 //! * `Context::of(lua)?` - the state; `.world.kept::<T>(name, make)` - the one `T` of the run;
 //! * `misuse(lua, "...")` - an error at the caller's line; `Options` - the reader of option tables;
 //! * async functions check their arguments before the first await, so errors have the caller's line.
+
+pub mod crypto;
+pub mod data;
+pub mod json;
+pub mod ledger;
+pub mod rand;
+pub mod shared;

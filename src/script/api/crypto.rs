@@ -1,0 +1,7 @@
+//! `loadrun.crypto`.
+use mlua::{Lua, Value};
+
+/// The module table.
+pub fn module(_lua: &Lua) -> mlua::Result<Value> {
+    todo!()
+}
