@@ -5,7 +5,7 @@
 //! States share nothing but the [`World`].
 
 pub mod api;
-pub mod argument;
+mod call;
 mod context;
 mod log;
 mod options;
@@ -14,4 +14,4 @@ mod traceback;
 
 pub use context::{Context, Source, UserState, World};
 pub use log::{Level, Line, Log};
-pub use plain::Plain;
+pub use plain::{Plain, PlainError};

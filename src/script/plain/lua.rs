@@ -1,28 +1,23 @@
 //! Between Lua values and plain data.
 
-use mlua::{Lua, Table, Value};
+use mlua::{Lua, LuaString, Table, Value};
 
 use super::{Plain, PlainError, View};
 
 /// Tables nested deeper than this are refused rather than followed onto the end of the stack.
 const DEPTH_LIMIT: usize = 128;
 
-/// The registry's name of the metatable that marks an empty table as a list.
+/// The name of the metatable that marks an empty table as a list.
 const LIST_MARK: &str = "loadrun.list";
 
 impl Plain {
     /// Takes a value out of Lua. A [`View`] gives the data it looks at, without a copy.
-    pub fn from_lua(lua: &Lua, value: &Value) -> Result<Plain, PlainError> {
-        Taking {
-            lua,
-            path: Vec::new(),
-            tables: Vec::new(),
-        }
-        .value(value)
+    pub fn read(value: &Value) -> Result<Plain, PlainError> {
+        Taking { path: Vec::new(), tables: Vec::new() }.value(value)
     }
 
     /// Makes the value in a Lua state, with tables of its own.
-    pub fn to_lua(&self, lua: &Lua) -> mlua::Result<Value> {
+    pub fn write(&self, lua: &Lua) -> mlua::Result<Value> {
         Ok(match self {
             Plain::Nil => Value::Nil,
             Plain::Null => Value::NULL,
@@ -34,14 +29,14 @@ impl Plain {
             Plain::List(items) => {
                 let table = lua.create_table_with_capacity(items.len(), 0)?;
                 for (index, item) in items.iter().enumerate() {
-                    table.raw_set(index + 1, item.to_lua(lua)?)?;
+                    table.raw_set(index + 1, item.write(lua)?)?;
                 }
                 Value::Table(table)
             }
             Plain::Map(entries) => {
                 let table = lua.create_table_with_capacity(0, entries.len())?;
                 for (key, item) in entries {
-                    table.raw_set(key.to_lua(lua)?, item.to_lua(lua)?)?;
+                    table.raw_set(key.write(lua)?, item.write(lua)?)?;
                 }
                 Value::Table(table)
             }
@@ -56,7 +51,7 @@ pub fn mark_as_list(lua: &Lua, table: Option<Table>) -> mlua::Result<Table> {
         Some(mark) => mark,
         None => {
             let mark = lua.create_table()?;
-            mark.raw_set("__name", "list")?;
+            mark.raw_set("__name", LIST_MARK)?;
             lua.set_named_registry_value(LIST_MARK, &mark)?;
             mark
         }
@@ -72,14 +67,13 @@ enum Step {
 }
 
 /// The way down from the outermost value.
-struct Taking<'a> {
-    lua: &'a Lua,
+struct Taking {
     path: Vec<Step>,
     /// The tables on the way, by address.
     tables: Vec<*const std::ffi::c_void>,
 }
 
-impl Taking<'_> {
+impl Taking {
     fn value(&mut self, value: &Value) -> Result<Plain, PlainError> {
         match value {
             Value::Nil => Ok(Plain::Nil),
@@ -109,7 +103,7 @@ impl Taking<'_> {
         let length = table.raw_len();
         let taken = if length > 0 && keys(table) == length {
             self.list(table, length)
-        } else if length == 0 && keys(table) == 0 && is_marked(self.lua, table) {
+        } else if length == 0 && keys(table) == 0 && is_marked(table) {
             Ok(Plain::list([]))
         } else {
             self.map(table)
@@ -169,12 +163,9 @@ fn keys(table: &Table) -> usize {
     table.pairs::<Value, Value>().count()
 }
 
-fn is_marked(lua: &Lua, table: &Table) -> bool {
-    let mark = lua
-        .named_registry_value::<Option<Table>>(LIST_MARK)
-        .ok()
-        .flatten();
-    mark.is_some() && table.metatable() == mark
+fn is_marked(table: &Table) -> bool {
+    let name = table.metatable().and_then(|mark| mark.raw_get::<LuaString>("__name").ok());
+    name.is_some_and(|name| name == LIST_MARK)
 }
 
 fn handle_name(data: &mlua::AnyUserData) -> String {

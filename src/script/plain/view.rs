@@ -10,7 +10,7 @@ use mlua::{Lua, MetaMethod, UserData, UserDataMethods, Value};
 use super::Plain;
 
 /// The userdata through which a script reads a list or map that belongs to the whole process.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct View(Plain);
 
 impl View {
@@ -20,7 +20,7 @@ impl View {
             Plain::List(_) | Plain::Map(_) => lua
                 .create_userdata(View(plain.clone()))
                 .map(Value::UserData),
-            scalar => scalar.to_lua(lua),
+            scalar => scalar.write(lua),
         }
     }
 
@@ -51,10 +51,10 @@ impl View {
         }
     }
 
-    fn find(&self, lua: &Lua, key: &Value) -> Option<&Plain> {
+    fn find(&self, key: &Value) -> Option<&Plain> {
         match &self.0 {
             Plain::List(_) => self.item(key.as_integer()?),
-            Plain::Map(entries) => entries.find(&Plain::from_lua(lua, key).ok()?),
+            Plain::Map(entries) => entries.find(&Plain::read(key).ok()?),
             _ => None,
         }
     }
@@ -66,7 +66,7 @@ impl View {
                 Ok((Value::Integer(at as i64 + 1), View::of(lua, &items[at])?))
             }
             Plain::Map(entries) => match entries.iter().nth(at) {
-                Some((key, item)) => Ok((key.to_lua(lua)?, View::of(lua, item)?)),
+                Some((key, item)) => Ok((key.write(lua)?, View::of(lua, item)?)),
                 None => Ok((Value::Nil, Value::Nil)),
             },
             _ => Ok((Value::Nil, Value::Nil)),
@@ -77,7 +77,7 @@ impl View {
 impl UserData for View {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_meta_method(MetaMethod::Index, |lua, this, key: Value| {
-            this.find(lua, &key)
+            this.find(&key)
                 .map_or(Ok(Value::Nil), |found| View::of(lua, found))
         });
         methods.add_meta_method(MetaMethod::NewIndex, |_, _, _: (Value, Value)| {
