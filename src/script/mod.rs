@@ -9,7 +9,7 @@ mod call;
 mod context;
 mod log;
 mod options;
-mod plain;
+pub mod plain;
 mod traceback;
 
 pub use context::{Context, Source, UserState, World};
