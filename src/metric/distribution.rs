@@ -183,21 +183,20 @@ impl Merge for Distribution {
         self.max = self.max.max(other.max);
         self.count += other.count;
         self.sum += other.sum;
-        let (mut buckets, mut counts) = (Vec::new(), Vec::new());
-        let (mut left, mut right) = (self.filled().peekable(), other.filled().peekable());
-        loop {
-            let (bucket, count) = match (left.peek().copied(), right.peek().copied()) {
-                (Some((a, m)), Some((b, n))) if a == b => (a, m + n),
-                (Some(a), Some(b)) => a.min(b),
-                (Some(only), None) | (None, Some(only)) => only,
-                (None, None) => break,
-            };
-            left.next_if(|next| next.0 == bucket);
-            right.next_if(|next| next.0 == bucket);
-            buckets.push(bucket);
-            counts.push(count);
+        let room = self.buckets.len() + other.buckets.len();
+        let (mut buckets, mut counts) = (Vec::with_capacity(room), Vec::with_capacity(room));
+        let (mut i, mut j) = (0, 0);
+        while let (Some(a), Some(b)) = (self.buckets.get(i), other.buckets.get(j)) {
+            let (ours, theirs) = (a <= b, b <= a);
+            buckets.push(*a.min(b));
+            counts.push(u64::from(ours) * self.counts[i] + u64::from(theirs) * other.counts[j]);
+            i += usize::from(ours);
+            j += usize::from(theirs);
         }
-        drop((left, right));
+        for (rest, from) in [(&*self, i), (other, j)] {
+            buckets.extend_from_slice(&rest.buckets[from..]);
+            counts.extend_from_slice(&rest.counts[from..]);
+        }
         (self.buckets, self.counts) = (buckets, counts);
     }
 }
@@ -410,15 +409,6 @@ mod tests {
         }
 
         #[test]
-        fn saving_and_loading_loses_nothing(values in values()) {
-            let saved = of(&values);
-            let json = serde_json::to_string(&saved).unwrap();
-            let loaded: Distribution = serde_json::from_str(&json).unwrap();
-            prop_assert!((loaded.mean() - saved.mean()).abs() <= saved.mean() * 1e-12);
-            prop_assert_eq!(Distribution { sum: saved.sum, ..loaded }, saved);
-        }
-
-        #[test]
         fn the_share_at_a_quantile_is_at_least_that_quantile(
             values in values(), q in 0.0..1.0_f64
         ) {
@@ -426,6 +416,20 @@ mod tests {
             let distribution = of(&values);
             prop_assert!(distribution.share_at_most(distribution.quantile(q)) >= q - 1e-12);
             prop_assert!(distribution.share_at_most(u64::MAX) >= 1.0);
+        }
+    }
+
+    proptest! {
+        // Saving builds the crate's histogram, all its empty buckets included: fewer cases do.
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn saving_and_loading_loses_nothing(values in values()) {
+            let saved = of(&values);
+            let json = serde_json::to_string(&saved).unwrap();
+            let loaded: Distribution = serde_json::from_str(&json).unwrap();
+            prop_assert!((loaded.mean() - saved.mean()).abs() <= saved.mean() * 1e-12);
+            prop_assert_eq!(Distribution { sum: saved.sum, ..loaded }, saved);
         }
     }
 }

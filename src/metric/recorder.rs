@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::sync::Arc;
 
-use super::{Accumulator, Distribution, Gauge, Kind, Merge, Metric, Series, Tags, Total};
+use super::{Accumulator, Distribution, Gauge, Kind, Metric, Series, Tags, Total};
 
 /// Series a recorder keeps apart.
 pub const SERIES_LIMIT: usize = 1000;
@@ -198,12 +198,10 @@ impl Seconds {
         self.second = second;
     }
 
+    /// All of them. The one at hand is never among the others as well.
     fn by_second(mut self) -> BTreeMap<u32, Distribution> {
         if !self.current.is_empty() {
-            self.others
-                .entry(self.second)
-                .or_default()
-                .merge(&self.current);
+            self.others.insert(self.second, self.current);
         }
         self.others
     }

@@ -38,10 +38,16 @@ impl ScriptError {
     pub fn new(error: &Error, source: &Source) -> Self {
         let (text, frames) = unwrapped(error);
         let (prefix, rest) = split_place(&text);
-        let traceback: Vec<String> =
-            frames.iter().filter(|frame| own(frame)).map(|frame| source.shown(frame)).collect();
+        let traceback: Vec<String> = frames
+            .iter()
+            .filter(|frame| own(frame))
+            .map(|frame| source.shown(frame))
+            .collect();
         let at = prefix.filter(|(chunk, _)| own(chunk)).or_else(|| {
-            frames.iter().find(|frame| own(frame)).and_then(|frame| split_frame(frame))
+            frames
+                .iter()
+                .find(|frame| own(frame))
+                .and_then(|frame| split_frame(frame))
         });
         let (what, hint) = match rest.split_once(HINT) {
             Some((what, hint)) => (what, Some(hint.to_owned())),
@@ -49,7 +55,10 @@ impl ScriptError {
         };
         Self {
             what: what.to_owned(),
-            at: at.map(|(chunk, line)| Place { file: source.shown(chunk), line }),
+            at: at.map(|(chunk, line)| Place {
+                file: source.shown(chunk),
+                line,
+            }),
             hint,
             traceback,
         }
@@ -57,12 +66,21 @@ impl ScriptError {
 
     /// An error without a line.
     pub fn plain(what: impl Into<String>) -> Self {
-        Self { what: what.into(), at: None, hint: None, traceback: Vec::new() }
+        Self {
+            what: what.into(),
+            at: None,
+            hint: None,
+            traceback: Vec::new(),
+        }
     }
 
     /// The same as a reason for which the run cannot start.
     pub fn into_problem(self) -> Problem {
-        Problem { what: self.what, at: self.at, hint: self.hint }
+        Problem {
+            what: self.what,
+            at: self.at,
+            hint: self.hint,
+        }
     }
 }
 
@@ -116,7 +134,9 @@ impl Errors {
 
     /// Scenario, error and count of every place.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &ScriptError, u64)> {
-        self.kept.iter().map(|((_, scenario), (error, count))| (scenario.as_str(), error, *count))
+        self.kept
+            .iter()
+            .map(|((_, scenario), (error, count))| (scenario.as_str(), error, *count))
     }
 
     /// How many errors happened, those that were not kept included.
@@ -139,7 +159,11 @@ pub fn misuse(lua: &Lua, what: impl Display) -> Error {
 pub fn caller(lua: &Lua) -> Option<(String, u32)> {
     for level in 0.. {
         let frame = lua.inspect_stack(level, |frame| {
-            let chunk = frame.source().short_src.map(Cow::into_owned).unwrap_or_default();
+            let chunk = frame
+                .source()
+                .short_src
+                .map(Cow::into_owned)
+                .unwrap_or_default();
             (chunk, frame.current_line())
         })?;
         if let (chunk, Some(line)) = frame
@@ -179,7 +203,14 @@ fn unwrapped(error: &Error) -> (String, Vec<String>) {
     match error {
         Error::CallbackError { traceback, cause } => {
             let (text, frames) = unwrapped(cause);
-            (text, if frames.is_empty() { frames_of(traceback) } else { frames })
+            (
+                text,
+                if frames.is_empty() {
+                    frames_of(traceback)
+                } else {
+                    frames
+                },
+            )
         }
         Error::WithContext { context, cause } => {
             let (text, frames) = unwrapped(cause);
@@ -192,7 +223,10 @@ fn unwrapped(error: &Error) -> (String, Vec<String>) {
         Error::SyntaxError { message, .. } => (message.clone(), Vec::new()),
         Error::MemoryError(_) => {
             let limit = super::vm::MEMORY_LIMIT >> 30;
-            (format!("out of memory: a Lua state may hold {limit} GiB"), Vec::new())
+            (
+                format!("out of memory: a Lua state may hold {limit} GiB"),
+                Vec::new(),
+            )
         }
         other => (other.to_string(), Vec::new()),
     }
@@ -201,7 +235,10 @@ fn unwrapped(error: &Error) -> (String, Vec<String>) {
 /// The lines of a traceback, trimmed.
 fn frames_of(traceback: &str) -> Vec<String> {
     let lines = traceback.lines().map(str::trim);
-    lines.filter(|line| !line.is_empty() && *line != "stack traceback:").map(str::to_owned).collect()
+    lines
+        .filter(|line| !line.is_empty() && *line != "stack traceback:")
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Does this chunk name, or frame that begins with one, belong to the script itself?
@@ -213,7 +250,10 @@ fn own(chunk: &str) -> bool {
 fn split_place(text: &str) -> (Option<(&str, u32)>, &str) {
     let mut from = 0;
     while let Some(colon) = text[from..].find(':').map(|at| from + at) {
-        let digits = text[colon + 1..].bytes().take_while(u8::is_ascii_digit).count();
+        let digits = text[colon + 1..]
+            .bytes()
+            .take_while(u8::is_ascii_digit)
+            .count();
         let end = colon + 1 + digits;
         if digits > 0 && text[end..].starts_with(": ") && !text[..colon].contains('\n') {
             let line = text[colon + 1..end].parse().ok();

@@ -14,7 +14,10 @@ pub struct Body {
 impl Body {
     /// Bytes, and what they are.
     pub fn new(bytes: impl Into<Bytes>, content_type: Option<&str>) -> Self {
-        Self { bytes: bytes.into(), content_type: content_type.map(str::to_owned) }
+        Self {
+            bytes: bytes.into(),
+            content_type: content_type.map(str::to_owned),
+        }
     }
 }
 
