@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::Balance;
 use crate::metric::{Kind, Metric, Point, Tags, Total, Unit};
-use crate::plan::Plan;
+use crate::plan::{Place, Plan};
 
 /// The format of `outcome.json`; raised when a field changes its meaning or goes.
 pub const SCHEMA: u32 = 1;
@@ -259,8 +259,12 @@ pub struct FailureSample {
 /// A place in the script that raised an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScriptErrorSample {
-    /// What Lua said, with `file:line` where it is known.
+    /// What was raised.
     pub message: String,
+    /// The line of the script that raised it, where that is known.
+    pub place: Option<Place>,
+    /// What to do about it, where that is known.
+    pub hint: Option<String>,
     /// The script's own frames, innermost first.
     pub traceback: Vec<String>,
     /// Scenario the first one happened in.

@@ -11,11 +11,11 @@ use super::validity::{self, Evidence};
 use crate::ledger::{Balance, Ledger};
 use crate::metric::{Metric, Tags, Total};
 use crate::outcome::{
-    Environment, Generator, Grade, LogLine, Outcome, Run, SCHEMA, ScenarioOutcome, SeriesOutcome,
-    Verdict, exit_code,
+    Environment, FailureSample, Generator, Grade, LogLine, Outcome, Run, SCHEMA, ScenarioOutcome,
+    ScriptErrorSample, SeriesOutcome, Verdict, exit_code,
 };
 use crate::plan::Plan;
-use crate::script::{Vm, World};
+use crate::script::{Errors, Vm, World};
 
 /// How the run ended.
 pub struct Ending {
@@ -102,8 +102,8 @@ pub fn outcome(close: &Close<'_>, ending: Ending) -> Outcome {
         thresholds,
         scenarios: scenarios(close),
         series: series(close),
-        failures: close.world.failures(),
-        script_errors: close.world.script_errors(),
+        failures: failures(close),
+        script_errors: script_errors(close),
         ledgers: balances(close.world),
         generator: Generator {
             cpu: ending.load.cpu.as_secs_f64(),
@@ -173,8 +173,8 @@ fn verdicts(close: &Close<'_>, elapsed: Duration) -> Vec<Verdict> {
 
 fn scenarios(close: &Close<'_>) -> Vec<ScenarioOutcome> {
     let told = close.plan.scenarios.iter().enumerate().map(|(at, scenario)| {
-        let counts = close.collector.counts(at);
-        let ended = counts.begun.zip(counts.ended);
+        let share = close.collector.share(at);
+        let (counts, ended) = (share.counts, share.begun.zip(share.ended));
         ScenarioOutcome {
             name: scenario.name.to_string(),
             closed: scenario.closed(),
@@ -201,6 +201,42 @@ fn series(close: &Close<'_>) -> Vec<SeriesOutcome> {
         points: summary.points(series).to_vec(),
     });
     told.collect()
+}
+
+/// One example a kind of failure, counted over all workers.
+fn failures(close: &Close<'_>) -> Vec<FailureSample> {
+    let mut merged: Vec<FailureSample> = Vec::new();
+    for sample in close.collector.ended().iter().flat_map(|ended| &ended.failures) {
+        let same = |known: &&mut FailureSample| {
+            (&known.scenario, &known.name, &known.kind)
+                == (&sample.scenario, &sample.name, &sample.kind)
+        };
+        match merged.iter_mut().find(same) {
+            Some(known) => known.count += sample.count,
+            None => merged.push(sample.clone()),
+        }
+    }
+    merged.sort_by(|a, b| (&a.name, &a.kind, &a.scenario).cmp(&(&b.name, &b.kind, &b.scenario)));
+    merged
+}
+
+/// One traceback a distinct place, counted over all workers; the most frequent first.
+fn script_errors(close: &Close<'_>) -> Vec<ScriptErrorSample> {
+    let mut all = Errors::default();
+    for ended in close.collector.ended() {
+        all.merge(&ended.errors);
+    }
+    let told = all.iter().map(|(scenario, error, count)| ScriptErrorSample {
+        message: error.what.clone(),
+        place: error.at.clone(),
+        hint: error.hint.clone(),
+        traceback: error.traceback.clone(),
+        scenario: scenario.to_owned(),
+        count,
+    });
+    let mut told: Vec<_> = told.collect();
+    told.sort_by_key(|error| std::cmp::Reverse(error.count));
+    told
 }
 
 fn log(close: &Close<'_>) -> Vec<LogLine> {

@@ -12,7 +12,7 @@ use super::collector::Collector;
 use super::progress::{Progress, Stage};
 use super::worker::{self, Gates, Message, Orders};
 use super::{EngineError, Options, signals};
-use crate::executor::{Halt, Stripe};
+use crate::executor::{Halt, Stop, Stripe};
 use crate::outcome::Outcome;
 use crate::plan::{Load, Plan};
 use crate::script::{Loaded, Vm, World};
@@ -29,7 +29,7 @@ pub async fn run(
     options: Options,
     progress: watch::Sender<Progress>,
 ) -> Result<Outcome, EngineError> {
-    let (halt, _) = watch::channel(Halt::Run);
+    let (halt, stop) = Stop::channel();
     let listening = tokio::task::spawn_local(signals::listen(halt.clone()));
     let mut services = Vec::new();
     let conductor = Conductor {
@@ -39,6 +39,7 @@ pub async fn run(
         options,
         progress,
         halt,
+        stop,
     };
     let outcome = conductor.conduct(&mut services).await;
     for service in services {
@@ -55,6 +56,7 @@ struct Conductor {
     options: Options,
     progress: watch::Sender<Progress>,
     halt: watch::Sender<Halt>,
+    stop: Stop,
 }
 
 impl Conductor {
@@ -135,7 +137,7 @@ impl Conductor {
             world: Arc::clone(&self.world),
             plan: Arc::clone(&self.plan),
             begin: begins,
-            halt: self.halt.subscribe(),
+            stop: self.stop.clone(),
             gates: Arc::new(Gates::new(&self.plan, of)),
             out,
         };
@@ -157,6 +159,7 @@ impl Conductor {
             tokio::select! {
                 message = messages.recv() => match message {
                     Some(Message::Second(heard)) => collector.absorb(*heard),
+                    Some(Message::Ended(ended)) => collector.close(*ended),
                     Some(message) => refused(message)?,
                     None => return Ok(aborted_by),
                 },
@@ -247,7 +250,7 @@ async fn all_ready(
 /// Every message but a second means that the run cannot go on.
 fn refused(message: Message) -> Result<(), EngineError> {
     match message {
-        Message::Ready | Message::Second(_) => Ok(()),
+        Message::Ready | Message::Second(_) | Message::Ended(_) => Ok(()),
         Message::Refused(problems) => Err(EngineError::Worker(problems)),
         Message::Failed(what) => Err(EngineError::System(what)),
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::metric::{Distribution, Total};
+use crate::metric::{Distribution, Merge, Total};
 use crate::outcome::{Outcome, SeriesOutcome};
 
 /// One operation of one scenario: its calls, their times and how they failed.

@@ -14,7 +14,7 @@ use tabled::settings::object::Columns;
 use tabled::settings::{Alignment, Modify, Padding, Style as Lines};
 
 use super::operations::{self, Operation};
-use crate::metric::{Distribution, Total};
+use crate::metric::{self, Distribution, Merge, Total};
 use crate::outcome::{Grade, Outcome, RunVerdict, ScenarioOutcome};
 use crate::units::{Bytes, show_duration};
 
@@ -165,13 +165,13 @@ fn trends(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     let own = |name: &str| outcome.plan.metrics.iter().any(|metric| &*metric.name == name);
     let rows = outcome.series.iter().filter(|series| own(&series.metric)).map(|series| {
         let tags: Vec<_> = series.tags.iter().map(|(k, v)| format!("{k}={v}")).collect();
-        let definition = series.definition();
+        let show = |value| metric::show(series.unit, series.kind, value);
         let value = match &series.total {
-            Total::Trend(times) => spread(times, |raw| definition.show(raw)),
+            Total::Trend(times) => spread(times, show),
             Total::Rate { hits, total } => format!("{hits} of {total}"),
-            Total::Counter(sum) => definition.show(*sum),
-            Total::Gauge { last, min, max } => {
-                let [last, min, max] = [last, min, max].map(|v| definition.show(*v));
+            Total::Counter(sum) => show(*sum),
+            Total::Gauge(gauge) => {
+                let [last, min, max] = [gauge.last, gauge.min, gauge.max].map(&show);
                 format!("{last} (min {min}, max {max})")
             }
         };
@@ -260,7 +260,11 @@ fn script_errors(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result
         writeln!(out, "\n{}", ink.paint(AnsiColor::Red, "script errors"))?;
     }
     for error in &outcome.script_errors {
-        writeln!(out, "  {} times in {}: {}", error.count, error.scenario, error.message)?;
+        let place = error.place.as_ref().map_or_else(String::new, |place| format!("{place}: "));
+        writeln!(out, "  {} times in {}: {place}{}", error.count, error.scenario, error.message)?;
+        if let Some(hint) = &error.hint {
+            writeln!(out, "    hint: {hint}")?;
+        }
         for frame in &error.traceback {
             writeln!(out, "    {frame}")?;
         }
