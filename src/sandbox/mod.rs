@@ -25,8 +25,6 @@ mod policy;
 mod routes;
 mod signature;
 mod store;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -201,3 +199,6 @@ fn listen(port: u16) -> Result<(TcpListener, SocketAddr), SandboxError> {
         hint: Some("--port 0 picks a free port".into()),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -292,9 +292,9 @@ async fn control_changes_what_is_named_and_leaves_the_rest() {
     let changes = json!({ "latency": "uniform 1ms 2ms", "errors": 0.25, "forget": null });
     let now = target.post("/control", &changes).await.json();
     assert_eq!(now["latency"], "uniform 1ms 2ms");
-    assert_eq!(now["errors"], "25%");
+    assert_eq!(now["errors"], "25 %");
     assert_eq!(now["capacity"], "20");
-    assert_eq!(target.get("/control").await.json()["errors"], "25%");
+    assert_eq!(target.get("/control").await.json()["errors"], "25 %");
 }
 
 #[tokio::test]
