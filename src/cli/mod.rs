@@ -1,1 +1,85 @@
-//! The cli room.
+//! What is typed: the command line, one file a command.
+//!
+//! Only this room prints, and `progress` is its only file that draws. A command returns its exit
+//! code or an [`Error`]; `main` does the rest.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Error;
+
+mod check;
+mod progress;
+mod run;
+mod sandbox;
+mod selftest;
+mod source;
+
+/// Load, faults and proof from one Lua file.
+#[derive(Debug, Parser)]
+#[command(name = "loadrun", version, args_conflicts_with_subcommands = true)]
+#[command(override_usage = "loadrun [OPTIONS] <SCRIPT>\n       loadrun <COMMAND>")]
+#[command(after_help = EXIT_CODES)]
+struct Line {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: Option<run::RunArgs>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say what a script would do, without any traffic
+    Check(check::CheckArgs),
+    /// Run the practice target, a small message service to load
+    Sandbox(sandbox::SandboxArgs),
+    /// Prove on this machine that a stalled target is measured as arithmetic says
+    Selftest(selftest::SelftestArgs),
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    EXCELLENT or GOOD, or nothing was asked
+  1    FAIR
+  2    POOR
+  3    ran, but the numbers cannot be believed (the run verdict is not VALID)
+  4    could not start: usage, script, plan, a service that is not there
+  5    broke while running
+  130  interrupted; the report covers what was done";
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let line = match Line::try_parse() {
+        Ok(line) => line,
+        Err(told) => return usage(&told),
+    };
+    let done = match (line.command, line.run) {
+        (Some(Command::Check(args)), _) => check::run(&args),
+        (Some(Command::Sandbox(args)), _) => sandbox::run(args),
+        (Some(Command::Selftest(args)), _) => selftest::run(&args),
+        (None, Some(args)) => run::run(&args),
+        (None, None) => Err(Error::usage(
+            "no script given",
+            "loadrun scripts/first.lua; loadrun --help lists everything",
+        )),
+    };
+    let code = done.unwrap_or_else(|error| {
+        tell(&error.to_string());
+        error.exit_code()
+    });
+    ExitCode::from(code)
+}
+
+/// Help and version go to stdout and succeed; anything else could not start.
+fn usage(told: &clap::Error) -> ExitCode {
+    // Nothing is left to be done where even the error cannot be printed.
+    let _ = told.print();
+    ExitCode::from(if told.use_stderr() { 4 } else { 0 })
+}
+
+/// Writes a line to stderr; where nobody listens, nobody is told.
+fn tell(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
