@@ -17,10 +17,7 @@ use std::time::Duration;
 use mlua::{Lua, Table, Value, VmState};
 use tokio::time::Instant;
 
-use super::api::data::DataCache;
-use super::api::ledger::Ledgers;
 use super::api::rand::Rand;
-use super::api::shared::Shared;
 use super::log::Log;
 use super::measure::ScenarioMeter;
 use super::plain::Plain;
@@ -62,12 +59,6 @@ pub struct World {
     pub begin: OnceLock<Instant>,
     /// What `setup` returned; set once, before any worker's users run.
     pub setup: OnceLock<Plain>,
-    /// Counters, maps, queues and barriers by name.
-    pub shared: Shared,
-    /// Data files read so far.
-    pub data: DataCache,
-    /// The ledgers by name.
-    pub ledgers: Ledgers,
     /// What scripts wrote with `loadrun.log` and `print`.
     pub log: Log,
     /// Addresses of declared services by name; an address is set when its service is ready.
@@ -83,9 +74,6 @@ impl World {
             source,
             begin: OnceLock::new(),
             setup: OnceLock::new(),
-            shared: Shared::default(),
-            data: DataCache::default(),
-            ledgers: Ledgers::default(),
             log: Log::default(),
             services: Mutex::default(),
             kept: Mutex::default(),

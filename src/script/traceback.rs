@@ -17,6 +17,11 @@ use crate::plan::{Place, Problem};
 /// Distinct places of errors kept in one Lua state; errors at other places are only counted.
 const PLACES: usize = 100;
 
+/// Longest name of a chunk that Lua shows whole.
+const CHUNK: usize = 50;
+/// Name of the script's chunk when its own will not do.
+const UNNAMED: &str = "(script).lua";
+
 /// What separates a message from its hint.
 const HINT: &str = "\n  hint: ";
 
@@ -86,8 +91,18 @@ impl Display for ScriptError {
 impl std::error::Error for ScriptError {}
 
 impl Source {
+    /// The name of the script's own chunk: short, because Lua cuts long ones, and ending in
+    /// `.lua`, whatever the file is called, so that it can be told in a message.
+    pub(super) fn chunk(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.ends_with(".lua") && name.len() <= CHUNK { name } else { UNNAMED.to_owned() }
+    }
+
     /// A chunk's name, or a frame that begins with one, as a path the user can open.
     fn shown(&self, chunk: &str) -> String {
+        if let Some(rest) = chunk.strip_prefix(UNNAMED) {
+            return format!("{}{rest}", self.path.display());
+        }
         let folder = self.path.parent().unwrap_or(Path::new(""));
         folder.join(chunk).display().to_string()
     }
@@ -206,7 +221,9 @@ fn frames_of(traceback: &str) -> Vec<String> {
 
 /// Does this chunk name, or frame that begins with one, belong to the script itself?
 fn own(chunk: &str) -> bool {
-    !chunk.starts_with(['[', '(', '?', '.']) && !chunk.starts_with("__mlua") && !chunk.is_empty()
+    !chunk.starts_with(['[', '?'])
+        && !chunk.starts_with("(...")
+        && !chunk.starts_with("...") && !chunk.starts_with("__mlua") && !chunk.is_empty()
 }
 
 /// `shop.lua:12: text` into its place and its text.
@@ -215,9 +232,11 @@ fn split_place(text: &str) -> (Option<(&str, u32)>, &str) {
     while let Some(colon) = text[from..].find(':').map(|at| from + at) {
         let digits = text[colon + 1..].bytes().take_while(u8::is_ascii_digit).count();
         let end = colon + 1 + digits;
-        if digits > 0 && text[end..].starts_with(": ") && !text[..colon].contains('\n') {
+        let chunk = &text[..colon];
+        let names_file = chunk.starts_with("[lib ") || chunk.ends_with(".lua");
+        if digits > 0 && text[end..].starts_with(": ") && names_file && !chunk.contains('\n') {
             let line = text[colon + 1..end].parse().ok();
-            return (line.map(|line| (&text[..colon], line)), &text[end + 2..]);
+            return (line.map(|line| (chunk, line)), &text[end + 2..]);
         }
         from = colon + 1;
     }

@@ -8,7 +8,6 @@
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use mlua::chunk::ChunkMode;
 use mlua::state::{GcIncParams, GcMode};
@@ -16,6 +15,7 @@ use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value};
 
 use super::context::{Busy, Context, Source, UserState, World};
 use super::environment::environment;
+use super::measure::ScenarioMeter;
 use super::plain::Plain;
 use super::plan::{self, Run, Scripted};
 use super::traceback::{Errors, ScriptError};
@@ -82,7 +82,7 @@ impl Vm {
     pub async fn setup(&self) -> Result<Plain, ScriptError> {
         let Some(setup) = self.script.setup.clone() else { return Ok(Plain::Nil) };
         let value: Value = self.control("setup", setup, Value::Nil).await?;
-        Plain::from_lua(&self.lua, &value).map_err(|error| {
+        Plain::read(&value).map_err(|error| {
             ScriptError::plain(format!("setup: returned {error}; only plain data reaches users"))
         })
     }
@@ -90,7 +90,7 @@ impl Vm {
     /// Runs `teardown` with what `setup` returned.
     pub async fn teardown(&self, data: &Plain) -> Result<(), ScriptError> {
         let Some(teardown) = self.script.teardown.clone() else { return Ok(()) };
-        let data = data.to_lua(&self.lua).map_err(|error| self.error(&error))?;
+        let data = data.write(&self.lua).map_err(|error| self.error(&error))?;
         self.control("teardown", teardown, data).await.map(drop)
     }
 
@@ -100,7 +100,8 @@ impl Vm {
         function: Function,
         data: Value,
     ) -> Result<Value, ScriptError> {
-        let user = UserState::control(&self.context, stage);
+        let meter = ScenarioMeter::new(&self.context.world, &Arc::from(stage), &[]);
+        let user = UserState::new(meter, 0, false);
         let call = function.call_async::<Value>(data);
         let ended = Entered::new(call, Rc::clone(&self.context), user).await;
         ended.map_err(|error| self.error(&error))
@@ -146,7 +147,7 @@ impl Vm {
             return Ok(table.clone());
         }
         let shared = self.lua.create_table()?;
-        shared.raw_set("scenario", &*self.run(scenario).name)?;
+        shared.raw_set("scenario", &*self.run(scenario).meter.name)?;
         shared.raw_set("setup", self.setup_value()?)?;
         let context = Rc::clone(&self.context);
         let rand = self.lua.create_function(move |lua, vu: Table| context.rand(lua, &vu))?;
@@ -163,7 +164,7 @@ impl Vm {
             return Ok(value.clone());
         }
         let value = match self.context.world.setup.get() {
-            Some(data) => data.to_lua(&self.lua)?,
+            Some(data) => data.write(&self.lua)?,
             None => Value::Nil,
         };
         Ok(self.setup.get_or_init(|| value).clone())

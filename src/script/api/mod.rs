@@ -14,4 +14,7 @@ pub mod data;
 pub mod json;
 pub mod ledger;
 pub mod rand;
+pub mod sandbox;
 pub mod shared;
+#[cfg(test)]
+pub mod testing;
