@@ -23,7 +23,7 @@ use crate::units::parse_duration;
 const BODY_LIMIT: usize = 1024 * 1024;
 
 /// Messages in one page of `GET /messages`, unless `limit` asks for fewer.
-const PAGE: i64 = 1000;
+const PAGE: usize = 1000;
 
 /// The header the signature comes in.
 const SIGNATURE: &str = "x-twilio-signature";
@@ -79,7 +79,7 @@ async fn work(State(service): Shared, request: Request, next: Next) -> Response 
     };
     let gate = &service.gate;
     gate.wait_out_stall().await;
-    let response = match gate.admit() {
+    match gate.admit() {
         Err(refused) => {
             let wait = [(RETRY_AFTER, refused.retry_after.to_string())];
             (
@@ -101,8 +101,7 @@ async fn work(State(service): Shared, request: Request, next: Next) -> Response 
             gate.wait_out_stall().await;
             response
         }
-    };
-    response
+    }
 }
 
 /// The gate for those who watch: only a stall.
@@ -171,7 +170,7 @@ struct Page {
     #[serde(default)]
     since: i64,
     /// Messages wanted, 1 to 1000.
-    limit: Option<i64>,
+    limit: Option<usize>,
 }
 
 async fn list_messages(State(service): Shared, Query(page): Query<Page>) -> Response {
@@ -181,7 +180,7 @@ async fn list_messages(State(service): Shared, Query(page): Query<Page>) -> Resp
         Ok(messages) => {
             let mut answer = json!({ "messages": messages });
             // A page that is not full is the last one, for now.
-            if let Some(last) = messages.last().filter(|_| messages.len() as i64 == limit) {
+            if let Some(last) = messages.last().filter(|_| messages.len() == limit) {
                 answer["next"] = last.seq.into();
             }
             Json(answer).into_response()
