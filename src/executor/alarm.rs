@@ -42,9 +42,13 @@ impl Alarm {
     pub(super) fn new() -> io::Result<Rc<Self>> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+        // The newer constructor asks for `unsafe`, because a type may close its descriptor early; an
+        // `OwnedFd` does not.
+        #[expect(deprecated, reason = "sound for an OwnedFd")]
+        let timer = AsyncFd::with_interest(timer, Interest::READABLE)?;
         let (instant, monotonic) = (Instant::now(), clock_gettime(ClockId::Monotonic));
         let alarm = Rc::new(Self {
-            timer: AsyncFd::with_interest(timer, Interest::READABLE)?,
+            timer,
             origin: (instant, monotonic.try_into().map_err(io::Error::other)?),
             sleepers: RefCell::default(),
             count: Cell::new(0),
@@ -58,9 +62,14 @@ impl Alarm {
         let (instant, monotonic) = self.origin;
         let due = monotonic.saturating_add(deadline.saturating_duration_since(instant));
         let once = Itimerspec {
-            it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
-            it_value: Timespec::try_from(due)
-                .unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 }),
+            it_interval: Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            },
+            it_value: Timespec::try_from(due).unwrap_or(Timespec {
+                tv_sec: i64::MAX,
+                tv_nsec: 0,
+            }),
         };
         if let Err(error) = timerfd_settime(self.timer.get_ref(), TimerfdTimerFlags::ABSTIME, &once)
         {
@@ -75,7 +84,11 @@ impl Alarm {
         while let Some(waker) = self.take_due(now) {
             waker.wake();
         }
-        let next = self.sleepers.borrow().first_key_value().map(|((deadline, _), _)| *deadline);
+        let next = self
+            .sleepers
+            .borrow()
+            .first_key_value()
+            .map(|((deadline, _), _)| *deadline);
         if let Some(deadline) = next {
             self.arm(deadline);
         }
@@ -95,7 +108,10 @@ impl Alarm {
             Entry::Occupied(mut sleeper) => sleeper.get_mut().clone_from(waker),
             Entry::Vacant(place) => {
                 place.insert(waker.clone());
-                if sleepers.first_key_value().is_some_and(|(first, _)| *first == key) {
+                if sleepers
+                    .first_key_value()
+                    .is_some_and(|(first, _)| *first == key)
+                {
                     self.arm(key.0);
                 }
             }
@@ -133,7 +149,11 @@ pub(super) struct Sleeper {
 
 impl Sleeper {
     pub(super) fn new(alarm: &Rc<Alarm>, deadline: Instant) -> Self {
-        Self { alarm: Rc::clone(alarm), deadline, waiting: None }
+        Self {
+            alarm: Rc::clone(alarm),
+            deadline,
+            waiting: None,
+        }
     }
 
     /// Ready once the deadline has come.
@@ -153,7 +173,10 @@ impl Sleeper {
 impl Drop for Sleeper {
     fn drop(&mut self) {
         if let Some(number) = self.waiting {
-            self.alarm.sleepers.borrow_mut().remove(&(self.deadline, number));
+            self.alarm
+                .sleepers
+                .borrow_mut()
+                .remove(&(self.deadline, number));
         }
     }
 }

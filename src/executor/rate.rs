@@ -30,10 +30,15 @@ pub(super) async fn offer<D: Driver>(
     let mut newcomers = stripe.below(most_users);
     let idle = Rc::new(Idle::default());
     for number in stripe.below(u64::MAX) {
-        let Some(due) = curve.time_of(chance.position(number)) else { break };
+        let Some(due) = curve.time_of(chance.position(number)) else {
+            break;
+        };
         crew.sleep_until(due).await;
         crew.offered();
-        let turn = Turn { number, intended: Some(crew.at(due)) };
+        let turn = Turn {
+            number,
+            intended: Some(crew.at(due)),
+        };
         if let Some(seat) = idle.seats.borrow_mut().pop() {
             crew.taken();
             seat.give(turn);
@@ -126,7 +131,11 @@ impl Chance {
     fn position(&mut self, number: u64) -> f64 {
         match self {
             Self::Even => number as f64,
-            Self::Poisson { random, drawn, position } => {
+            Self::Poisson {
+                random,
+                drawn,
+                position,
+            } => {
                 while *drawn <= number {
                     let gap: f64 = Exp1.sample(random);
                     *position += gap;

@@ -14,14 +14,12 @@ use super::crew::Crew;
 use crate::plan::Curve;
 
 /// Brings each user of the stripe in when the curve first rises above its number.
-pub(super) async fn offer<D: Driver>(
-    crew: &Rc<Crew<D>>,
-    users: &mut JoinSet<()>,
-    curve: &Curve,
-) {
+pub(super) async fn offer<D: Driver>(crew: &Rc<Crew<D>>, users: &mut JoinSet<()>, curve: &Curve) {
     let curve = Rc::new(curve.clone());
     for number in crew.shift.stripe.below(u64::MAX) {
-        let Some(rise) = curve.rise_above(number as f64, Duration::ZERO) else { break };
+        let Some(rise) = curve.rise_above(number as f64, Duration::ZERO) else {
+            break;
+        };
         crew.sleep_until(rise).await;
         users.spawn_local(live(Rc::clone(crew), Rc::clone(&curve), number));
     }
@@ -33,7 +31,9 @@ async fn live<D: Driver>(crew: Rc<Crew<D>>, curve: Rc<Curve>, number: u64) {
     let mut user = crew.create(number).await;
     for iteration in 0.. {
         let now = crew.elapsed();
-        let Some(rise) = curve.rise_above(number as f64, now) else { break };
+        let Some(rise) = curve.rise_above(number as f64, now) else {
+            break;
+        };
         if rise > now {
             crew.leave();
             crew.sleep_until(rise).await;

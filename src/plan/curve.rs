@@ -80,7 +80,10 @@ impl Curve {
     ///
     /// Takes any numbers: what makes no sense is found by [`super::validate`], never by a panic.
     pub fn steps(start: f64, steps: &[Step]) -> Self {
-        let mut curve = Self { pieces: Vec::with_capacity(steps.len()), last: start };
+        let mut curve = Self {
+            pieces: Vec::with_capacity(steps.len()),
+            last: start,
+        };
         for step in steps {
             match *step {
                 Step::To { to, over } => curve.line(to, over),
@@ -106,7 +109,14 @@ impl Curve {
     /// Appends the piece from the last value to `to` that adds `area`.
     fn push(&mut self, over: Duration, to: f64, area: f64) {
         let (start, before, from) = (self.duration(), self.total(), self.last);
-        self.pieces.push(Piece { start, over, from, to, before, after: settled(before + area) });
+        self.pieces.push(Piece {
+            start,
+            over,
+            from,
+            to,
+            before,
+            after: settled(before + area),
+        });
     }
 
     /// The load at `t`; right at a jump, the value after it. Zero once the curve has ended.
@@ -117,7 +127,9 @@ impl Curve {
     /// How many arrivals are due up to and including `t`: the integral of the load, and bursts.
     pub fn area(&self, t: Duration) -> f64 {
         let begun = self.pieces.partition_point(|piece| piece.start <= t);
-        begun.checked_sub(1).map_or(0.0, |last| self.pieces[last].area(t))
+        begun
+            .checked_sub(1)
+            .map_or(0.0, |last| self.pieces[last].area(t))
     }
 
     /// The instant at which the area first goes beyond `n`; `None` if it never does.
@@ -125,7 +137,9 @@ impl Curve {
     /// So arrival 0 of a constant rate is due at zero, an arrival is never due while the rate is
     /// zero, and of `total` arrivals the numbers below `total` are due.
     pub fn time_of(&self, n: f64) -> Option<Duration> {
-        let piece = self.pieces.get(self.pieces.partition_point(|piece| piece.after <= n))?;
+        let piece = self
+            .pieces
+            .get(self.pieces.partition_point(|piece| piece.after <= n))?;
         Some(piece.time_of(n))
     }
 
@@ -134,7 +148,9 @@ impl Curve {
     /// A load that rises from exactly `level` counts from where it leaves it.
     pub fn rise_above(&self, level: f64, t: Duration) -> Option<Duration> {
         let ended = self.pieces.partition_point(|piece| piece.end() <= t);
-        self.pieces[ended..].iter().find_map(|piece| piece.rise_above(level, t))
+        self.pieces[ended..]
+            .iter()
+            .find_map(|piece| piece.rise_above(level, t))
     }
 
     /// How long the curve is.
@@ -144,7 +160,9 @@ impl Curve {
 
     /// The largest load it has at any time; bursts are not a load and do not count.
     pub fn peak(&self) -> f64 {
-        self.lines().flat_map(|piece| [piece.from, piece.to]).fold(0.0, f64::max)
+        self.lines()
+            .flat_map(|piece| [piece.from, piece.to])
+            .fold(0.0, f64::max)
     }
 
     /// The value after the last step, also when no time is spent at it.
@@ -159,7 +177,9 @@ impl Curve {
 
     /// The values at which the curve bends or jumps, in order, the last one included.
     pub(super) fn values(&self) -> impl Iterator<Item = f64> + '_ {
-        self.lines().flat_map(|piece| [piece.from, piece.to]).chain([self.last])
+        self.lines()
+            .flat_map(|piece| [piece.from, piece.to])
+            .chain([self.last])
     }
 
     /// True if it has a burst anywhere.
@@ -174,7 +194,8 @@ impl Curve {
 
     /// The piece that is running at `t`; never an impulse, which is over as it begins.
     fn piece_at(&self, t: Duration) -> Option<&Piece> {
-        self.pieces.get(self.pieces.partition_point(|piece| piece.end() <= t))
+        self.pieces
+            .get(self.pieces.partition_point(|piece| piece.end() <= t))
     }
 }
 
@@ -208,7 +229,8 @@ impl Piece {
         }
         let slope = (self.to - self.from) / self.over.as_secs_f64();
         let reached = (self.from * self.from + 2.0 * slope * n).max(0.0).sqrt();
-        self.start.saturating_add(seconds(2.0 * n / (self.from + reached)).min(self.over))
+        self.start
+            .saturating_add(seconds(2.0 * n / (self.from + reached)).min(self.over))
     }
 
     /// The first instant of the piece, from `t` on, at which its value is above `level`.
@@ -223,7 +245,10 @@ impl Piece {
         // Rising through `level`: so `to > level >= from`, and the divisor is positive.
         (self.to > level && self.to > self.from).then(|| {
             let share = (level - self.from) / (self.to - self.from);
-            t.max(self.start.saturating_add(seconds(self.over.as_secs_f64() * share)))
+            t.max(
+                self.start
+                    .saturating_add(seconds(self.over.as_secs_f64() * share)),
+            )
         })
     }
 }
@@ -231,7 +256,11 @@ impl Piece {
 /// An area without the rounding error that would make a whole number of arrivals one more.
 fn settled(area: f64) -> f64 {
     let whole = area.round();
-    if (area - whole).abs() <= 1e-13 * area.max(1.0) { whole } else { area }
+    if (area - whole).abs() <= 1e-13 * area.max(1.0) {
+        whole
+    } else {
+        area
+    }
 }
 
 /// A number of seconds; what no duration can hold becomes the longest one.
@@ -245,18 +274,45 @@ impl Serialize for Curve {
         #[derive(Serialize)]
         #[serde(untagged)]
         enum Shown {
-            Line { start: f64, over: f64, from: f64, to: f64 },
-            Burst { start: f64, burst: f64 },
+            Line {
+                start: f64,
+                over: f64,
+                from: f64,
+                to: f64,
+            },
+            Burst {
+                start: f64,
+                burst: f64,
+            },
         }
         let mut list = serializer.serialize_seq(Some(self.pieces.len()))?;
-        for &Piece { start, over, from, to, before, after } in &self.pieces {
+        for &Piece {
+            start,
+            over,
+            from,
+            to,
+            before,
+            after,
+        } in &self.pieces
+        {
             let (start, over) = (start.as_secs_f64(), over.as_secs_f64());
             list.serialize_element(&if over > 0.0 {
-                Shown::Line { start, over, from, to }
+                Shown::Line {
+                    start,
+                    over,
+                    from,
+                    to,
+                }
             } else {
-                Shown::Burst { start, burst: after - before }
+                Shown::Burst {
+                    start,
+                    burst: after - before,
+                }
             })?;
         }
         list.end()
     }
 }
+
+#[cfg(test)]
+mod tests;

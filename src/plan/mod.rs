@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::ser::{SerializeSeq, SerializeStruct};
+use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::metric::{Metric, Threshold};
@@ -32,7 +32,6 @@ pub struct Plan {
     /// The loads, in order of name.
     pub scenarios: Vec<Scenario>,
     /// What has to hold, in the order written, with where it is written.
-    #[serde(serialize_with = "texts")]
     pub thresholds: Vec<(Threshold, Place)>,
     /// What can be set from outside, in the order declared.
     pub parameters: Vec<Parameter>,
@@ -181,7 +180,10 @@ impl Plan {
     /// When the last scenario ends at the earliest: iterations take no time, waiting for `after`
     /// is over at once. What `loadrun check` prints as the duration.
     pub fn duration(&self) -> Duration {
-        self.windows().map(|(_, _, end)| end).max().unwrap_or_default()
+        self.windows()
+            .map(|(_, _, end)| end)
+            .max()
+            .unwrap_or_default()
     }
 
     /// The most users there can be at one time, as far as the scenarios' earliest times tell.
@@ -206,14 +208,20 @@ impl Plan {
                 .map(|(scenario, ..)| height(scenario))
                 .sum()
         };
-        self.windows().map(|(_, begin, _)| at(begin)).fold(0.0, f64::max)
+        self.windows()
+            .map(|(_, begin, _)| at(begin))
+            .fold(0.0, f64::max)
     }
 
     /// Every scenario with its earliest begin and end.
     fn windows(&self) -> impl Iterator<Item = (&Scenario, Duration, Duration)> {
         self.scenarios.iter().map(|scenario| {
             let begin = self.begin(scenario, self.scenarios.len());
-            (scenario, begin, begin.saturating_add(scenario.load.duration()))
+            (
+                scenario,
+                begin,
+                begin.saturating_add(scenario.load.duration()),
+            )
         })
     }
 
@@ -222,9 +230,9 @@ impl Plan {
         match &scenario.start {
             Start::At(begin) => *begin,
             Start::After(name) => match self.scenario(name) {
-                Some(first) if depth > 0 => {
-                    self.begin(first, depth - 1).saturating_add(first.load.duration())
-                }
+                Some(first) if depth > 0 => self
+                    .begin(first, depth - 1)
+                    .saturating_add(first.load.duration()),
                 _ => Duration::ZERO,
             },
         }
@@ -232,7 +240,9 @@ impl Plan {
 
     /// The scenario of that name.
     pub fn scenario(&self, name: &str) -> Option<&Scenario> {
-        self.scenarios.iter().find(|scenario| &*scenario.name == name)
+        self.scenarios
+            .iter()
+            .find(|scenario| &*scenario.name == name)
     }
 }
 
@@ -259,16 +269,36 @@ impl Scenario {
 impl Load {
     /// `iterations = total`: so much work, all of it there from the begin.
     pub fn iterations(total: u64, duration: Option<Duration>) -> Self {
-        Self::Iterations { curve: Curve::steps(total as f64, &[]), total, duration }
+        Self::Iterations {
+            curve: Curve::steps(total as f64, &[]),
+            total,
+            duration,
+        }
+    }
+
+    /// What the script calls it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Users(_) => "users",
+            Self::Rate { .. } => "rate",
+            Self::Iterations { .. } => "iterations",
+        }
+    }
+
+    /// How much of it there is over time.
+    pub fn curve(&self) -> &Curve {
+        match self {
+            Self::Users(curve) | Self::Rate { curve, .. } | Self::Iterations { curve, .. } => curve,
+        }
     }
 
     /// How long load is offered, if iterations take no time.
     pub fn duration(&self) -> Duration {
         match self {
             Self::Users(curve) | Self::Rate { curve, .. } => curve.duration(),
-            Self::Iterations { curve, duration, .. } => {
-                curve.duration().min(duration.unwrap_or(Duration::MAX))
-            }
+            Self::Iterations {
+                curve, duration, ..
+            } => curve.duration().min(duration.unwrap_or(Duration::MAX)),
         }
     }
 }
@@ -276,7 +306,11 @@ impl Load {
 impl Parameter {
     /// `value`, or `***` in its place if the parameter is secret.
     fn shown(&self, value: &ParamValue) -> ParamValue {
-        if self.secret { ParamValue::String("***".to_owned()) } else { value.clone() }
+        if self.secret {
+            ParamValue::String("***".to_owned())
+        } else {
+            value.clone()
+        }
     }
 }
 
@@ -296,7 +330,13 @@ impl Serialize for Parameter {
 /// Without a secret's value: a log line is a place where it must not be written either.
 impl fmt::Debug for Parameter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} = {:?} at {}", self.name, self.shown(&self.value), self.place)
+        write!(
+            f,
+            "{} = {:?} at {}",
+            self.name,
+            self.shown(&self.value),
+            self.place
+        )
     }
 }
 
@@ -342,17 +382,7 @@ fn in_seconds_if_any<S: Serializer>(
     duration: &Option<Duration>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    duration.map(|duration| duration.as_secs_f64()).serialize(serializer)
-}
-
-/// Thresholds as they are written; what they came to is the outcome's to say.
-fn texts<S: Serializer>(
-    thresholds: &[(Threshold, Place)],
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let mut list = serializer.serialize_seq(Some(thresholds.len()))?;
-    for (threshold, _) in thresholds {
-        list.serialize_element(&threshold.text)?;
-    }
-    list.end()
+    duration
+        .map(|duration| duration.as_secs_f64())
+        .serialize(serializer)
 }
