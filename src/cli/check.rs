@@ -52,7 +52,8 @@ fn describe(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     if !plan.parameters.is_empty() {
         writeln!(out, "\nparameters (-p name=value)")?;
         for parameter in &plan.parameters {
-            writeln!(out, "  {} = {}  {}", parameter.name, parameter.shown(), parameter.about)?;
+            let shown = parameter.shown();
+            writeln!(out, "  {} = {}  {}", shown.name, shown.value, shown.about)?;
         }
     }
     if !plan.thresholds.is_empty() {
