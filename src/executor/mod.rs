@@ -180,3 +180,6 @@ impl Stop {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
