@@ -5,8 +5,9 @@
 
 use std::fmt::Display;
 
-use mlua::{Error, Lua};
+use mlua::{Error, Lua, Value};
 
+use super::plain::{Plain, View};
 use super::traceback::misuse;
 
 /// A function being called by a script.
@@ -31,5 +32,10 @@ impl<'a> Call<'a> {
     /// The error `name: what` at the caller's line.
     pub fn wrong(&self, what: impl Display) -> Error {
         misuse(self.lua, format!("{}: {what}", self.name))
+    }
+
+    /// A Lua value for plain data: a view of a list or map, else the value itself.
+    pub fn view(&self, plain: &Plain) -> mlua::Result<Value> {
+        View::of(self.lua, plain)
     }
 }

@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn malformed_text_is_refused_with_line_and_column() {
         for (json, expected) in [
-            ("{\\n  \"a\": tru\\n}", "line 2 column 10"),
+            ("{\\n  \"a\": x\\n}", "expected value at line 2 column 8"),
             ("", "EOF while parsing a value at line 1 column 0"),
             ("[1,]", "trailing comma at line 1 column 4"),
             ("{} x", "trailing characters at line 1 column 4"),
