@@ -287,16 +287,6 @@ impl Context {
     }
 }
 
-/// A service that a script has declared, as what a client's `base` can be; its `UserData` is the
-/// module's that declares it.
-#[derive(Clone, Debug)]
-pub struct Service {
-    /// Its name, unique in the run.
-    pub name: String,
-    /// Its address, empty until the engine has started it.
-    pub url: Arc<OnceLock<String>>,
-}
-
 /// What a script declares at file scope, besides what it returns.
 #[derive(Debug, Default)]
 pub struct Declared {

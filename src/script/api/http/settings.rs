@@ -4,7 +4,8 @@ use mlua::{Lua, Value};
 
 use super::options::{Credentials, credentials, expect, redirects};
 use crate::client::http::{Auth, Base, Connections, Identity, Settings, TlsSettings, Version};
-use crate::script::context::{Context, Service};
+use crate::script::api::sandbox::Sandbox;
+use crate::script::context::Context;
 use crate::script::options::{self, Options, shown};
 use crate::script::require::confined;
 use crate::units::Bytes;
@@ -47,8 +48,8 @@ pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<S
 fn base(value: &Value) -> Result<Base, String> {
     match value {
         Value::String(_) => options::string(value).map(Base::Url),
-        Value::UserData(data) => match data.borrow::<Service>() {
-            Ok(service) => Ok(Base::Service(service.url.clone())),
+        Value::UserData(data) => match data.borrow::<Sandbox>() {
+            Ok(sandbox) => Ok(sandbox.base()),
             Err(_) => Err(format!("expected a URL or a service, got {}", shown(value))),
         },
         other => Err(format!("expected a URL or a service, got {}", shown(other))),
