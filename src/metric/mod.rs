@@ -8,6 +8,7 @@
 //! ([`Unit::raw`]). Counters and gauges hold nanoseconds, bytes or the number itself.
 
 mod distribution;
+mod grammar;
 mod recorder;
 mod series;
 mod summary;

@@ -211,6 +211,24 @@ impl Builtin {
     pub fn find(name: &str) -> Option<&'static Self> {
         BUILTIN.iter().find(|builtin| builtin.name == name)
     }
+
+    /// Whether no sample at all means 0. It does for what the engine counts by itself; a ledger's
+    /// numbers exist only once a script has balanced it.
+    pub(super) fn silence_is_zero(&self) -> bool {
+        self.kind == Kind::Counter && !self.tags.contains(&"ledger")
+    }
+}
+
+impl Kind {
+    /// The word for it, in scripts and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Rate => "rate",
+            Self::Trend => "trend",
+        }
+    }
 }
 
 impl Unit {
@@ -311,7 +329,8 @@ impl fmt::Display for Series {
             {
                 write!(f, "{key}={value}")?;
             } else {
-                write!(f, "{key}={value:?}")?;
+                let escaped = value.replace('\\', r"\\").replace('"', r#"\""#);
+                write!(f, "{key}=\"{escaped}\"")?;
             }
         }
         f.write_str("}")

@@ -81,6 +81,14 @@ impl<T: Merge> Merge for Total<T> {
 }
 
 impl Gauge {
+    /// A gauge never set: merging into it gives the other.
+    pub(super) const UNSET: Self = Self {
+        last: f64::NEG_INFINITY,
+        second: 0,
+        min: f64::INFINITY,
+        max: f64::NEG_INFINITY,
+    };
+
     /// A gauge set once.
     pub fn new(value: f64) -> Self {
         Self {

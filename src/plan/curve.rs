@@ -313,3 +313,6 @@ impl Serialize for Curve {
         list.end()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,6 +59,10 @@ pub struct World {
     pub begin: OnceLock<Instant>,
     /// What `setup` returned; set once, before any worker's users run.
     pub setup: OnceLock<Plain>,
+    /// How many workers share the load; set once by the engine, 1 where it is not.
+    pub workers: OnceLock<usize>,
+    /// When the script was read: the zero of `time.now()`.
+    pub made: Instant,
     /// What scripts wrote with `loadrun.log` and `print`.
     pub log: Log,
     /// Addresses of declared services by name; an address is set when its service is ready.
@@ -74,6 +78,8 @@ impl World {
             source,
             begin: OnceLock::new(),
             setup: OnceLock::new(),
+            workers: OnceLock::new(),
+            made: Instant::now(),
             log: Log::default(),
             services: Mutex::default(),
             kept: Mutex::default(),
@@ -126,6 +132,8 @@ pub struct Context {
     pub loading: Cell<bool>,
     /// How long resumes took.
     pub busy: Cell<Busy>,
+    /// Bytes of bodies handed to Lua since replies were last collected.
+    pub(super) bodies: Cell<u64>,
     /// Whose coroutine is being resumed; `None` while loading.
     current: RefCell<Option<Rc<UserState>>>,
     /// When the resume under way began.
@@ -174,6 +182,7 @@ impl Context {
             declared: RefCell::default(),
             loading: Cell::new(true),
             busy: Cell::default(),
+            bodies: Cell::new(0),
             current: RefCell::default(),
             resumed: Cell::default(),
             stall_limit: Cell::new(STALL),

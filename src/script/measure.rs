@@ -16,6 +16,7 @@ use super::context::{World, mixed};
 use crate::client::FailureKind;
 use crate::client::http::Exchange;
 use crate::metric::{Metric, Recorder, SeriesId, Tags};
+use crate::outcome::FailureSample;
 
 /// Most keys kept under which operations are found; beyond, they are found by their name's tags.
 const KEYS: usize = 10_000;
@@ -43,9 +44,17 @@ pub struct Operation {
     received: SeriesId,
     succeeded: SeriesId,
     connects: OnceCell<SeriesId>,
-    failed: [OnceCell<SeriesId>; FailureKind::ALL.len()],
+    failed: [RefCell<Option<Failed>>; FailureKind::ALL.len()],
     /// Few distinct statuses come back; a short list is faster than a map.
     statuses: RefCell<Vec<(u16, SeriesId)>>,
+}
+
+/// One kind of failure of an operation.
+struct Failed {
+    series: SeriesId,
+    /// The first one's words.
+    detail: String,
+    count: u64,
 }
 
 /// What a call is known by: chosen by the script, or made from its method and target.
@@ -147,6 +156,27 @@ impl ScenarioMeter {
         })
     }
 
+    /// How calls failed: one example of each kind and operation, with its count.
+    pub fn failures(&self) -> Vec<FailureSample> {
+        let operations = self.operations.borrow();
+        // Several keys may lead to one operation's series; they are merged by whoever reports.
+        let kinds = operations.values().flat_map(|operation| {
+            let kinds = operation.failed.iter().zip(FailureKind::ALL);
+            kinds.map(move |(failed, kind)| (operation, failed.borrow(), kind))
+        });
+        let samples = kinds.filter_map(|(operation, failed, kind)| {
+            let failed = failed.as_ref()?;
+            Some(FailureSample {
+                scenario: self.name.to_string(),
+                name: operation.tags.find("name").unwrap_or_default().to_owned(),
+                kind: kind.as_str().to_owned(),
+                detail: failed.detail.clone(),
+                count: failed.count,
+            })
+        });
+        samples.collect()
+    }
+
     fn tags_of(&self, naming: Naming<'_>, tags: &[(String, String)]) -> Tags {
         let named = self.tags.with("name", &naming.name());
         tags.iter().fold(named, |tags, (key, value)| tags.with(key, value))
@@ -193,10 +223,15 @@ impl Operation {
         match exchange.error {
             None => recorder.hit(self.succeeded, false),
             Some(kind) => {
-                let id = *self.failed[kind as usize].get_or_init(|| {
-                    recorder.series(&builtin("http.failed"), &self.tags.with("kind", kind.as_str()))
+                let mut failed = self.failed[kind as usize].borrow_mut();
+                let failed = failed.get_or_insert_with(|| Failed {
+                    series: recorder
+                        .series(&builtin("http.failed"), &self.tags.with("kind", kind.as_str())),
+                    detail: exchange.detail.clone().unwrap_or_default(),
+                    count: 0,
                 });
-                recorder.hit(id, true);
+                failed.count += 1;
+                recorder.hit(failed.series, true);
             }
         }
     }

@@ -50,6 +50,8 @@ pub(super) struct Scripted {
     pub(super) runs: Vec<Run>,
     pub(super) setup: Option<Function>,
     pub(super) teardown: Option<Function>,
+    /// Where `setup` is written.
+    pub(super) place_of_setup: Place,
 }
 
 /// What the users of one scenario run, in one Lua state.
@@ -178,6 +180,7 @@ impl Reading<'_> {
             runs: Vec::new(),
             setup: None,
             teardown: None,
+            place_of_setup: self.place(&[At::Key("setup")]),
         };
         let Value::Table(table) = returned else {
             let what = format!("the script returned {}, not a table", shown(returned));

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::path::Path;
 
-use mlua::{Error, Lua, MultiValue};
+use mlua::{Error, Lua, MultiValue, Value};
 
 use super::context::Source;
 use crate::plan::{Place, Problem};
@@ -91,6 +91,12 @@ impl Display for ScriptError {
 impl std::error::Error for ScriptError {}
 
 impl Source {
+    /// The script's line that is being run.
+    pub(super) fn caller(&self, lua: &Lua) -> Place {
+        let (chunk, line) = caller(lua).unwrap_or_else(|| (self.chunk(), 1));
+        Place { file: self.shown(&chunk), line }
+    }
+
     /// The name of the script's own chunk: short, because Lua cuts long ones, and ending in
     /// `.lua`, whatever the file is called, so that it can be told in a message.
     pub(super) fn chunk(&self) -> String {
@@ -126,6 +132,15 @@ impl Errors {
                 self.kept.insert(key, (error, 1));
             }
             None => self.beyond += 1,
+        }
+    }
+
+    /// Adds what another state counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.beyond += other.beyond;
+        for (key, (error, count)) in &other.kept {
+            let kept = self.kept.entry(key.clone()).or_insert_with(|| (error.clone(), 0));
+            kept.1 += count;
         }
     }
 
@@ -167,21 +182,12 @@ pub fn caller(lua: &Lua) -> Option<(String, u32)> {
 }
 
 /// The values of a call to `print` or `log` as one line.
-pub fn words(lua: &Lua, values: MultiValue) -> mlua::Result<String> {
-    let mut line = String::new();
-    for value in values {
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        match &value {
-            mlua::Value::Error(error) => line.push_str(&message(error)),
-            value => line.push_str(&value.to_string().unwrap_or_else(|_| {
-                let _ = lua;
-                value.type_name().to_owned()
-            })),
-        }
-    }
-    Ok(line)
+pub fn words(values: MultiValue) -> String {
+    let texts = values.iter().map(|value| match value {
+        Value::Error(error) => message(error),
+        value => value.to_string().unwrap_or_else(|_| value.type_name().to_owned()),
+    });
+    texts.collect::<Vec<_>>().join(" ")
 }
 
 /// The message of an error without layers and traceback, with its place before it.

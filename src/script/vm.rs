@@ -21,7 +21,8 @@ use super::plan::{self, Run, Scripted};
 use super::traceback::{Errors, ScriptError};
 use super::user::{Entered, User};
 use crate::metric::Recorder;
-use crate::plan::Problem;
+use crate::outcome::FailureSample;
+use crate::plan::{Plan, Problem};
 
 /// Most bytes one Lua state may hold.
 pub(super) const MEMORY_LIMIT: usize = 2 << 30;
@@ -78,19 +79,24 @@ impl Vm {
         }
     }
 
-    /// Runs `setup`; nil when the script has none. Its error, and data that is not plain, end the run.
-    pub async fn setup(&self) -> Result<Plain, ScriptError> {
-        let Some(setup) = self.script.setup.clone() else { return Ok(Plain::Nil) };
+    /// Runs `setup`, if there is one, and keeps what it returns for users and `teardown`.
+    pub async fn setup(&self) -> Result<(), Problem> {
+        let Some(setup) = self.script.setup.clone() else { return Ok(()) };
         let value: Value = self.control("setup", setup, Value::Nil).await?;
-        Plain::read(&value).map_err(|error| {
-            ScriptError::plain(format!("setup: returned {error}; only plain data reaches users"))
-        })
+        let data = Plain::read(&value).map_err(|error| Problem {
+            what: format!("setup: returned {error}"),
+            at: Some(self.script.place_of_setup.clone()),
+            hint: Some("only plain data reaches users: no functions, no clients".to_owned()),
+        })?;
+        // Called once a run; a second call's data would come too late for users.
+        let _ = self.context.world.setup.set(data);
+        Ok(())
     }
 
-    /// Runs `teardown` with what `setup` returned.
-    pub async fn teardown(&self, data: &Plain) -> Result<(), ScriptError> {
+    /// Runs `teardown`, if there is one, with what `setup` returned.
+    pub async fn teardown(&self) -> Result<(), Problem> {
         let Some(teardown) = self.script.teardown.clone() else { return Ok(()) };
-        let data = data.write(&self.lua).map_err(|error| self.error(&error))?;
+        let data = self.setup_value().map_err(|error| self.error(&error).into_problem())?;
         self.control("teardown", teardown, data).await.map(drop)
     }
 
@@ -99,12 +105,12 @@ impl Vm {
         stage: &'static str,
         function: Function,
         data: Value,
-    ) -> Result<Value, ScriptError> {
+    ) -> Result<Value, Problem> {
         let meter = ScenarioMeter::new(&self.context.world, &Arc::from(stage), &[]);
         let user = UserState::new(meter, 0, false);
         let call = function.call_async::<Value>(data);
         let ended = Entered::new(call, Rc::clone(&self.context), user).await;
-        ended.map_err(|error| self.error(&error))
+        ended.map_err(|error| self.error(&error).into_problem())
     }
 
     /// Makes user `number` (from 0) of the scenario with this index in the plan.
@@ -117,9 +123,24 @@ impl Vm {
         &self.context.recorder
     }
 
-    /// The errors of this state's users so far.
-    pub fn errors(&self) -> std::cell::Ref<'_, Errors> {
-        self.context.errors.borrow()
+    /// What the script asks for.
+    pub fn plan(&self) -> &Plan {
+        &self.script.plan
+    }
+
+    /// What the states of this run share.
+    pub fn world(&self) -> Arc<World> {
+        Arc::clone(&self.context.world)
+    }
+
+    /// The errors of this state's users since the last call.
+    pub fn take_errors(&self) -> Errors {
+        self.context.errors.take()
+    }
+
+    /// How the calls of this state's users failed: one example a kind and operation.
+    pub fn failures(&self) -> Vec<FailureSample> {
+        self.script.runs.iter().flat_map(|run| run.meter.failures()).collect()
     }
 
     /// How long this state's resumes took since the last call.

@@ -1,0 +1,3 @@
+//! Tests of thresholds: their grammar, their error texts, their judgement.
+
+use super::*;
