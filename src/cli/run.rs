@@ -12,7 +12,6 @@ use super::tell;
 use crate::engine::{self, Options};
 use crate::error::Error;
 use crate::outcome::Outcome;
-use crate::plan;
 use crate::report::{self, Ink};
 use crate::script;
 
@@ -51,10 +50,6 @@ pub fn run(args: &RunArgs) -> Result<u8, Error> {
     let source = args.source.read()?;
     let name = stem(&args.source.script);
     let loaded = script::load(source)?;
-    let problems = plan::validate(&loaded.plan);
-    if !problems.is_empty() {
-        return Err(problems.into());
-    }
     let folder = results_folder(&args.out, &name)?;
     let detail = match (args.quiet, args.verbose) {
         (true, _) => Detail::Quiet,

@@ -15,7 +15,7 @@ use super::{EngineError, Options, signals};
 use crate::executor::{Halt, Stop, Stripe};
 use crate::outcome::Outcome;
 use crate::plan::{Load, Plan};
-use crate::script::{Loaded, Vm, World};
+use crate::script::{Level, Loaded, Vm, World};
 use crate::service::{self, Running};
 
 /// Between "all workers are ready" and the first intended start.
@@ -32,9 +32,10 @@ pub async fn run(
     let (halt, stop) = Stop::channel();
     let listening = tokio::task::spawn_local(signals::listen(halt.clone()));
     let mut services = Vec::new();
+    let world = loaded.control.world();
     let conductor = Conductor {
         plan: Arc::new(loaded.plan),
-        world: loaded.control.world(),
+        world: Arc::clone(&world),
         control: loaded.control,
         options,
         progress,
@@ -43,7 +44,9 @@ pub async fn run(
     };
     let outcome = conductor.conduct(&mut services).await;
     for service in services {
-        service.stop().await;
+        if let Err(error) = service.stop().await {
+            world.log.add(Level::Warn, error.to_string());
+        }
     }
     listening.abort();
     outcome

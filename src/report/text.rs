@@ -13,7 +13,7 @@ use tabled::builder::Builder;
 use tabled::settings::object::Columns;
 use tabled::settings::{Alignment, Modify, Padding, Style as Lines};
 
-use super::operations::{self, Operation};
+use super::operations;
 use crate::metric::{self, Distribution, Merge, Total};
 use crate::outcome::{Grade, Outcome, RunVerdict, ScenarioOutcome};
 use crate::units::{Bytes, show_duration};
@@ -331,10 +331,4 @@ fn percent(share: f64) -> String {
         p if p > 99.0 && p < 100.0 => format!("{p:.2} %"),
         p => format!("{p:.0} %"),
     }
-}
-
-/// How an operation failed, for reports that show it in one cell: `refused 3, timeout 1`.
-pub fn kinds(operation: &Operation) -> String {
-    let kinds: Vec<_> = operation.kinds.iter().map(|(k, n)| format!("{k} {n}")).collect();
-    kinds.join(", ")
 }
