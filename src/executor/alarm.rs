@@ -235,7 +235,7 @@ mod tests {
             let now = Instant::now();
             let (near, far) = (
                 now + Duration::from_millis(5),
-                now + Duration::from_secs(3_600),
+                now + Duration::from_hours(1),
             );
             let mut forgotten = Sleeper::new(&alarm, far);
             let mut first = Sleeper::new(&alarm, near - Duration::from_millis(1));

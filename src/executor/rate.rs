@@ -92,12 +92,12 @@ impl Seat {
 
     /// Waits for the next turn.
     async fn next(&self) -> Turn {
-        poll_fn(|context| match self.turn.take() {
-            Some(turn) => Poll::Ready(turn),
-            None => {
+        poll_fn(|context| {
+            let turn = self.turn.take();
+            if turn.is_none() {
                 self.waker.set(Some(context.waker().clone()));
-                Poll::Pending
             }
+            turn.map_or(Poll::Pending, Poll::Ready)
         })
         .await
     }

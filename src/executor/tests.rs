@@ -2,6 +2,10 @@
 //!
 //! tokio's paused clock moves in whole milliseconds, so real starts are compared at that grain and
 //! intended ones exactly.
+#![expect(
+    clippy::unchecked_time_subtraction,
+    reason = "a negative time fails the test"
+)]
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -15,7 +19,7 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
-use super::{Clock, Counts, Driver, Halt, Shift, Stop, Stripe, Tally, Turn, run};
+use super::{Clock, Counts, Driver, Halt, Shift, Stop, Stripe, Turn, run};
 use crate::plan::{Arrivals, Curve, Load, Place, Scenario, Start, Step};
 
 const fn ms(milliseconds: u64) -> Duration {
@@ -178,7 +182,7 @@ async fn ask(halt: watch::Sender<Halt>, begin: Instant, halts: Vec<(Duration, Ha
         tokio::time::sleep_until(begin + at).await;
         halt.send_replace(asked);
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 fn run_on<F: AsyncFn(Begun) + 'static>(scenario: &Scenario, workers: u64, service: F) -> Ran {
@@ -360,7 +364,7 @@ fn running_iterations_are_cut_off_exactly_when_graceful_stop_has_passed() {
 #[test]
 fn a_run_ends_as_soon_as_the_last_running_iteration_has() {
     let ran = run_on(&users(Curve::constant(3.0, s(10))), 2, async |_| {
-        sleep(s(7)).await
+        sleep(s(7)).await;
     });
     assert_eq!(ran.end, s(14));
     assert_eq!((ran.counts.finished, ran.counts.unfinished), (6, 0));
@@ -426,7 +430,7 @@ fn a_halt_before_the_begin_starts_nothing_and_waits_for_nothing() {
 fn users_leave_as_the_curve_falls_and_return_with_their_state_as_it_rises() {
     let wave = [4.0, 0.0, 4.0].map(|to| Step::To { to, over: s(4) });
     let ran = run_on(&users(Curve::steps(0.0, &wave)), 2, async |_| {
-        sleep(ms(100)).await
+        sleep(ms(100)).await;
     });
     let of_user_2: Vec<_> = ran.begun.iter().filter(|begun| begun.user == 2).collect();
     let (first, second) = of_user_2.split_at(of_user_2.partition_point(|begun| begun.at < s(8)));
@@ -505,7 +509,7 @@ fn a_free_user_with_a_warm_connection_is_taken_before_a_cold_one() {
         ],
     );
     let ran = run_on(&rate(curve), 1, async |begun| {
-        sleep(ms(100 + begun.user)).await
+        sleep(ms(100 + begun.user)).await;
     });
     let later: Vec<_> = ran.begun[3..].iter().map(|begun| begun.user).collect();
     assert_eq!(later, [2; 10], "the last to become free");
@@ -524,7 +528,7 @@ fn work_stops_at_its_time_limit() {
 #[test]
 fn work_without_max_users_is_done_by_one_user_in_order() {
     let ran = run_on(&scenario(Load::iterations(5, None)), 3, async |_| {
-        sleep(s(1)).await
+        sleep(s(1)).await;
     });
     let done: Vec<_> = ran
         .begun
