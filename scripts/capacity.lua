@@ -93,19 +93,14 @@ local function report()
     broken = broken or not held(step)
     if not broken then last = step.users end
     if refused > 0 then first_refusal = first_refusal or step.users end
-    log.info(
-      ("%3d users: %5d calls, %5d good, %5d refused: %s"):format(
-        step.users,
-        calls,
-        good,
-        refused,
-        held(step) and "held" or "did not hold"
-      )
-    )
+    local verdict = held(step) and "held" or "did not hold"
+    local line = "%3d users: %5d calls, %5d good, %5d refused: %s"
+    log.info(line:format(step.users, calls, good, refused, verdict))
   end
   carried:set(last)
   log.info(last > 0 and ("the last step that held: %d users"):format(last) or "no step held")
-  log.info(first_refusal and ("429s began at %d users"):format(first_refusal) or "there were no 429s")
+  local began = first_refusal and "429s began at %d users" or "there were no 429s"
+  log.info(began:format(first_refusal))
 end
 
 ---@type loadrun.Script

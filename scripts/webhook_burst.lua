@@ -17,7 +17,7 @@ local sandbox = require "loadrun.sandbox"
 local twilio = require "twilio"
 
 local url = param("url", "", "address of the service; empty starts the practice target")
-local token = param("token", "practice-token", "auth token that signs the webhooks", { secret = true })
+local token = param("token", "practice-token", "key of the signatures", { secret = true })
 
 local target = url == "" and sandbox.start { token = token } or nil
 local service = http.client { base = target or url, timeout = "10s" }
@@ -81,7 +81,8 @@ return {
   teardown = function(since)
     read_stored(since, function(sid) messages:seen(sid) end)
     local found = messages:balance()
-    log.info(("%d sent, %d acknowledged, %d stored"):format(found.expected, found.acked, found.landed))
+    local line = "%d sent, %d acknowledged, %d stored"
+    log.info(line:format(found.expected, found.acked, found.landed))
   end,
 
   thresholds = {
