@@ -11,6 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use tokio::time::Instant;
 
 use super::api::rand::Rand;
 use super::log::Log;
-use super::measure::ScenarioMeter;
+use super::measure::{ScenarioMeter, nanoseconds};
 use super::plain::Plain;
 use super::traceback::{Errors, caller, misuse};
 use crate::client::http::Session;
@@ -65,6 +66,8 @@ pub struct World {
     pub made: Instant,
     /// What scripts wrote with `loadrun.log` and `print`.
     pub log: Log,
+    /// Longest a resume of a coroutine may take, in nanoseconds; shorter in tests only.
+    stall_limit: AtomicU64,
     /// Addresses of declared services by name; an address is set when its service is ready.
     services: Mutex<BTreeMap<String, Arc<OnceLock<String>>>>,
     /// Everything else that is shared, by type and name.
@@ -81,9 +84,16 @@ impl World {
             workers: OnceLock::new(),
             made: Instant::now(),
             log: Log::default(),
+            stall_limit: AtomicU64::new(nanoseconds(STALL)),
             services: Mutex::default(),
             kept: Mutex::default(),
         })
+    }
+
+    /// Stops resumes after another time than 5 s.
+    #[cfg(test)]
+    pub(super) fn stall_after(&self, limit: Duration) {
+        self.stall_limit.store(nanoseconds(limit), Ordering::Relaxed);
     }
 
     /// The one `T` called `name` in this run, made by `make` when nobody asked for it before.
@@ -138,8 +148,6 @@ pub struct Context {
     current: RefCell<Option<Rc<UserState>>>,
     /// When the resume under way began.
     resumed: Cell<Option<std::time::Instant>>,
-    /// Longest a resume may take.
-    stall_limit: Cell<Duration>,
     /// True from the moment a resume is stopped until it has ended.
     pub(super) stalled: Cell<bool>,
     /// `script stalled at file:line`.
@@ -185,7 +193,6 @@ impl Context {
             bodies: Cell::new(0),
             current: RefCell::default(),
             resumed: Cell::default(),
-            stall_limit: Cell::new(STALL),
             stalled: Cell::new(false),
             stall_text: RefCell::default(),
         })
@@ -250,7 +257,8 @@ impl Context {
 
     /// Called every so many instructions: stops a resume that has taken too long.
     pub(super) fn check_stall(&self, lua: &Lua) -> mlua::Result<VmState> {
-        let late = |since: std::time::Instant| since.elapsed() > self.stall_limit.get();
+        let limit = Duration::from_nanos(self.world.stall_limit.load(Ordering::Relaxed));
+        let late = |since: std::time::Instant| since.elapsed() > limit;
         if !self.resumed.get().is_some_and(late) {
             return Ok(VmState::Continue);
         }
