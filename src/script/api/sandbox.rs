@@ -139,7 +139,8 @@ async fn control(lua: &Lua, base: Base, changes: serde_json::Value) -> mlua::Res
     let client: Rc<Client> = Client::new(Settings { base: Some(base), ..Settings::default() })
         .map_err(|what| call.wrong(what))?;
     let mut request = Request::new("POST", "/control").map_err(|what| call.wrong(what))?;
-    request.body = Body::new(changes.to_string(), Some("application/json"));
+    request.body = Body::new(changes.to_string(), Some("application/json"))
+        .map_err(|what| call.wrong(what))?;
     let exchange = client.send(&Session::default(), request).await;
     if let Some(failure) = exchange.error {
         let detail = exchange.detail.unwrap_or_default();
@@ -153,6 +154,8 @@ async fn control(lua: &Lua, base: Base, changes: serde_json::Value) -> mlua::Res
 
 #[cfg(test)]
 mod tests {
+    use mlua::ObjectLike as _;
+
     use super::*;
     use crate::script::api::testing;
 
