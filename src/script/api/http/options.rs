@@ -165,15 +165,15 @@ fn body(key: &[u8], value: &Value) -> Result<Body, String> {
     match key {
         b"json" => {
             let text = json::encode(value).map_err(|error| format!("cannot encode {error}"))?;
-            Ok(Body::new(text, Some("application/json")))
+            Body::new(text, Some("application/json"))
         }
         b"form" => {
             let mut form = url::form_urlencoded::Serializer::new(String::new());
             form.extend_pairs(options::pairs(value)?);
-            Ok(Body::new(form.finish(), Some("application/x-www-form-urlencoded")))
+            Body::new(form.finish(), Some("application/x-www-form-urlencoded"))
         }
         b"multipart" => multipart(value),
-        _ => Ok(Body::new(options::bytes(value)?, None)),
+        _ => Body::new(options::bytes(value)?, None),
     }
 }
 

@@ -118,7 +118,7 @@ impl UserData for Named {
                 .map(|(name, value)| Ok((name.to_lowercase(), lua.create_string(value)?)))
                 .collect();
             let mut rest = all?.into_iter();
-            lua.create_function_mut(move |_, _: MultiValue| Ok(rest.next()))
+            lua.create_function_mut(move |_, _: MultiValue| Ok(rest.next().unzip()))
         });
     }
 }
