@@ -1,16 +1,11 @@
 //! loadrun: one Lua file says the load, the fault and the proof; one command runs it and writes
 //! down what happened.
 
-pub mod cli;
 pub mod client;
-pub mod engine;
-pub mod error;
 pub mod executor;
 pub mod ledger;
 pub mod metric;
-pub mod outcome;
 pub mod plan;
-pub mod report;
 pub mod sandbox;
 pub mod script;
 pub mod service;
