@@ -154,6 +154,8 @@ async fn control(lua: &Lua, base: Base, changes: serde_json::Value) -> mlua::Res
 
 #[cfg(test)]
 mod tests {
+    use mlua::ObjectLike as _;
+
     use super::*;
     use crate::script::api::testing;
 
