@@ -73,7 +73,9 @@ fn completed(mut words: Vec<OsString>) -> Vec<OsString> {
     let whole = ["help", "-h", "--help", "-V", "--version"];
     let line = Line::command();
     let known = |word: &OsString| {
-        let command = line.get_subcommands().any(|command| word == command.get_name());
+        let command = line
+            .get_subcommands()
+            .any(|command| word == command.get_name());
         command || whole.iter().any(|whole| word == whole)
     };
     if words.get(1).is_some_and(|first| !known(first)) {

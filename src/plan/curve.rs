@@ -273,8 +273,16 @@ fn seconds(seconds: f64) -> Duration {
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Shown {
-    Line { start: f64, over: f64, from: f64, to: f64 },
-    Burst { start: f64, burst: f64 },
+    Line {
+        start: f64,
+        over: f64,
+        from: f64,
+        to: f64,
+    },
+    Burst {
+        start: f64,
+        burst: f64,
+    },
 }
 
 impl From<Curve> for Vec<Shown> {
@@ -282,9 +290,17 @@ impl From<Curve> for Vec<Shown> {
         let shown = curve.pieces.iter().map(|piece| {
             let (start, over) = (piece.start.as_secs_f64(), piece.over.as_secs_f64());
             if piece.over.is_zero() {
-                Shown::Burst { start, burst: piece.after - piece.before }
+                Shown::Burst {
+                    start,
+                    burst: piece.after - piece.before,
+                }
             } else {
-                Shown::Line { start, over, from: piece.from, to: piece.to }
+                Shown::Line {
+                    start,
+                    over,
+                    from: piece.from,
+                    to: piece.to,
+                }
             }
         });
         shown.collect()
@@ -294,9 +310,16 @@ impl From<Curve> for Vec<Shown> {
 impl From<Vec<Shown>> for Curve {
     fn from(shown: Vec<Shown>) -> Self {
         let steps = shown.iter().flat_map(|piece| match *piece {
-            Shown::Line { over, from, to, .. } => {
-                [Step::Jump { to: from, hold: None }, Step::To { to, over: seconds(over) }]
-            }
+            Shown::Line { over, from, to, .. } => [
+                Step::Jump {
+                    to: from,
+                    hold: None,
+                },
+                Step::To {
+                    to,
+                    over: seconds(over),
+                },
+            ],
             Shown::Burst { burst, .. } => [Step::Burst(burst as u64), Step::Hold(Duration::ZERO)],
         });
         Self::steps(0.0, &steps.collect::<Vec<_>>())

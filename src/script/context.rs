@@ -93,7 +93,8 @@ impl World {
     /// Stops resumes after another time than 5 s.
     #[cfg(test)]
     pub(super) fn stall_after(&self, limit: Duration) {
-        self.stall_limit.store(nanoseconds(limit), Ordering::Relaxed);
+        self.stall_limit
+            .store(nanoseconds(limit), Ordering::Relaxed);
     }
 
     /// The one `T` called `name` in this run, made by `make` when nobody asked for it before.
@@ -104,7 +105,9 @@ impl World {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let value = kept.entry(key).or_insert_with(|| Arc::new(make()));
         // The key holds the type, so the cast can only succeed.
-        Arc::clone(value).downcast().unwrap_or_else(|_| unreachable!("kept under its own type"))
+        Arc::clone(value)
+            .downcast()
+            .unwrap_or_else(|_| unreachable!("kept under its own type"))
     }
 
     /// Every `T` of this run with its name, sorted by name.
@@ -215,7 +218,10 @@ impl Context {
     pub fn may_wait(&self, lua: &Lua, call: &str) -> mlua::Result<Rc<UserState>> {
         self.user().ok_or_else(|| {
             let hint = "call it in `run`, `init`, `setup` or `teardown`";
-            misuse(lua, format!("{call}: loading a script makes no calls\n  hint: {hint}"))
+            misuse(
+                lua,
+                format!("{call}: loading a script makes no calls\n  hint: {hint}"),
+            )
         })
     }
 
@@ -225,7 +231,10 @@ impl Context {
             return Ok(());
         }
         let hint = "call it at file scope and keep what it returns in a local";
-        Err(misuse(lua, format!("{call}: declares something, so only at file scope\n  hint: {hint}")))
+        Err(misuse(
+            lua,
+            format!("{call}: declares something, so only at file scope\n  hint: {hint}"),
+        ))
     }
 
     /// Polls or drops a coroutine of `user`: sets whose it is, watches the time it takes.
@@ -266,9 +275,8 @@ impl Context {
             let mut busy = self.busy.get();
             busy.stalls += 1;
             self.busy.set(busy);
-            let place = caller(lua).map_or_else(String::new, |(chunk, line)| {
-                format!("{}:{line}: ", chunk)
-            });
+            let place =
+                caller(lua).map_or_else(String::new, |(chunk, line)| format!("{}:{line}: ", chunk));
             let at = place.trim_end_matches(": ");
             let hint = "a loop that never waits holds up every user of its worker";
             let text = format!("{place}script stalled at {at}\n  hint: {hint}");

@@ -43,7 +43,10 @@ fn an_error_that_the_script_catches_is_text_with_a_place() {
 
 #[test]
 fn a_loop_that_never_waits_is_stopped_although_the_script_catches_errors() {
-    let script = running("", "while true do pcall(function() while true do end end) end");
+    let script = running(
+        "",
+        "while true do pcall(function() while true do end end) end",
+    );
     let vm = script.worker();
     vm.world().stall_after(Duration::from_millis(20));
     run_user(&vm, 0, 1);
@@ -56,9 +59,16 @@ fn a_loop_that_never_waits_is_stopped_although_the_script_catches_errors() {
 
 #[test]
 fn errors_are_kept_once_for_each_place() {
-    let vm = running("", "if vu.iteration % 2 == 0 then\nerror('even ' .. vu.iteration)\nend\nerror('odd')").run(5);
+    let vm = running(
+        "",
+        "if vu.iteration % 2 == 0 then\nerror('even ' .. vu.iteration)\nend\nerror('odd')",
+    )
+    .run(5);
     let errors = vm.take_errors();
-    let counts: Vec<_> = errors.iter().map(|(_, error, count)| (error.what.as_str(), count)).collect();
+    let counts: Vec<_> = errors
+        .iter()
+        .map(|(_, error, count)| (error.what.as_str(), count))
+        .collect();
     assert_eq!(counts, [("even 2", 2), ("odd", 3)]);
     assert_eq!(errors.total(), 5);
     let interval = vm.recorder().borrow_mut().take();

@@ -32,12 +32,21 @@ return {
     .load()
     .unwrap_or_else(|problems| panic!("{problems:?}"));
     let plan = loaded.plan;
-    let names: Vec<_> = plan.scenarios.iter().map(|scenario| &*scenario.name).collect();
+    let names: Vec<_> = plan
+        .scenarios
+        .iter()
+        .map(|scenario| &*scenario.name)
+        .collect();
     assert_eq!(names, ["auditors", "counters", "customers"]);
     assert_eq!(plan.scenarios[0].start, Start::At(Duration::from_secs(10)));
     assert_eq!(plan.scenarios[1].start, Start::After(Arc::from("auditors")));
-    assert!(matches!(plan.scenarios[1].load, Load::Iterations { total: 100, .. }));
-    let Load::Rate { curve, .. } = &plan.scenarios[2].load else { panic!() };
+    assert!(matches!(
+        plan.scenarios[1].load,
+        Load::Iterations { total: 100, .. }
+    ));
+    let Load::Rate { curve, .. } = &plan.scenarios[2].load else {
+        panic!()
+    };
     assert_eq!(curve.duration(), Duration::from_secs(370));
     assert_eq!(plan.scenarios[2].max_users, Some(400));
     assert_eq!(plan.scenarios[2].place.line, 13);
@@ -84,7 +93,10 @@ fn syntax_and_runtime_errors_have_their_line() {
 fn a_threshold_on_an_unknown_metric_names_the_nearest() {
     let text = running("", "").source.text;
     let text = String::from_utf8(text.to_vec()).unwrap();
-    let with = text.replace("return {", "return { thresholds = {\n 'http.duratoin p95 < 1s',\n 'http.duration p95 <',\n },");
+    let with = text.replace(
+        "return {",
+        "return { thresholds = {\n 'http.duratoin p95 < 1s',\n 'http.duration p95 <',\n },",
+    );
     insta::assert_snapshot!(script(&with).problems(), @"");
 }
 
@@ -97,9 +109,21 @@ fn globals_can_be_neither_made_nor_guessed() {
     insta::assert_snapshot!(script("rawset(_G, 'x', 1)").problems(), @"");
     insta::assert_snapshot!(script("return math.random(5)").problems(), @"");
     insta::assert_snapshot!(script("setmetatable({}, { __gc = print })").problems(), @"");
-    assert!(script("string.dump(print)").problems().contains("nil value (field 'dump')"));
-    assert!(script("getmetatable(_G).x = 1").problems().contains("index a boolean value"));
-    assert!(script("load('x = 1')").problems().contains("undeclared global `load`"));
+    assert!(
+        script("string.dump(print)")
+            .problems()
+            .contains("nil value (field 'dump')")
+    );
+    assert!(
+        script("getmetatable(_G).x = 1")
+            .problems()
+            .contains("index a boolean value")
+    );
+    assert!(
+        script("load('x = 1')")
+            .problems()
+            .contains("undeclared global `load`")
+    );
 }
 
 #[test]
@@ -119,8 +143,11 @@ fn memory_is_bounded() {
 
 #[test]
 fn modules_are_found_beside_the_script_and_named_when_they_are_not() {
-    let beside = running("local shop = require './lib/shop'\nlocal log = require 'loadrun.log'", "log.info(shop.name)")
-        .file("lib/shop.lua", "return { name = 'corner' }");
+    let beside = running(
+        "local shop = require './lib/shop'\nlocal log = require 'loadrun.log'",
+        "log.info(shop.name)",
+    )
+    .file("lib/shop.lua", "return { name = 'corner' }");
     assert_eq!(beside.logged(), ["corner"]);
     insta::assert_snapshot!(script("require 'loadrun.htpp'").problems(), @"");
     insta::assert_snapshot!(script("\nrequire 'http'").problems(), @"");
@@ -129,7 +156,9 @@ fn modules_are_found_beside_the_script_and_named_when_they_are_not() {
     insta::assert_snapshot!(script("require(nil)").problems(), @"");
     insta::assert_snapshot!(script("require '../../etc/passwd'").problems(), @"");
     insta::assert_snapshot!(script("local a = require './a'").file("a.lua", "\nreturn { 1 2 }").problems(), @"");
-    let circle = script("require './a'").file("a.lua", "require './b'").file("b.lua", "require './a'");
+    let circle = script("require './a'")
+        .file("a.lua", "require './b'")
+        .file("b.lua", "require './a'");
     insta::assert_snapshot!(circle.problems(), @"");
 }
 
@@ -140,7 +169,13 @@ fn a_link_out_of_the_folder_is_not_followed() {
     std::fs::write(outside.path().join("secret.lua"), "return 1").unwrap();
     let script = script("require './link/secret'");
     std::os::unix::fs::symlink(outside.path(), script.folder.path().join("link")).unwrap();
-    assert!(script.problems().contains("lies outside the script's folder"), "{}", script.problems());
+    assert!(
+        script
+            .problems()
+            .contains("lies outside the script's folder"),
+        "{}",
+        script.problems()
+    );
 }
 
 #[test]
@@ -150,8 +185,15 @@ local param = require "loadrun.param"
 local log = require "loadrun.log"
 log.info(param("a", 1), param("b", 0.5), param("c", false), param("d", "x"), param("e", "y"))
 return { scenarios = { s = { users = 1, duration = "1s", run = function() end } } }"#;
-    let given = script(text).param("a", "7").param("b", "2").env("A", "8").env("C", "true").env("D", "z");
-    let loaded = given.load().unwrap_or_else(|problems| panic!("{problems:?}"));
+    let given = script(text)
+        .param("a", "7")
+        .param("b", "2")
+        .env("A", "8")
+        .env("C", "true")
+        .env("D", "z");
+    let loaded = given
+        .load()
+        .unwrap_or_else(|problems| panic!("{problems:?}"));
     assert_eq!(loaded.control.world().log.drain()[0].text, "7 2.0 true z y");
     assert_eq!(loaded.plan.parameters[0].value, ParamValue::Integer(7));
     assert_eq!(loaded.plan.parameters[0].default, ParamValue::Integer(1));
@@ -164,7 +206,11 @@ local param = require "loadrun.param"
 local users = param("users", 10, "how many")
 local key = param("key", 1.5, "secret", { secret = true })
 return { scenarios = { s = { users = users, duration = "1s", run = function() end } } }"#;
-    let given = script(text).param("users", "many").param("key", "hush").param("bsae", "x").param("user", "1");
+    let given = script(text)
+        .param("users", "many")
+        .param("key", "hush")
+        .param("bsae", "x")
+        .param("user", "1");
     insta::assert_snapshot!(given.problems(), @"");
 }
 
