@@ -19,11 +19,11 @@ const ROOMS: &[(&str, u8)] = &[
     ("service", 4),
     ("report", 4),
     ("sandbox", 4),
-    ("script", 6),
-    ("engine", 7),
+    ("script", 5),
+    ("engine", 6),
+    ("error", 7),
     ("cli", 8),
-    ("error", 9),
-    ("main", 10),
+    ("main", 9),
 ];
 
 /// Crates that stand for one idea, and the only rooms that may name them.

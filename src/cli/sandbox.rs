@@ -10,6 +10,8 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::error::Error;
+use crate::plan::Problem;
 use crate::sandbox::{
     Behaviour, Capacity, Latency, Options, PRACTICE_TOKEN, Sandbox, SandboxError, Share,
 };
@@ -53,12 +55,23 @@ pub struct SandboxArgs {
 /// Serves until SIGTERM, SIGHUP, Ctrl-C or, under `--stdin-guard`, the end of stdin.
 ///
 /// Prints one line when ready: `listening on http://127.0.0.1:PORT`.
-pub fn run(args: SandboxArgs) -> Result<(), SandboxError> {
+pub fn run(args: SandboxArgs) -> Result<u8, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
-        .map_err(|error| failed("no event loop", &error))?;
-    runtime.block_on(serve(args))
+        .build();
+    let served = match runtime {
+        Ok(runtime) => runtime.block_on(serve(args)),
+        Err(error) => Err(failed("no event loop", &error)),
+    };
+    match served {
+        Ok(()) => Ok(0),
+        Err(SandboxError { what, hint }) => Err(vec![Problem {
+            what,
+            at: None,
+            hint,
+        }]
+        .into()),
+    }
 }
 
 async fn serve(args: SandboxArgs) -> Result<(), SandboxError> {

@@ -59,3 +59,30 @@ impl fmt::Display for FailureKind {
         f.write_str(self.as_str())
     }
 }
+
+/// A failure of the target: its kind, and what happened in plain words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The kind it is counted as.
+    pub kind: FailureKind,
+    /// One line for people: short, without a final stop.
+    pub detail: String,
+}
+
+impl Failure {
+    /// A failure of this kind.
+    pub fn new(kind: FailureKind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind, self.detail)
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -24,6 +24,9 @@ const DIGITS: u8 = 3;
 /// Bits that tell the buckets of one power of two apart: 2^10 of them are needed for 3 digits.
 const FINE_BITS: u32 = 10;
 
+/// Fewer values than this are not worth sorting and merging.
+const FEW: usize = 64;
+
 /// Raw values (nanoseconds, bytes, thousandths) by frequency.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(try_from = "Saved")]
@@ -56,6 +59,37 @@ impl Distribution {
         self.count += 1;
         self.sum += u128::from(value);
         self.fill(bucket_of(value), 1);
+    }
+
+    /// Takes in many raw values and leaves `values` empty. They are sorted first: where most fall
+    /// into buckets of their own, that is three times cheaper than making room one by one.
+    pub(super) fn record_all(&mut self, values: &mut Vec<u64>) {
+        if values.len() < FEW {
+            values.drain(..).for_each(|value| self.record(value));
+            return;
+        }
+        values.sort_unstable();
+        let mut batch = Self::new();
+        for value in values.drain(..) {
+            batch.record_next(value);
+        }
+        self.merge(&batch);
+    }
+
+    /// Takes in a value that is not below any before.
+    fn record_next(&mut self, value: u64) {
+        let bucket = bucket_of(value);
+        match self.counts.last_mut() {
+            Some(count) if self.buckets.last() == Some(&bucket) => *count += 1,
+            _ => {
+                self.buckets.push(bucket);
+                self.counts.push(1);
+            }
+        }
+        self.min = if self.count == 0 { value } else { self.min };
+        self.max = value;
+        self.count += 1;
+        self.sum += u128::from(value);
     }
 
     #[inline]
@@ -394,6 +428,15 @@ mod tests {
             prop_assert_eq!(&merged(&[&a, &b, &c]), &whole);
             prop_assert_eq!(&merged(&[&c, &a, &b]), &whole);
             prop_assert_eq!(&merged(&[&a, &merged(&[&b, &c])]), &whole);
+        }
+
+        #[test]
+        fn recording_a_batch_is_recording_each_of_its_values(a in values(), b in values()) {
+            let mut batched = of(&a);
+            let mut batch = b.repeat(3);
+            batched.record_all(&mut batch);
+            prop_assert!(batch.is_empty());
+            prop_assert_eq!(batched, of(&[a, b.repeat(3)].concat()));
         }
 
         #[test]

@@ -16,7 +16,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::units::{Rate, parse_duration, parse_share};
+use crate::units::{Rate, parse_duration, parse_share, show_share};
 
 /// The names a behaviour may be set by, each with what it does.
 pub const BEHAVIOURS: &[(&str, &str)] = &[
@@ -134,7 +134,8 @@ impl FromStr for Latency {
 
 impl fmt::Display for Latency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ms = |time: &Duration| time.as_secs_f64() * 1e3;
+        // Divided, not multiplied: 1.1 ms has to read 1.1ms.
+        let ms = |time: &Duration| time.as_nanos() as f64 / 1e6;
         match self {
             Self::None => f.write_str("none"),
             Self::Constant(time) => write!(f, "constant {}ms", ms(time)),
@@ -171,7 +172,7 @@ impl FromStr for Capacity {
             return Ok(Self::Unlimited);
         }
         if text.contains('/') {
-            let rate: Rate = text.parse().map_err(|_| malformed())?;
+            let rate = Rate::parse(text).map_err(|_| malformed())?;
             return if rate.0 > 0.0 {
                 Ok(Self::PerSecond(rate.0))
             } else {
@@ -187,7 +188,7 @@ impl fmt::Display for Capacity {
         match self {
             Self::Unlimited => f.write_str("none"),
             Self::InFlight(requests) => write!(f, "{requests}"),
-            Self::PerSecond(rate) => write!(f, "{rate}/s"),
+            Self::PerSecond(rate) => write!(f, "{}", Rate(*rate)),
         }
     }
 }
@@ -216,6 +217,88 @@ impl FromStr for Share {
 
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}%", self.0 * 100.0)
+        f.write_str(&show_share(self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_latency_reads_as_it_is_shown() {
+        for (text, shown) in [
+            ("none", "none"),
+            ("0.02s", "constant 20ms"),
+            ("constant 1.1ms", "constant 1.1ms"),
+            (" uniform  10ms 1s ", "uniform 10ms 1000ms"),
+            ("normal 50ms 10ms", "normal 50ms 10ms"),
+            ("exponential 20ms", "exponential 20ms"),
+        ] {
+            let latency: Latency = text.parse().unwrap();
+            assert_eq!(latency.to_string(), shown);
+            assert_eq!(shown.parse(), Ok(latency));
+        }
+    }
+
+    #[test]
+    fn a_capacity_reads_as_it_is_shown() {
+        for (text, capacity) in [
+            ("none", Capacity::Unlimited),
+            ("200", Capacity::InFlight(200)),
+            ("0", Capacity::InFlight(0)),
+            ("200/s", Capacity::PerSecond(200.0)),
+        ] {
+            assert_eq!(text.parse(), Ok(capacity));
+            assert_eq!(capacity.to_string().parse(), Ok(capacity));
+        }
+    }
+
+    #[test]
+    fn what_is_malformed_is_shown_with_what_was_expected() {
+        for (name, value, error) in [
+            (
+                "latency",
+                "slow",
+                "malformed latency \"slow\"; expected none, 20ms,",
+            ),
+            (
+                "latency",
+                "normal 50ms",
+                "malformed latency \"normal 50ms\"; expected none, 20ms,",
+            ),
+            (
+                "latency",
+                "uniform 5 x",
+                "latency \"uniform 5 x\": malformed duration \"x\"",
+            ),
+            (
+                "latency",
+                "uniform 5ms 2ms",
+                "latency \"uniform 5ms 2ms\": the least is above the most",
+            ),
+            (
+                "capacity",
+                "-1",
+                "malformed capacity \"-1\"; expected none, 200 (requests in flight) or 200/s",
+            ),
+            ("capacity", "0/s", "malformed capacity \"0/s\""),
+            ("errors", "101%", "malformed share \"101%\""),
+            (
+                "speed",
+                "1",
+                "unknown behaviour \"speed\"; expected one of latency, errors, capacity, forget",
+            ),
+        ] {
+            let said = Behaviour::default().set(name, value).unwrap_err();
+            assert!(said.starts_with(error), "{said}");
+        }
+    }
+
+    #[test]
+    fn every_behaviour_on_the_list_can_be_set() {
+        for (name, _) in BEHAVIOURS {
+            assert_eq!(Behaviour::default().set(name, "none"), Ok(()), "{name}");
+        }
     }
 }

@@ -29,6 +29,11 @@ impl<'a> Call<'a> {
         read.map_err(|what| self.wrong(format!("{argument}: {what}")))
     }
 
+    /// The function as a script writes it.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// The error `name: what` at the caller's line.
     pub fn wrong(&self, what: impl Display) -> Error {
         misuse(self.lua, format!("{}: {what}", self.name))

@@ -11,18 +11,16 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use mlua::{Lua, Table, Value, VmState};
 use tokio::time::Instant;
 
-use super::api::data::DataCache;
-use super::api::ledger::Ledgers;
 use super::api::rand::Rand;
-use super::api::shared::Shared;
 use super::log::Log;
-use super::measure::ScenarioMeter;
+use super::measure::{ScenarioMeter, nanoseconds};
 use super::plain::Plain;
 use super::traceback::{Errors, caller, misuse};
 use crate::client::http::Session;
@@ -62,14 +60,14 @@ pub struct World {
     pub begin: OnceLock<Instant>,
     /// What `setup` returned; set once, before any worker's users run.
     pub setup: OnceLock<Plain>,
-    /// Counters, maps, queues and barriers by name.
-    pub shared: Shared,
-    /// Data files read so far.
-    pub data: DataCache,
-    /// The ledgers by name.
-    pub ledgers: Ledgers,
+    /// How many workers share the load; set once by the engine, 1 where it is not.
+    pub workers: OnceLock<usize>,
+    /// When the script was read: the zero of `time.now()`.
+    pub made: Instant,
     /// What scripts wrote with `loadrun.log` and `print`.
     pub log: Log,
+    /// Longest a resume of a coroutine may take, in nanoseconds; shorter in tests only.
+    stall_limit: AtomicU64,
     /// Addresses of declared services by name; an address is set when its service is ready.
     services: Mutex<BTreeMap<String, Arc<OnceLock<String>>>>,
     /// Everything else that is shared, by type and name.
@@ -83,13 +81,20 @@ impl World {
             source,
             begin: OnceLock::new(),
             setup: OnceLock::new(),
-            shared: Shared::default(),
-            data: DataCache::default(),
-            ledgers: Ledgers::default(),
+            workers: OnceLock::new(),
+            made: Instant::now(),
             log: Log::default(),
+            stall_limit: AtomicU64::new(nanoseconds(STALL)),
             services: Mutex::default(),
             kept: Mutex::default(),
         })
+    }
+
+    /// Stops resumes after another time than 5 s.
+    #[cfg(test)]
+    pub(super) fn stall_after(&self, limit: Duration) {
+        self.stall_limit
+            .store(nanoseconds(limit), Ordering::Relaxed);
     }
 
     /// The one `T` called `name` in this run, made by `make` when nobody asked for it before.
@@ -140,12 +145,12 @@ pub struct Context {
     pub loading: Cell<bool>,
     /// How long resumes took.
     pub busy: Cell<Busy>,
+    /// Bytes of bodies handed to Lua since replies were last collected.
+    pub(super) bodies: Cell<u64>,
     /// Whose coroutine is being resumed; `None` while loading.
     current: RefCell<Option<Rc<UserState>>>,
     /// When the resume under way began.
     resumed: Cell<Option<std::time::Instant>>,
-    /// Longest a resume may take.
-    stall_limit: Cell<Duration>,
     /// True from the moment a resume is stopped until it has ended.
     pub(super) stalled: Cell<bool>,
     /// `script stalled at file:line`.
@@ -188,9 +193,9 @@ impl Context {
             declared: RefCell::default(),
             loading: Cell::new(true),
             busy: Cell::default(),
+            bodies: Cell::new(0),
             current: RefCell::default(),
             resumed: Cell::default(),
-            stall_limit: Cell::new(STALL),
             stalled: Cell::new(false),
             stall_text: RefCell::default(),
         })
@@ -261,7 +266,8 @@ impl Context {
 
     /// Called every so many instructions: stops a resume that has taken too long.
     pub(super) fn check_stall(&self, lua: &Lua) -> mlua::Result<VmState> {
-        let late = |since: std::time::Instant| since.elapsed() > self.stall_limit.get();
+        let limit = Duration::from_nanos(self.world.stall_limit.load(Ordering::Relaxed));
+        let late = |since: std::time::Instant| since.elapsed() > limit;
         if !self.resumed.get().is_some_and(late) {
             return Ok(VmState::Continue);
         }

@@ -16,6 +16,7 @@ use super::context::{World, mixed};
 use crate::client::FailureKind;
 use crate::client::http::Exchange;
 use crate::metric::{Metric, Recorder, SeriesId, Tags};
+use crate::outcome::FailureSample;
 
 /// Most keys kept under which operations are found; beyond, they are found by their name's tags.
 const KEYS: usize = 10_000;
@@ -43,9 +44,17 @@ pub struct Operation {
     received: SeriesId,
     succeeded: SeriesId,
     connects: OnceCell<SeriesId>,
-    failed: [OnceCell<SeriesId>; FailureKind::ALL.len()],
+    failed: [RefCell<Option<Failed>>; FailureKind::ALL.len()],
     /// Few distinct statuses come back; a short list is faster than a map.
     statuses: RefCell<Vec<(u16, SeriesId)>>,
+}
+
+/// One kind of failure of an operation.
+struct Failed {
+    series: SeriesId,
+    /// The first one's words.
+    detail: String,
+    count: u64,
 }
 
 /// What a call is known by: chosen by the script, or made from its method and target.
@@ -61,8 +70,12 @@ impl ScenarioMeter {
     /// The meter of a scenario, or of `setup` and `teardown`.
     pub fn new(world: &World, name: &Arc<str>, tags: &[(String, String)]) -> Rc<Self> {
         let own = [("scenario", &**name)];
-        let given = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let hashed = name.bytes().fold(0, |hash, byte| mixed(hash, u64::from(byte)));
+        let given = tags
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()));
+        let hashed = name
+            .bytes()
+            .fold(0, |hash, byte| mixed(hash, u64::from(byte)));
         Rc::new(Self {
             name: Arc::clone(name),
             tags: Tags::new(given.chain(own)),
@@ -147,9 +160,31 @@ impl ScenarioMeter {
         })
     }
 
+    /// How calls failed: one example of each kind and operation, with its count.
+    pub fn failures(&self) -> Vec<FailureSample> {
+        let operations = self.operations.borrow();
+        // Several keys may lead to one operation's series; they are merged by whoever reports.
+        let kinds = operations.values().flat_map(|operation| {
+            let kinds = operation.failed.iter().zip(FailureKind::ALL);
+            kinds.map(move |(failed, kind)| (operation, failed.borrow(), kind))
+        });
+        let samples = kinds.filter_map(|(operation, failed, kind)| {
+            let failed = failed.as_ref()?;
+            Some(FailureSample {
+                scenario: self.name.to_string(),
+                name: operation.tags.find("name").unwrap_or_default().to_owned(),
+                kind: kind.as_str().to_owned(),
+                detail: failed.detail.clone(),
+                count: failed.count,
+            })
+        });
+        samples.collect()
+    }
+
     fn tags_of(&self, naming: Naming<'_>, tags: &[(String, String)]) -> Tags {
         let named = self.tags.with("name", &naming.name());
-        tags.iter().fold(named, |tags, (key, value)| tags.with(key, value))
+        tags.iter()
+            .fold(named, |tags, (key, value)| tags.with(key, value))
     }
 }
 
@@ -193,10 +228,17 @@ impl Operation {
         match exchange.error {
             None => recorder.hit(self.succeeded, false),
             Some(kind) => {
-                let id = *self.failed[kind as usize].get_or_init(|| {
-                    recorder.series(&builtin("http.failed"), &self.tags.with("kind", kind.as_str()))
+                let mut failed = self.failed[kind as usize].borrow_mut();
+                let failed = failed.get_or_insert_with(|| Failed {
+                    series: recorder.series(
+                        &builtin("http.failed"),
+                        &self.tags.with("kind", kind.as_str()),
+                    ),
+                    detail: exchange.detail.clone().unwrap_or_default(),
+                    count: 0,
                 });
-                recorder.hit(id, true);
+                failed.count += 1;
+                recorder.hit(failed.series, true);
             }
         }
     }
@@ -234,7 +276,9 @@ impl Naming<'_> {
             Self::Given(name) => String::from_utf8_lossy(name).into_owned(),
             Self::Made(method, target) => {
                 let path = String::from_utf8_lossy(path(target)).into_owned();
-                let segments = path.split('/').map(|part| if is_id(part) { "{id}" } else { part });
+                let segments = path
+                    .split('/')
+                    .map(|part| if is_id(part) { "{id}" } else { part });
                 format!("{method} {}", segments.collect::<Vec<_>>().join("/"))
             }
         }
@@ -243,7 +287,10 @@ impl Naming<'_> {
 
 /// The path of a target: without scheme and host, query and fragment.
 fn path(target: &[u8]) -> &[u8] {
-    let end = target.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(target.len());
+    let end = target
+        .iter()
+        .position(|byte| matches!(byte, b'?' | b'#'))
+        .unwrap_or(target.len());
     let target = &target[..end];
     if target.first() == Some(&b'/') {
         return target;
@@ -252,7 +299,9 @@ fn path(target: &[u8]) -> &[u8] {
         None => target,
         Some(scheme) => {
             let host = &target[scheme + 3..];
-            host.iter().position(|byte| *byte == b'/').map_or(b"/", |slash| &host[slash..])
+            host.iter()
+                .position(|byte| *byte == b'/')
+                .map_or(b"/", |slash| &host[slash..])
         }
     }
 }
@@ -304,7 +353,10 @@ mod tests {
             ("/blob/deadbeef01", "GET /blob/{id}"),
             ("/feedback/v2", "GET /feedback/v2"),
             ("/m/SM1a2B3c4D5e6F7g8H9i0JkL", "GET /m/{id}"),
-            ("/internationalization-guide", "GET /internationalization-guide"),
+            (
+                "/internationalization-guide",
+                "GET /internationalization-guide",
+            ),
         ] {
             assert_eq!(Naming::Made("GET", target.as_bytes()).name(), name);
         }

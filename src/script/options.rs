@@ -9,6 +9,7 @@ use std::time::Duration;
 use mlua::{Lua, Table, Value};
 
 use super::traceback::misuse;
+use crate::plan::nearest;
 
 /// An option table given to a module function.
 #[derive(Debug)]
@@ -118,7 +119,7 @@ pub fn unknown_keys(table: &Table, known: &[&str]) -> Vec<String> {
 
 /// ``unknown key `timeot`; did you mean `timeout`?``
 pub fn unknown_key(name: &str, known: &[&str]) -> String {
-    match nearest(name, known) {
+    match nearest(name, known.iter().copied()) {
         Some(near) => format!("unknown key `{name}`; did you mean `{near}`?"),
         None => format!(
             "unknown key `{name}`; expected one of: {}",
@@ -168,7 +169,8 @@ pub fn bytes(value: &Value) -> Result<Vec<u8>, String> {
 pub fn duration(value: &Value) -> Result<Duration, String> {
     let seconds = match value {
         Value::String(text) => {
-            todo!("units: {}", text.to_string_lossy())
+            return crate::units::parse_duration(&text.to_string_lossy())
+                .map_err(|error| error.to_string());
         }
         Value::Integer(seconds) => *seconds as f64,
         Value::Number(seconds) => *seconds,
@@ -254,11 +256,4 @@ pub fn pairs(value: &Value) -> Result<Vec<(String, String)>, String> {
     }
     found.sort();
     Ok(found)
-}
-
-fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    known
-        .iter()
-        .copied()
-        .find(|name| strsim::levenshtein(word, name) <= 2)
 }

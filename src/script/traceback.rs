@@ -9,13 +9,18 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::path::Path;
 
-use mlua::{Error, Lua, MultiValue};
+use mlua::{Error, Lua, MultiValue, Value};
 
 use super::context::Source;
 use crate::plan::{Place, Problem};
 
 /// Distinct places of errors kept in one Lua state; errors at other places are only counted.
 const PLACES: usize = 100;
+
+/// Longest name of a chunk that Lua shows whole.
+const CHUNK: usize = 50;
+/// Name of the script's chunk when its own will not do.
+const UNNAMED: &str = "(script).lua";
 
 /// What separates a message from its hint.
 const HINT: &str = "\n  hint: ";
@@ -104,8 +109,36 @@ impl Display for ScriptError {
 impl std::error::Error for ScriptError {}
 
 impl Source {
+    /// The script's line that is being run.
+    pub(super) fn caller(&self, lua: &Lua) -> Place {
+        let (chunk, line) = caller(lua).unwrap_or_else(|| (self.chunk(), 1));
+        Place {
+            file: self.shown(&chunk),
+            line,
+        }
+    }
+
+    /// The name of the script's own chunk: short, because Lua cuts long ones, and ending in
+    /// `.lua`, whatever the file is called, so that it can be told in a message.
+    pub(super) fn chunk(&self) -> String {
+        let name = self
+            .path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if name.ends_with(".lua") && name.len() <= CHUNK {
+            name
+        } else {
+            UNNAMED.to_owned()
+        }
+    }
+
     /// A chunk's name, or a frame that begins with one, as a path the user can open.
     fn shown(&self, chunk: &str) -> String {
+        if let Some(rest) = chunk.strip_prefix(UNNAMED) {
+            return format!("{}{rest}", self.path.display());
+        }
         let folder = self.path.parent().unwrap_or(Path::new(""));
         folder.join(chunk).display().to_string()
     }
@@ -129,6 +162,18 @@ impl Errors {
                 self.kept.insert(key, (error, 1));
             }
             None => self.beyond += 1,
+        }
+    }
+
+    /// Adds what another state counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.beyond += other.beyond;
+        for (key, (error, count)) in &other.kept {
+            let kept = self
+                .kept
+                .entry(key.clone())
+                .or_insert_with(|| (error.clone(), 0));
+            kept.1 += count;
         }
     }
 
@@ -176,21 +221,14 @@ pub fn caller(lua: &Lua) -> Option<(String, u32)> {
 }
 
 /// The values of a call to `print` or `log` as one line.
-pub fn words(lua: &Lua, values: MultiValue) -> mlua::Result<String> {
-    let mut line = String::new();
-    for value in values {
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        match &value {
-            mlua::Value::Error(error) => line.push_str(&message(error)),
-            value => line.push_str(&value.to_string().unwrap_or_else(|_| {
-                let _ = lua;
-                value.type_name().to_owned()
-            })),
-        }
-    }
-    Ok(line)
+pub fn words(values: MultiValue) -> String {
+    let texts = values.iter().map(|value| match value {
+        Value::Error(error) => message(error),
+        value => value
+            .to_string()
+            .unwrap_or_else(|_| value.type_name().to_owned()),
+    });
+    texts.collect::<Vec<_>>().join(" ")
 }
 
 /// The message of an error without layers and traceback, with its place before it.
@@ -243,7 +281,11 @@ fn frames_of(traceback: &str) -> Vec<String> {
 
 /// Does this chunk name, or frame that begins with one, belong to the script itself?
 fn own(chunk: &str) -> bool {
-    !chunk.starts_with(['[', '(', '?', '.']) && !chunk.starts_with("__mlua") && !chunk.is_empty()
+    !chunk.starts_with(['[', '?'])
+        && !chunk.starts_with("(...")
+        && !chunk.starts_with("...")
+        && !chunk.starts_with("__mlua")
+        && !chunk.is_empty()
 }
 
 /// `shop.lua:12: text` into its place and its text.
@@ -255,9 +297,11 @@ fn split_place(text: &str) -> (Option<(&str, u32)>, &str) {
             .take_while(u8::is_ascii_digit)
             .count();
         let end = colon + 1 + digits;
-        if digits > 0 && text[end..].starts_with(": ") && !text[..colon].contains('\n') {
+        let chunk = &text[..colon];
+        let names_file = chunk.starts_with("[lib ") || chunk.ends_with(".lua");
+        if digits > 0 && text[end..].starts_with(": ") && names_file && !chunk.contains('\n') {
             let line = text[colon + 1..end].parse().ok();
-            return (line.map(|line| (&text[..colon], line)), &text[end + 2..]);
+            return (line.map(|line| (chunk, line)), &text[end + 2..]);
         }
         from = colon + 1;
     }

@@ -21,6 +21,11 @@ use super::traceback::ScriptError;
 use super::vm::Vm;
 use crate::executor::Turn;
 
+/// Stands for the user in the seed of an iteration that could fall to any of them.
+const ANY_USER: u64 = u64::MAX;
+/// Stands for the iteration in the seed of `init`.
+const INIT: u64 = u64::MAX;
+
 /// One user of a scenario.
 pub struct User {
     vm: Rc<Vm>,
@@ -34,8 +39,15 @@ pub struct User {
 
 impl User {
     pub(super) fn new(vm: Rc<Vm>, scenario: usize, number: u64) -> Self {
-        let state = UserState::of_scenario(&vm.context, vm.run(scenario), number);
-        Self { vm, state, scenario: scenario as u32, ready: false, vu: None }
+        let meter = Rc::clone(&vm.run(scenario).meter);
+        let state = UserState::new(meter, number, true);
+        Self {
+            vm,
+            state,
+            scenario: scenario as u32,
+            ready: false,
+            vu: None,
+        }
     }
 
     /// Runs the scenario's `init`, unmeasured. When it fails, it is tried again before the user's
@@ -67,25 +79,26 @@ impl User {
             self.prepare().await?;
         }
         let run = self.vm.run(self.scenario as usize);
-        let seed = match turn.intended {
-            _ if run.own_iterations => self.state.seed_of(self.state.number, turn.number),
-            _ => self.state.seed_of(u64::MAX, turn.number),
+        let user = if run.own_iterations {
+            self.state.number
+        } else {
+            ANY_USER
+        };
+        let seed = self.state.seed_of(user, turn.number);
+        let Some(function) = run.choose(seed).cloned() else {
+            return Ok(());
         };
         let vu = self.table()?;
-        self.begin(&vu, seed, turn)?;
-        let function = run.choose(seed);
-        self.call(function, vu).await
-    }
-
-    fn begin(&self, vu: &Table, seed: u64, turn: Turn) -> mlua::Result<()> {
         vu.raw_set("iteration", turn.number + 1)?;
-        self.state.begin(vu, seed, turn.intended)
+        self.state.begin(&vu, seed, turn.intended);
+        self.call(&function, vu).await
     }
 
     async fn prepare(&mut self) -> mlua::Result<()> {
         let vu = self.table()?;
         if let Some(init) = self.vm.run(self.scenario as usize).init.clone() {
-            self.state.begin(&vu, self.state.seed_of(self.state.number, u64::MAX), None)?;
+            self.state
+                .begin(&vu, self.state.seed_of(self.state.number, INIT), None);
             self.state.measured.set(false);
             let ended = self.call(&init, vu).await;
             self.state.measured.set(true);
@@ -117,20 +130,28 @@ impl User {
     }
 
     fn record(&self, turn: Turn, begun: Instant) {
-        let ended = Instant::now();
-        self.vm.context.meter.borrow_mut().iteration(
-            &mut self.vm.context.recorder.borrow_mut(),
-            &self.vm.context.world,
-            &self.state,
-            (turn.intended, begun, ended),
+        let context = &self.vm.context;
+        let mut recorder = context.recorder.borrow_mut();
+        let meter = &self.state.scenario;
+        meter.iteration(
+            &mut recorder,
+            &context.world,
+            turn.intended,
+            begun,
+            Instant::now(),
         );
     }
 
     fn broken(&self, error: &mlua::Error) {
         let context = &self.vm.context;
         let error: ScriptError = self.vm.error(error);
-        context.errors.borrow_mut().add(&self.state.scenario.name, error);
-        context.meter.borrow_mut().broken(&mut context.recorder.borrow_mut(), &self.state);
+        context
+            .errors
+            .borrow_mut()
+            .add(&self.state.scenario.name, error);
+        self.state
+            .scenario
+            .broken(&mut context.recorder.borrow_mut());
     }
 }
 
@@ -143,27 +164,28 @@ pub(super) struct Entered<R: FromLuaMulti> {
 }
 
 impl<R: FromLuaMulti> Entered<R> {
-    pub(super) fn new(
-        call: AsyncCallFuture<R>,
-        context: Rc<Context>,
-        user: Rc<UserState>,
-    ) -> Self {
-        Self { call: Some(call), context, user }
+    pub(super) fn new(call: AsyncCallFuture<R>, context: Rc<Context>, user: Rc<UserState>) -> Self {
+        Self {
+            call: Some(call),
+            context,
+            user,
+        }
     }
 }
 
 impl<R: FromLuaMulti> Future for Entered<R> {
     type Output = mlua::Result<R>;
 
-    fn poll(
-        self: Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> Poll<mlua::Result<R>> {
+    fn poll(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<mlua::Result<R>> {
         let this = self.get_mut();
-        let Some(call) = this.call.as_mut() else { return Poll::Pending };
+        let Some(call) = this.call.as_mut() else {
+            return Poll::Pending;
+        };
         let polled = this.context.entered(&this.user, || Pin::new(call).poll(cx));
         if polled.is_pending() {
             this.user.waits.set(this.user.waits.get().wrapping_add(1));
+        } else {
+            this.call = None;
         }
         polled
     }
@@ -172,7 +194,8 @@ impl<R: FromLuaMulti> Future for Entered<R> {
 impl<R: FromLuaMulti> Drop for Entered<R> {
     /// An unfinished coroutine runs its to-be-closed variables now: they are the user's too.
     fn drop(&mut self) {
-        let call = self.call.take();
-        self.context.entered(&self.user, || drop(call));
+        if let Some(call) = self.call.take() {
+            self.context.entered(&self.user, || drop(call));
+        }
     }
 }

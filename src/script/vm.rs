@@ -8,7 +8,6 @@
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use mlua::chunk::ChunkMode;
 use mlua::state::{GcIncParams, GcMode};
@@ -16,12 +15,14 @@ use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value};
 
 use super::context::{Busy, Context, Source, UserState, World};
 use super::environment::environment;
+use super::measure::ScenarioMeter;
 use super::plain::Plain;
 use super::plan::{self, Run, Scripted};
 use super::traceback::{Errors, ScriptError};
 use super::user::{Entered, User};
 use crate::metric::Recorder;
-use crate::plan::Problem;
+use crate::outcome::FailureSample;
+use crate::plan::{Plan, Problem};
 
 /// Most bytes one Lua state may hold.
 pub(super) const MEMORY_LIMIT: usize = 2 << 30;
@@ -52,9 +53,8 @@ impl Vm {
 
     /// Loads the script; what is wrong with it comes back beside the state.
     pub(super) fn load(world: &Arc<World>) -> (Option<Self>, Vec<Problem>) {
-        let failed = |error: &mlua::Error| {
-            vec![ScriptError::new(error, &world.source).into_problem()]
-        };
+        let failed =
+            |error: &mlua::Error| vec![ScriptError::new(error, &world.source).into_problem()];
         let context = Context::new(world);
         let lua = match state(&context) {
             Ok(lua) => lua,
@@ -73,24 +73,44 @@ impl Vm {
                 problems.extend(found);
                 let metatables = RefCell::new(vec![None; script.runs.len()]);
                 let setup = OnceCell::new();
-                (Some(Self { lua, context, script, metatables, setup }), problems)
+                (
+                    Some(Self {
+                        lua,
+                        context,
+                        script,
+                        metatables,
+                        setup,
+                    }),
+                    problems,
+                )
             }
         }
     }
 
-    /// Runs `setup`; nil when the script has none. Its error, and data that is not plain, end the run.
-    pub async fn setup(&self) -> Result<Plain, ScriptError> {
-        let Some(setup) = self.script.setup.clone() else { return Ok(Plain::Nil) };
+    /// Runs `setup`, if there is one, and keeps what it returns for users and `teardown`.
+    pub async fn setup(&self) -> Result<(), Problem> {
+        let Some(setup) = self.script.setup.clone() else {
+            return Ok(());
+        };
         let value: Value = self.control("setup", setup, Value::Nil).await?;
-        Plain::from_lua(&self.lua, &value).map_err(|error| {
-            ScriptError::plain(format!("setup: returned {error}; only plain data reaches users"))
-        })
+        let data = Plain::read(&value).map_err(|error| Problem {
+            what: format!("setup: returned {error}"),
+            at: Some(self.script.place_of_setup.clone()),
+            hint: Some("only plain data reaches users: no functions, no clients".to_owned()),
+        })?;
+        // Called once a run; a second call's data would come too late for users.
+        let _ = self.context.world.setup.set(data);
+        Ok(())
     }
 
-    /// Runs `teardown` with what `setup` returned.
-    pub async fn teardown(&self, data: &Plain) -> Result<(), ScriptError> {
-        let Some(teardown) = self.script.teardown.clone() else { return Ok(()) };
-        let data = data.to_lua(&self.lua).map_err(|error| self.error(&error))?;
+    /// Runs `teardown`, if there is one, with what `setup` returned.
+    pub async fn teardown(&self) -> Result<(), Problem> {
+        let Some(teardown) = self.script.teardown.clone() else {
+            return Ok(());
+        };
+        let data = self
+            .setup_value()
+            .map_err(|error| self.error(&error).into_problem())?;
         self.control("teardown", teardown, data).await.map(drop)
     }
 
@@ -99,11 +119,12 @@ impl Vm {
         stage: &'static str,
         function: Function,
         data: Value,
-    ) -> Result<Value, ScriptError> {
-        let user = UserState::control(&self.context, stage);
+    ) -> Result<Value, Problem> {
+        let meter = ScenarioMeter::new(&self.context.world, &Arc::from(stage), &[]);
+        let user = UserState::new(meter, 0, false);
         let call = function.call_async::<Value>(data);
         let ended = Entered::new(call, Rc::clone(&self.context), user).await;
-        ended.map_err(|error| self.error(&error))
+        ended.map_err(|error| self.error(&error).into_problem())
     }
 
     /// Makes user `number` (from 0) of the scenario with this index in the plan.
@@ -116,9 +137,28 @@ impl Vm {
         &self.context.recorder
     }
 
-    /// The errors of this state's users so far.
-    pub fn errors(&self) -> std::cell::Ref<'_, Errors> {
-        self.context.errors.borrow()
+    /// What the script asks for.
+    pub fn plan(&self) -> &Plan {
+        &self.script.plan
+    }
+
+    /// What the states of this run share.
+    pub fn world(&self) -> Arc<World> {
+        Arc::clone(&self.context.world)
+    }
+
+    /// The errors of this state's users since the last call.
+    pub fn take_errors(&self) -> Errors {
+        self.context.errors.take()
+    }
+
+    /// How the calls of this state's users failed: one example a kind and operation.
+    pub fn failures(&self) -> Vec<FailureSample> {
+        self.script
+            .runs
+            .iter()
+            .flat_map(|run| run.meter.failures())
+            .collect()
     }
 
     /// How long this state's resumes took since the last call.
@@ -146,12 +186,20 @@ impl Vm {
             return Ok(table.clone());
         }
         let shared = self.lua.create_table()?;
-        shared.raw_set("scenario", &*self.run(scenario).name)?;
+        shared.raw_set("scenario", &*self.run(scenario).meter.name)?;
         shared.raw_set("setup", self.setup_value()?)?;
         let context = Rc::clone(&self.context);
-        let rand = self.lua.create_function(move |lua, vu: Table| context.rand(lua, &vu))?;
+        let rand = self
+            .lua
+            .create_function(move |lua, vu: Table| context.rand(lua, &vu))?;
         let metatable = self.lua.create_table()?;
-        metatable.raw_set("__index", self.lua.load(LOOK_UP).set_name("=[lib vu]").call::<Function>((shared, rand))?)?;
+        metatable.raw_set(
+            "__index",
+            self.lua
+                .load(LOOK_UP)
+                .set_name("=[lib vu]")
+                .call::<Function>((shared, rand))?,
+        )?;
         metatable.raw_set("__metatable", false)?;
         self.metatables.borrow_mut()[scenario] = Some(metatable.clone());
         Ok(metatable)
@@ -163,7 +211,7 @@ impl Vm {
             return Ok(value.clone());
         }
         let value = match self.context.world.setup.get() {
-            Some(data) => data.to_lua(&self.lua)?,
+            Some(data) => data.write(&self.lua)?,
             None => Value::Nil,
         };
         Ok(self.setup.get_or_init(|| value).clone())
@@ -189,16 +237,20 @@ fn state(context: &Rc<Context>) -> mlua::Result<Lua> {
     lua.gc_set_mode(GcMode::Incremental(GcIncParams::default()));
     lua.set_app_data(Rc::clone(context));
     let watch = Rc::clone(context);
-    lua.set_global_hook(HookTriggers::new().every_nth_instruction(HOOK_EVERY), move |lua, _| {
-        watch.check_stall(lua)
-    })?;
+    lua.set_global_hook(
+        HookTriggers::new().every_nth_instruction(HOOK_EVERY),
+        move |lua, _| watch.check_stall(lua),
+    )?;
     Ok(lua)
 }
 
 /// Runs the script file and gives what it returned.
 fn run_file(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Value> {
     let source: &Source = &context.world.source;
-    let text = source.text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&source.text);
+    let text = source
+        .text
+        .strip_prefix(b"\xEF\xBB\xBF")
+        .unwrap_or(&source.text);
     lua.load(text)
         .set_name(format!("@{}", source.chunk()))
         .set_mode(ChunkMode::Text)

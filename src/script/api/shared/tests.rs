@@ -2,6 +2,7 @@ use std::sync::Barrier as ThreadBarrier;
 use std::time::Duration;
 
 use super::*;
+use crate::script::api::testing;
 
 /// Runs an async block on its own thread with a runtime of its own, as a worker has.
 fn on_worker<T: Send + 'static>(
@@ -134,15 +135,8 @@ fn updates_from_several_threads_are_never_lost() {
 
 /// Two Lua states of one run, as two workers have them.
 fn two_states() -> [Lua; 2] {
-    let world = crate::script::context::World::new(crate::script::context::Source {
-        path: "test.lua".into(),
-        folder: ".".into(),
-        text: Arc::from([]),
-        params: std::collections::BTreeMap::new(),
-        env: std::collections::BTreeMap::new(),
-        seed: 1,
-    });
-    [0, 1].map(|_| crate::script::api::testing::state(&world, "shared", module))
+    let world = testing::world(std::path::Path::new("."));
+    [0, 1].map(|_| testing::state(&world, "shared", module))
 }
 
 #[test]
