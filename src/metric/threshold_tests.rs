@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
+use super::super::{Metric, Recorder, Series};
 use super::*;
-use crate::metric::{Metric, Recorder, Series};
 
 const SECOND: Duration = Duration::from_secs(1);
 
