@@ -1,1 +1,88 @@
-//! The client room.
+//! How we talk: one file or folder a protocol. One call gives one exchange; a failure of the
+//! target is a value with a [`FailureKind`], never an `Err` and never a panic.
+
+use std::fmt;
+
+pub mod http;
+
+/// Why a call failed, in the words scripts, metrics and reports use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FailureKind {
+    /// The host name could not be resolved.
+    Dns,
+    /// No connection could be made: refused, unreachable, or no local socket left.
+    Refused,
+    /// A time limit passed, the whole call's or that of connecting.
+    Timeout,
+    /// TLS could not be agreed upon: an untrusted certificate, no common version, garbage.
+    Tls,
+    /// The peer broke the connection before the reply was whole.
+    Reset,
+    /// The peer said something the protocol does not allow.
+    Protocol,
+    /// A whole reply came, with a status that was not expected.
+    Status,
+    /// The reply is larger than the limit on bodies.
+    TooLarge,
+}
+
+impl FailureKind {
+    /// Every kind, in the order reports list them.
+    pub const ALL: [Self; 8] = [
+        Self::Dns,
+        Self::Refused,
+        Self::Timeout,
+        Self::Tls,
+        Self::Reset,
+        Self::Protocol,
+        Self::Status,
+        Self::TooLarge,
+    ];
+
+    /// The word for it in Lua, tags and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Refused => "refused",
+            Self::Timeout => "timeout",
+            Self::Tls => "tls",
+            Self::Reset => "reset",
+            Self::Protocol => "protocol",
+            Self::Status => "status",
+            Self::TooLarge => "too_large",
+        }
+    }
+}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A failure of the target: its kind, and what happened in plain words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The kind it is counted as.
+    pub kind: FailureKind,
+    /// One line for people: short, without a final stop.
+    pub detail: String,
+}
+
+impl Failure {
+    /// A failure of this kind.
+    pub fn new(kind: FailureKind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind, self.detail)
+    }
+}
+
+impl std::error::Error for Failure {}

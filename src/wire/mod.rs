@@ -1,1 +1,18 @@
-//! The wire room.
+//! The byte stream: names resolved, sockets opened, TLS agreed upon, each step timed on its own.
+//!
+//! This room knows addresses and certificates, not protocols: what is said over a [`Stream`] is
+//! the clients' business. A failure here is data, a [`ConnectError`] that says which step failed
+//! and why. Nothing is shared between workers but the system's root certificates, which are read
+//! once a process and only when a first `https` connection needs them.
+
+mod connect;
+mod resolve;
+mod stream;
+mod tls;
+
+pub use connect::{ConnectError, ConnectFailure, Connected, Connector, Step};
+pub use stream::Stream;
+pub use tls::{Alpn, Identity, TlsSettings};
+
+#[cfg(test)]
+mod tests;
