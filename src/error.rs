@@ -1,1 +1,76 @@
-//! The error room.
+//! Each room's error and its exit code.
+//!
+//! Three kinds of trouble are never mixed: a target's failures are data and appear in the
+//! outcome, a script's errors at run time are counted there too; what is left, and stands here,
+//! ends the program.
+
+use std::fmt;
+
+use crate::engine::EngineError;
+use crate::outcome::FileError;
+use crate::plan::Problem;
+
+/// What ends the program other than a finished run.
+#[derive(Debug)]
+pub enum Error {
+    /// The command line, the script or the plan is wrong; all that is wrong, at once.
+    Problems(Vec<Problem>),
+    /// The run could not start, or broke.
+    Engine(EngineError),
+    /// The results could not be written.
+    Results(FileError),
+}
+
+impl Error {
+    /// One problem that has no place in a file.
+    pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Problems(vec![Problem {
+            what: what.into(),
+            at: None,
+            hint: Some(hint.into()),
+        }])
+    }
+
+    /// 4: could not start; 5: broke while running; 130: interrupted before the load.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Problems(_) => 4,
+            Self::Engine(error) => error.exit_code(),
+            Self::Results(_) => 5,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Problems(problems) => {
+                for (at, problem) in problems.iter().enumerate() {
+                    let gap = if at == 0 { "" } else { "\n\n" };
+                    write!(f, "{gap}{problem}")?;
+                }
+                Ok(())
+            }
+            Self::Engine(error) => error.fmt(f),
+            Self::Results(error) => write!(
+                f,
+                "error: could not write the results: {error}\n  hint: the summary above is all \
+                 there is of this run; free the disk or choose another folder with --out"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Vec<Problem>> for Error {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::Problems(problems)
+    }
+}
+
+impl From<EngineError> for Error {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(error)
+    }
+}

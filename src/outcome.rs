@@ -1,1 +1,434 @@
-//! The outcome room.
+//! All that a report may say about a run, as one value, saved and loaded as one JSON file.
+//!
+//! Running and telling are two programs joined by this file: a report is a pure function of an
+//! [`Outcome`] and asks nothing else. It holds whole histograms, so runs can be merged and
+//! compared later, and no secret: parameters marked secret are shown as `***` by the plan.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::Balance;
+use crate::metric::{Kind, Metric, Point, Tags, Total, Unit};
+use crate::plan::{Place, Plan};
+
+/// The format of `outcome.json`; raised when a field changes its meaning or goes.
+pub const SCHEMA: u32 = 1;
+
+/// What one run did.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Outcome {
+    /// [`SCHEMA`] of the program that wrote the file.
+    pub schema: u32,
+    /// Version of the program that wrote the file.
+    pub loadrun: String,
+    /// When, how long and with which seed.
+    pub run: Run,
+    /// Where.
+    pub environment: Environment,
+    /// What was asked.
+    pub plan: Plan,
+    /// Whether the numbers can be believed; stands above all thresholds.
+    pub verdict: RunVerdict,
+    /// Why, when the verdict is not [`RunVerdict::Valid`]: one sentence a cause.
+    pub reasons: Vec<String>,
+    /// How the thresholds came out together; `None` when none was asked.
+    pub grade: Option<Grade>,
+    /// The process's exit code.
+    pub exit: u8,
+    /// Each threshold with what was measured.
+    pub thresholds: Vec<Verdict>,
+    /// Offered, started, finished: what became of each scenario.
+    pub scenarios: Vec<ScenarioOutcome>,
+    /// Every series with its total and its points over time.
+    pub series: Vec<SeriesOutcome>,
+    /// One example of each kind of failure of each operation.
+    pub failures: Vec<FailureSample>,
+    /// Script errors, one traceback a distinct place.
+    pub script_errors: Vec<ScriptErrorSample>,
+    /// What was accepted against what landed, by ledger.
+    pub ledgers: BTreeMap<String, Balance>,
+    /// What the generator itself used.
+    pub generator: Generator,
+    /// Warnings of the run and the script's own log lines, oldest first.
+    pub log: Vec<LogLine>,
+}
+
+/// When, how long and with which seed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Run {
+    /// Folder and file stem the results are kept under.
+    pub name: String,
+    /// Wall-clock start, RFC 3339.
+    pub started: String,
+    /// Seconds from the first intended start to the end of the last iteration.
+    pub elapsed: f64,
+    /// What every random choice of the run grew from.
+    pub seed: u64,
+    /// Threads that made the load.
+    pub workers: usize,
+    /// Ended early by Ctrl-C or a termination signal.
+    pub interrupted: bool,
+    /// The threshold whose `abort` ended the run early.
+    pub aborted_by: Option<String>,
+}
+
+/// Where the run took place.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Environment {
+    /// For example `linux`.
+    pub os: String,
+    /// For example `x86_64`.
+    pub arch: String,
+    /// Processors this process may use.
+    pub cpus: usize,
+    /// The processor's name, as the system tells it.
+    pub cpu: Option<String>,
+    /// Bytes of memory in the machine.
+    pub memory: Option<u64>,
+}
+
+/// Whether the numbers can be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RunVerdict {
+    /// They can.
+    Valid,
+    /// The generator itself was too slow: they tell about it, not about the target.
+    GeneratorLimited,
+    /// The script was too slow or broke too often.
+    ScriptLimited,
+    /// Nothing succeeded.
+    TargetDown,
+    /// The run was ended before its plan was done.
+    Incomplete,
+}
+
+impl fmt::Display for RunVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Valid => "VALID",
+            Self::GeneratorLimited => "GENERATOR_LIMITED",
+            Self::ScriptLimited => "SCRIPT_LIMITED",
+            Self::TargetDown => "TARGET_DOWN",
+            Self::Incomplete => "INCOMPLETE",
+        })
+    }
+}
+
+/// How the thresholds came out together, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Grade {
+    /// Every limit and every goal held.
+    Excellent,
+    /// Every limit held.
+    Good,
+    /// At least half of the limits held.
+    Fair,
+    /// Fewer held, or a critical one was missed.
+    Poor,
+}
+
+impl Grade {
+    /// The grade of a set of thresholds; `None` for an empty set.
+    pub fn of(verdicts: &[Verdict]) -> Option<Self> {
+        if verdicts.is_empty() {
+            return None;
+        }
+        let held = verdicts.iter().filter(|v| v.limit_held).count();
+        let critical = verdicts.iter().any(|v| v.critical && !v.limit_held);
+        Some(if held == verdicts.len() {
+            let goals = verdicts.iter().all(|v| v.goal_held != Some(false));
+            if goals { Self::Excellent } else { Self::Good }
+        } else if !critical && 2 * held >= verdicts.len() {
+            Self::Fair
+        } else {
+            Self::Poor
+        })
+    }
+}
+
+impl fmt::Display for Grade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Excellent => "EXCELLENT",
+            Self::Good => "GOOD",
+            Self::Fair => "FAIR",
+            Self::Poor => "POOR",
+        })
+    }
+}
+
+/// The exit code of a run that came to its end.
+pub fn exit_code(verdict: RunVerdict, grade: Option<Grade>, interrupted: bool) -> u8 {
+    if interrupted {
+        return 130;
+    }
+    match (verdict, grade) {
+        (RunVerdict::Valid, None | Some(Grade::Excellent | Grade::Good)) => 0,
+        (RunVerdict::Valid, Some(Grade::Fair)) => 1,
+        (RunVerdict::Valid, Some(Grade::Poor)) => 2,
+        _ => 3,
+    }
+}
+
+/// A threshold, judged at the end.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Verdict {
+    /// As the script wrote it.
+    pub threshold: String,
+    /// What was measured, as shown to people; `None` when no sample matched.
+    pub shown: Option<String>,
+    /// What was measured, in the metric's raw unit (nanoseconds, bytes, a share, a number).
+    pub value: Option<f64>,
+    /// Whether the limit held, at the end and at every second it was judged when windowed.
+    pub limit_held: bool,
+    /// Whether the goal held; `None` without a goal.
+    pub goal_held: Option<bool>,
+    /// Missing it makes the grade POOR.
+    pub critical: bool,
+}
+
+/// What became of a scenario's load.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ScenarioOutcome {
+    /// As the script names it.
+    pub name: String,
+    /// A closed loop: its times are not corrected for coordinated omission.
+    pub closed: bool,
+    /// Iterations that were due.
+    pub offered: u64,
+    /// Iterations that began.
+    pub started: u64,
+    /// Iterations that came to their end, broken ones included.
+    pub finished: u64,
+    /// Arrivals that found no free user.
+    pub dropped: u64,
+    /// Iterations cut off at the end.
+    pub unfinished: u64,
+    /// Iterations that began more than 10 ms after they were due.
+    pub late: u64,
+    /// Seconds from the scenario's start to the end of its last iteration.
+    pub elapsed: f64,
+}
+
+/// One series: its total and its points.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SeriesOutcome {
+    /// `thing.aspect`.
+    pub metric: String,
+    /// How samples add up.
+    pub kind: Kind,
+    /// What values are counted in.
+    pub unit: Unit,
+    /// Which part of the metric this is.
+    pub tags: Tags,
+    /// Over the whole run.
+    pub total: Total,
+    /// By second.
+    pub points: Vec<Point>,
+}
+
+impl SeriesOutcome {
+    /// The metric's definition.
+    pub fn definition(&self) -> Metric {
+        Metric {
+            name: self.metric.as_str().into(),
+            kind: self.kind,
+            unit: self.unit,
+        }
+    }
+}
+
+/// One example of one kind of failure of one operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureSample {
+    /// Scenario it happened in.
+    pub scenario: String,
+    /// The operation's name.
+    pub name: String,
+    /// Kind of failure, for example `refused`.
+    pub kind: String,
+    /// The first one's words.
+    pub detail: String,
+    /// How many there were.
+    pub count: u64,
+}
+
+/// A place in the script that raised an error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScriptErrorSample {
+    /// What was raised.
+    pub message: String,
+    /// The line of the script that raised it, where that is known.
+    pub place: Option<Place>,
+    /// What to do about it, where that is known.
+    pub hint: Option<String>,
+    /// The script's own frames, innermost first.
+    pub traceback: Vec<String>,
+    /// Scenario the first one happened in.
+    pub scenario: String,
+    /// Iterations it broke.
+    pub count: u64,
+}
+
+/// What the generator itself used.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Generator {
+    /// CPU seconds of the whole process over the load.
+    pub cpu: f64,
+    /// Share of its time that the busiest worker's thread was on a CPU, 0 to 1.
+    pub busiest_worker: f64,
+    /// Largest resident memory of the process in bytes.
+    pub memory: u64,
+    /// Longest time a script kept its worker in one go, in seconds.
+    pub longest_script: f64,
+}
+
+/// A warning, or a line the script logged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// `debug`, `info`, `warn` or `error`.
+    pub level: String,
+    /// One line.
+    pub text: String,
+    /// How often it was logged.
+    pub count: u64,
+}
+
+/// An outcome that could not be saved or loaded.
+#[derive(Debug)]
+pub struct FileError {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What went wrong, in words.
+    pub what: String,
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.what)
+    }
+}
+
+impl std::error::Error for FileError {}
+
+impl Outcome {
+    /// Writes `outcome.json` into `folder`: whole or not at all, even when the machine stops.
+    pub fn save(&self, folder: &Path) -> Result<PathBuf, FileError> {
+        let path = folder.join("outcome.json");
+        let told = |what: String| FileError {
+            path: path.clone(),
+            what,
+        };
+        let text = serde_json::to_vec(self).map_err(|e| told(e.to_string()))?;
+        write_whole(folder, &path, &text).map_err(|e| told(e.to_string()))?;
+        Ok(path)
+    }
+
+    /// Reads an outcome; one of another schema is refused by name.
+    pub fn load(path: &Path) -> Result<Self, FileError> {
+        let told = |what: String| FileError {
+            path: path.to_owned(),
+            what,
+        };
+        let text = fs::read(path).map_err(|e| told(e.to_string()))?;
+        let head: Head = serde_json::from_slice(&text)
+            .map_err(|e| told(format!("not an outcome of loadrun: {e}")))?;
+        if head.schema != SCHEMA {
+            let versions = format!("schema {}, this program reads {SCHEMA}", head.schema);
+            return Err(told(format!(
+                "{versions} (written by loadrun {})",
+                head.loadrun
+            )));
+        }
+        serde_json::from_slice(&text).map_err(|e| told(format!("damaged outcome: {e}")))
+    }
+}
+
+/// What every schema has.
+#[derive(Deserialize)]
+struct Head {
+    schema: u32,
+    loadrun: String,
+}
+
+/// Writes beside the target, syncs, then renames: a reader sees all of it or none.
+fn write_whole(folder: &Path, path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|e| e.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(limit_held: bool, goal_held: Option<bool>, critical: bool) -> Verdict {
+        let threshold = "http.failed rate < 1%".to_owned();
+        Verdict {
+            threshold,
+            shown: None,
+            value: None,
+            limit_held,
+            goal_held,
+            critical,
+        }
+    }
+
+    #[test]
+    fn the_grade_follows_limits_goals_and_critical_marks() {
+        let held = || verdict(true, Some(true), false);
+        let goal_missed = || verdict(true, Some(false), false);
+        let missed = || verdict(false, Some(false), false);
+        assert_eq!(Grade::of(&[]), None);
+        assert_eq!(
+            Grade::of(&[held(), verdict(true, None, false)]),
+            Some(Grade::Excellent)
+        );
+        assert_eq!(Grade::of(&[held(), goal_missed()]), Some(Grade::Good));
+        assert_eq!(Grade::of(&[held(), missed()]), Some(Grade::Fair));
+        assert_eq!(Grade::of(&[held(), missed(), missed()]), Some(Grade::Poor));
+        assert_eq!(
+            Grade::of(&[held(), held(), verdict(false, None, true)]),
+            Some(Grade::Poor)
+        );
+    }
+
+    #[test]
+    fn only_a_valid_run_can_exit_zero() {
+        for verdict in [
+            RunVerdict::GeneratorLimited,
+            RunVerdict::ScriptLimited,
+            RunVerdict::TargetDown,
+            RunVerdict::Incomplete,
+        ] {
+            assert_eq!(exit_code(verdict, Some(Grade::Excellent), false), 3);
+            assert_eq!(exit_code(verdict, None, false), 3);
+        }
+        assert_eq!(exit_code(RunVerdict::Valid, None, false), 0);
+        assert_eq!(exit_code(RunVerdict::Valid, Some(Grade::Good), false), 0);
+        assert_eq!(exit_code(RunVerdict::Valid, Some(Grade::Fair), false), 1);
+        assert_eq!(exit_code(RunVerdict::Valid, Some(Grade::Poor), false), 2);
+        assert_eq!(exit_code(RunVerdict::Incomplete, None, true), 130);
+    }
+
+    #[test]
+    fn a_truncated_or_foreign_file_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("outcome.json");
+        fs::write(&path, "{\"schema\": 1, \"loa").unwrap();
+        let said = Outcome::load(&path).unwrap_err().to_string();
+        assert!(said.contains("not an outcome of loadrun"), "{said}");
+        fs::write(&path, "{\"schema\": 99, \"loadrun\": \"9.0.0\"}").unwrap();
+        let said = Outcome::load(&path).unwrap_err().to_string();
+        assert!(said.contains("schema 99, this program reads 1"), "{said}");
+    }
+}

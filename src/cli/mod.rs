@@ -1,1 +1,97 @@
-//! The cli room.
+//! What is typed: the command line, one file a command.
+//!
+//! Only this room prints, and `progress` is its only file that draws. A command returns its exit
+//! code or an [`Error`]; `main` does the rest.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::error::Error;
+
+mod check;
+mod progress;
+mod run;
+mod sandbox;
+mod selftest;
+mod source;
+
+/// Load, faults and proof from one Lua file.
+#[derive(Debug, Parser)]
+#[command(name = "loadrun", version, after_help = EXIT_CODES)]
+#[command(override_usage = "loadrun [OPTIONS] <SCRIPT>\n       loadrun <COMMAND> [OPTIONS]")]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a script; `loadrun SCRIPT` is short for it
+    Run(run::RunArgs),
+    /// Say what a script would do, without any traffic
+    Check(check::CheckArgs),
+    /// Run the practice target, a small message service to load
+    Sandbox(sandbox::SandboxArgs),
+    /// Prove on this machine that a stalled target is measured as arithmetic says
+    Selftest(selftest::SelftestArgs),
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    EXCELLENT or GOOD, or nothing was asked
+  1    FAIR
+  2    POOR
+  3    ran, but the numbers cannot be believed (the run verdict is not VALID)
+  4    could not start: usage, script, plan, a service that is not there
+  5    broke while running
+  130  interrupted; the report covers what was done";
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let line = match Line::try_parse_from(completed(std::env::args_os().collect())) {
+        Ok(line) => line,
+        Err(told) => return usage(&told),
+    };
+    let done = match line.command {
+        Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Sandbox(args) => sandbox::run(args),
+        Command::Selftest(args) => selftest::run(&args),
+    };
+    let code = done.unwrap_or_else(|error| {
+        tell(&error.to_string());
+        error.exit_code()
+    });
+    ExitCode::from(code)
+}
+
+/// The command line with `run` put in where it was left out.
+fn completed(mut words: Vec<OsString>) -> Vec<OsString> {
+    let whole = ["help", "-h", "--help", "-V", "--version"];
+    let line = Line::command();
+    let known = |word: &OsString| {
+        let command = line
+            .get_subcommands()
+            .any(|command| word == command.get_name());
+        command || whole.iter().any(|whole| word == whole)
+    };
+    if words.get(1).is_some_and(|first| !known(first)) {
+        words.insert(1, "run".into());
+    }
+    words
+}
+
+/// Help and version go to stdout and succeed; anything else could not start.
+fn usage(told: &clap::Error) -> ExitCode {
+    // Nothing is left to be done where even the error cannot be printed.
+    let _ = told.print();
+    ExitCode::from(if told.use_stderr() { 4 } else { 0 })
+}
+
+/// Writes a line to stderr; where nobody listens, nobody is told.
+fn tell(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}

@@ -1,1 +1,108 @@
-//! The engine room.
+//! Wiring: the threads, and the one order in which a run happens.
+//!
+//! The control thread starts services, runs `setup`, lets the workers begin at one instant,
+//! collects what they recorded once a second, and at the end runs `teardown` and writes down the
+//! [`Outcome`]. A worker is a thread with its own runtime, Lua state and recorder; it shares
+//! nothing with the others, and its only words to the control thread are a message a second.
+//!
+//! Nothing is lost on the way out: an interrupted run stops its users gracefully, runs its
+//! `teardown`, stops its services and has an outcome like any other.
+
+use std::fmt;
+use std::future::Future;
+
+use tokio::runtime::Builder;
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+
+use crate::outcome::Outcome;
+use crate::plan::Problem;
+use crate::script::Loaded;
+use crate::service::ServiceError;
+
+mod closing;
+mod collector;
+mod conduct;
+mod progress;
+mod signals;
+mod validity;
+mod worker;
+
+pub use progress::{Progress, ScenarioProgress, Stage};
+
+/// What a run is told besides its script.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Name the results are kept under.
+    pub name: String,
+    /// Threads that make the load; `None`: one a processor this process may use.
+    pub workers: Option<usize>,
+}
+
+/// Why there is no outcome.
+#[derive(Debug)]
+pub enum EngineError {
+    /// A declared service did not start.
+    Service(ServiceError),
+    /// `setup` raised an error: what, and where.
+    Setup(Problem),
+    /// A worker could not load the script the control thread had loaded.
+    Worker(Vec<Problem>),
+    /// The system refused something the engine cannot do without.
+    System(String),
+    /// Interrupted before the load began.
+    Interrupted,
+    /// A worker ended without saying why: a defect of loadrun.
+    Broke(String),
+}
+
+impl EngineError {
+    /// 4: could not start; 5: broke while running; 130: interrupted before the load.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Service(_) | Self::Setup(_) | Self::Worker(_) | Self::System(_) => 4,
+            Self::Interrupted => 130,
+            Self::Broke(_) => 5,
+        }
+    }
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(error) => error.fmt(f),
+            Self::Setup(problem) => problem.fmt(f),
+            Self::Worker(problems) => {
+                let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
+                f.write_str(&told.join("\n\n"))
+            }
+            Self::System(what) => write!(f, "error: {what}"),
+            Self::Interrupted => f.write_str("interrupted before the load began; nothing was sent"),
+            Self::Broke(what) => write!(
+                f,
+                "error: {what}\n  hint: this is a defect of loadrun; please report it with the script"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for EngineError {}
+
+/// Runs a loaded script to its outcome. `watch` is given the run's state to follow, once a second
+/// and at each stage; the run does not wait for it.
+pub fn run<W: Future<Output = ()>>(
+    loaded: Loaded,
+    options: Options,
+    watch: impl FnOnce(watch::Receiver<Progress>) -> W,
+) -> Result<Outcome, EngineError> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| EngineError::System(format!("no event loop: {e}")))?;
+    let (progress, states) = watch::channel(Progress::default());
+    let follow = watch(states);
+    LocalSet::new().block_on(&runtime, async {
+        let (outcome, ()) = tokio::join!(conduct::run(loaded, options, progress), follow);
+        outcome
+    })
+}

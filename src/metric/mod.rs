@@ -3,7 +3,23 @@
 //! Pure and single-threaded. A worker records into its own [`Recorder`]; once a second what it
 //! holds is taken out and merged into one [`Summary`], against which [`Threshold`]s are judged.
 //! Every accumulator has one `merge`; merging in any order gives the same result.
+//!
+//! A value is *raw* as a trend keeps it: whole nanoseconds, bytes, or thousandths of a number
+//! ([`Unit::raw`]). Counters and gauges hold nanoseconds, bytes or the number itself.
 
+mod distribution;
+mod grammar;
+mod recorder;
 mod series;
+mod summary;
+mod threshold;
+mod total;
 
-pub use series::{BUILTIN, Builtin, Kind, Metric, Series, Tags, Unit};
+pub use distribution::Distribution;
+pub use recorder::{Interval, Recorder, SERIES_LIMIT, SeriesId};
+pub use series::{BUILTIN, Builtin, Kind, Metric, Series, Tags, Unit, show};
+pub use summary::{Point, Reading, Summary};
+pub use threshold::{
+    Aggregate, Bound, Comparison, Filter, Form, Judgement, Threshold, ThresholdError,
+};
+pub use total::{Accumulator, Gauge, Merge, Total};

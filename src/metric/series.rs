@@ -1,11 +1,16 @@
 //! Names: a metric, the tags that divide it, and the series both make together.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::units;
 
 /// How the samples of a metric add up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A sum that only grows.
@@ -19,7 +24,7 @@ pub enum Kind {
 }
 
 /// What a metric's values are counted in; a trend keeps integers of the raw unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
     /// Time, raw in nanoseconds.
@@ -31,7 +36,7 @@ pub enum Unit {
 }
 
 /// A metric's definition.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Metric {
     /// `thing.aspect`, for example `http.duration`.
     pub name: Arc<str>,
@@ -177,10 +182,157 @@ pub const BUILTIN: &[Builtin] = &[
 pub struct Tags(Arc<[(Arc<str>, Arc<str>)]>);
 
 /// One metric with one set of tags: what a threshold's filter picks and a report lists.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Series {
     /// What is measured.
     pub metric: Metric,
     /// Which part of it.
     pub tags: Tags,
+}
+
+impl Metric {
+    /// A metric by its parts.
+    pub fn new(name: &str, kind: Kind, unit: Unit) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            unit,
+        }
+    }
+
+    /// A metric the engine records by itself; none when no such name stands in [`BUILTIN`].
+    pub fn builtin(name: &str) -> Option<Self> {
+        Builtin::find(name).map(|builtin| Self::new(builtin.name, builtin.kind, builtin.unit))
+    }
+}
+
+impl Builtin {
+    /// The entry of [`BUILTIN`] with this name.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        BUILTIN.iter().find(|builtin| builtin.name == name)
+    }
+
+    /// Whether no sample at all means 0. It does for what the engine counts by itself; a ledger's
+    /// numbers exist only once a script has balanced it.
+    pub(super) fn silence_is_zero(&self) -> bool {
+        self.kind == Kind::Counter && !self.tags.contains(&"ledger")
+    }
+}
+
+impl Kind {
+    /// The word for it, in scripts and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Rate => "rate",
+            Self::Trend => "trend",
+        }
+    }
+}
+
+impl Unit {
+    /// A value (nanoseconds, bytes, a number) as a trend keeps it. What a trend cannot keep, a
+    /// negative or an endless value, becomes the nearest it can.
+    pub fn raw(self, value: f64) -> u64 {
+        (value * self.raw_scale()).round() as u64
+    }
+
+    /// Raw steps of a trend in one nanosecond, byte or number.
+    pub(super) fn raw_scale(self) -> f64 {
+        match self {
+            Self::Time | Self::Bytes => 1.0,
+            Self::Number => 1000.0,
+        }
+    }
+}
+
+/// A value of a metric, for people: "203 ms", "1.2 %", "4.1 MiB", "12". It is raw for a trend, a
+/// share for a rate, else nanoseconds, bytes or a number.
+pub fn show(unit: Unit, kind: Kind, value: f64) -> String {
+    let value = if kind == Kind::Trend {
+        value / unit.raw_scale()
+    } else {
+        value
+    };
+    match unit {
+        _ if kind == Kind::Rate => units::show_share(value),
+        Unit::Time => units::show_duration(Duration::from_nanos(value.round() as u64)),
+        Unit::Bytes => units::Bytes(value.round() as u64).to_string(),
+        Unit::Number => units::show_number(value),
+    }
+}
+
+impl Tags {
+    /// Tags from pairs in any order; of two with the same key the later holds.
+    pub fn new<K, V>(pairs: impl IntoIterator<Item = (K, V)>) -> Self
+    where
+        K: Into<Arc<str>>,
+        V: Into<Arc<str>>,
+    {
+        let sorted: BTreeMap<Arc<str>, Arc<str>> = pairs
+            .into_iter()
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect();
+        Self(sorted.into_iter().collect())
+    }
+
+    /// These and one more, in the place of one with the same key.
+    #[must_use]
+    pub fn with(&self, key: &str, value: &str) -> Self {
+        let more = (Arc::from(key), Arc::from(value));
+        Self::new(self.0.iter().cloned().chain([more]))
+    }
+
+    /// The value of a key.
+    pub fn find(&self, key: &str) -> Option<&str> {
+        self.iter()
+            .find(|(found, _)| *found == key)
+            .map(|(_, value)| value)
+    }
+
+    /// All pairs, sorted by key.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (&**key, &**value))
+    }
+
+    /// Whether there is no tag.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Tags {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Tags {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        BTreeMap::<String, String>::deserialize(deserializer).map(Self::new)
+    }
+}
+
+impl fmt::Display for Series {
+    /// As a threshold names it: `http.duration{name=item,scenario=buy}`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.metric.name)?;
+        if self.tags.is_empty() {
+            return Ok(());
+        }
+        for (n, (key, value)) in self.tags.iter().enumerate() {
+            f.write_str(if n == 0 { "{" } else { "," })?;
+            if value
+                .chars()
+                .all(|c| c.is_alphanumeric() || "_-./: ".contains(c))
+            {
+                write!(f, "{key}={value}")?;
+            } else {
+                let escaped = value.replace('\\', r"\\").replace('"', r#"\""#);
+                write!(f, "{key}=\"{escaped}\"")?;
+            }
+        }
+        f.write_str("}")
+    }
 }

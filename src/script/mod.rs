@@ -1,1 +1,98 @@
-//! The script room.
+//! Lua: the only room that knows mlua.
+//!
+//! A script is loaded once into the **control state** ([`load`]), which gives the plan and later
+//! runs `setup` and `teardown`; and once into the state of each worker ([`Vm::worker`]), which
+//! runs its users. States share nothing but the [`World`].
+//!
+//! What the engine does with a script, in order:
+//!
+//! 1. [`load`] a [`Source`]: the plan, and the control state;
+//! 2. start the plan's services, and set [`World::service_url`] of each;
+//! 3. [`Vm::setup`] in the control state;
+//! 4. set [`World::workers`]; in each worker's thread [`Vm::worker`];
+//! 5. set [`World::begin`]; [`Vm::user`], [`User::init`], [`User::iterate`] as the executors ask;
+//!    once a second take [`Vm::recorder`]'s interval and [`Vm::take_busy`];
+//! 6. [`Vm::take_errors`], [`Vm::failures`] of each worker;
+//! 7. [`Vm::teardown`] in the control state, and its recorder's interval.
+
+pub mod api;
+mod call;
+mod context;
+mod environment;
+mod library;
+mod locate;
+mod log;
+mod measure;
+mod options;
+pub mod plain;
+mod plan;
+mod require;
+mod traceback;
+mod user;
+mod vm;
+
+#[cfg(test)]
+mod tests;
+
+use std::rc::Rc;
+
+pub use context::{Busy, Context, Source, UserState, World};
+pub use log::{Level, Line, Log};
+pub use plain::{Plain, PlainError};
+pub use traceback::{Errors, ScriptError};
+pub use user::User;
+pub use vm::Vm;
+
+use crate::plan::{Plan, Problem, nearest, validate};
+
+/// A script that can be run.
+pub struct Loaded {
+    /// What it asks for.
+    pub plan: Plan,
+    /// The state in which it was loaded; runs `setup` and `teardown`.
+    pub control: Rc<Vm>,
+}
+
+/// Loads a script into a control state. What is wrong with it, its plan included, comes back all
+/// at once, in the order of its lines.
+pub fn load(source: Source) -> Result<Loaded, Vec<Problem>> {
+    let world = World::new(source);
+    let (vm, mut problems) = Vm::load(&world);
+    if let Some(vm) = &vm {
+        problems.extend(unknown_params(&world, vm.plan()));
+        problems.extend(validate(vm.plan()));
+    }
+    problems.sort_by(|a, b| a.at.cmp(&b.at));
+    problems.dedup();
+    match vm {
+        Some(vm) if problems.is_empty() => Ok(Loaded {
+            plan: vm.plan().clone(),
+            control: Rc::new(vm),
+        }),
+        _ => Err(problems),
+    }
+}
+
+/// Parameters of the command line that the script does not declare.
+fn unknown_params(world: &World, plan: &Plan) -> Vec<Problem> {
+    let names: Vec<&str> = plan
+        .parameters
+        .iter()
+        .map(|known| known.name.as_str())
+        .collect();
+    let given = world
+        .source
+        .params
+        .keys()
+        .filter(|name| !names.contains(&name.as_str()));
+    let problems = given.map(|name| Problem {
+        what: format!("unknown parameter `{name}`"),
+        at: None,
+        hint: Some(match nearest(name, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if names.is_empty() => "the script declares none".to_owned(),
+            None => format!("the script declares: {}", names.join(", ")),
+        }),
+    });
+    problems.collect()
+}

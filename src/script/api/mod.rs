@@ -1,1 +1,116 @@
-//! Modules of `loadrun.`.
+//! Modules of `loadrun.`: one file each, all in one shape.
+//!
+//! A module is a file with `pub fn module(lua: &Lua) -> mlua::Result<Value>` and
+//! `pub const FUNCTIONS: &[&str]`, the names a script can call: `"name"` for a field of the
+//! module, `"Client:get"` for a method of an object it makes, `"()"` for the module itself. A test
+//! walks the real tables and compares, another compares with the types of lib-lua.
+//!
+//! Template: `time.rs`. What a module may use:
+//! * `Context::of(lua)?` - the state; `.world.kept::<T>(name, make)` - the one `T` of the run;
+//! * `misuse(lua, "...")` - an error at the caller's line; `Options` - the reader of option tables;
+//! * async functions check their arguments before the first await, so errors have the caller's line.
+
+pub mod check;
+pub mod crypto;
+pub mod data;
+pub mod http;
+pub mod json;
+pub mod ledger;
+pub mod log;
+pub mod metric;
+pub mod parallel;
+pub mod param;
+pub mod rand;
+pub mod sandbox;
+pub mod shared;
+pub mod time;
+
+#[cfg(test)]
+pub mod testing;
+
+use mlua::{Lua, Value};
+
+/// One module.
+#[derive(Debug)]
+pub struct Module {
+    /// The name after `loadrun.`.
+    pub name: &'static str,
+    /// Makes its value in a Lua state.
+    pub make: fn(&Lua) -> mlua::Result<Value>,
+    /// What a script can call.
+    pub functions: &'static [&'static str],
+}
+
+/// Every module, by name.
+pub const MODULES: &[Module] = &[
+    Module {
+        name: "check",
+        make: check::module,
+        functions: check::FUNCTIONS,
+    },
+    Module {
+        name: "crypto",
+        make: crypto::module,
+        functions: crypto::FUNCTIONS,
+    },
+    Module {
+        name: "data",
+        make: data::module,
+        functions: data::FUNCTIONS,
+    },
+    Module {
+        name: "http",
+        make: http::module,
+        functions: http::FUNCTIONS,
+    },
+    Module {
+        name: "json",
+        make: json::module,
+        functions: json::FUNCTIONS,
+    },
+    Module {
+        name: "ledger",
+        make: ledger::module,
+        functions: ledger::FUNCTIONS,
+    },
+    Module {
+        name: "log",
+        make: log::module,
+        functions: log::FUNCTIONS,
+    },
+    Module {
+        name: "metric",
+        make: metric::module,
+        functions: metric::FUNCTIONS,
+    },
+    Module {
+        name: "parallel",
+        make: parallel::module,
+        functions: parallel::FUNCTIONS,
+    },
+    Module {
+        name: "param",
+        make: param::module,
+        functions: param::FUNCTIONS,
+    },
+    Module {
+        name: "rand",
+        make: rand::module,
+        functions: rand::FUNCTIONS,
+    },
+    Module {
+        name: "sandbox",
+        make: sandbox::module,
+        functions: sandbox::FUNCTIONS,
+    },
+    Module {
+        name: "shared",
+        make: shared::module,
+        functions: shared::FUNCTIONS,
+    },
+    Module {
+        name: "time",
+        make: time::module,
+        functions: time::FUNCTIONS,
+    },
+];

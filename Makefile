@@ -1,0 +1,41 @@
+# `make help` lists what can be made.
+.DEFAULT_GOAL := help
+SHELL := bash
+TOOLS := $(CURDIR)/.tools
+export PATH := $(TOOLS)/bin:$(PATH)
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+.PHONY: test
+test: nextest ## every test: Rust, Lua specs, whole runs of the binary
+	cargo nextest run --all-targets
+	cargo test --doc --quiet
+
+.PHONY: check
+check: lua-tools ## format, lints, docs, Lua format and types
+	cargo fmt --check
+	cargo clippy --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet
+	stylua --check lib-lua scripts
+	emmylua_check --warnings-as-errors .
+
+.PHONY: format
+format: lua-tools ## rewrite Rust and Lua in the house style
+	cargo fmt
+	stylua lib-lua scripts
+
+.PHONY: bench
+bench: ## hot paths (criterion), then side by side with wrk and nginx (Linux)
+	cargo bench
+	bash benches/side_by_side/run.sh
+
+.PHONY: nextest
+nextest:
+	@cargo nextest --version >/dev/null 2>&1 || cargo install cargo-nextest --locked --root $(TOOLS)
+
+.PHONY: lua-tools
+lua-tools:
+	@command -v stylua >/dev/null || cargo install stylua --locked --features lua54 --root $(TOOLS)
+	@command -v emmylua_check >/dev/null || cargo install emmylua_check --locked --root $(TOOLS)

@@ -1,0 +1,56 @@
+---@meta loadrun.ledger
+
+--- What became of the ids of a ledger. Numbers are of distinct ids unless said otherwise.
+---@class loadrun.ledger.Balance
+---@field expected integer sent, or about to be
+---@field acked integer answered with yes
+---@field refused integer answered with no
+---@field landed integer seen at least once
+---@field landed_once integer seen exactly once
+---@field duplicated integer landings beyond the first of their id
+---@field lost integer acked and never seen: accepted but not stored
+---@field refused_but_landed integer refused and nevertheless seen
+---@field unconfirmed_landed integer seen though no answer said so
+---@field unconfirmed integer neither answered nor seen
+---@field unexpected integer seen and never expected
+---@field lost_sample string[] up to 10 of the lost
+
+--- What was sent, what was answered and what was found stored; one for all workers.
+---@class loadrun.Ledger
+local Ledger = {}
+
+--- The id is about to be sent.
+---@param id string | integer
+function Ledger:expect(id) end
+
+--- The target said yes.
+---@param id string | integer
+function Ledger:acked(id) end
+
+--- The target said no: it is not to land.
+---@param id string | integer
+function Ledger:refused(id) end
+
+--- There was no answer: it may or may not land.
+---@param id string | integer
+function Ledger:indeterminate(id) end
+
+--- The id was found stored, once more.
+---@param id string | integer
+function Ledger:seen(id) end
+
+--- What became of all ids so far.
+---@return loadrun.ledger.Balance
+function Ledger:balance() end
+
+--- Ledgers, known by name. Their losses and duplicates are the metrics `ledger.lost` and
+--- `ledger.duplicated`, with the name as tag `ledger`.
+---@class loadrun.ledger
+local ledger = {}
+
+--- The ledger of this name.
+---@param name string
+---@return loadrun.Ledger
+function ledger.new(name) end
+
+return ledger

@@ -1,0 +1,40 @@
+---@meta loadrun.sandbox
+
+--- How the practice target behaves.
+---@class loadrun.sandbox.Behaviour
+---@field latency? string time added to each answer: `"none"`, `"20ms"`, `"uniform 10ms 50ms"`, `"normal 50ms 10ms"`, `"exponential 20ms"`
+---@field errors? string | number share of requests answered 500: `"1%"` or `0.01`
+---@field capacity? string | integer `"none"`, `200` (in flight at once) or `"200/s"`; beyond it: 429
+---@field forget? string | number share of webhooks acknowledged but never stored
+
+--- How the practice target is set up; the options of the command `loadrun sandbox`.
+---@class loadrun.sandbox.Options: loadrun.sandbox.Behaviour
+---@field token? string auth token that webhook signatures are keyed with
+---@field seed? integer seed of its random choices
+
+--- What `control` may change.
+---@class loadrun.sandbox.Changes: loadrun.sandbox.Behaviour
+---@field stall? loadrun.Duration answer nothing for this long, from now on
+
+--- A practice target of the run. `http.client` takes it as its `base`.
+---@class loadrun.Sandbox
+---@field name string `sandbox`, `sandbox-2`, ... in the order of declaration
+---@field url string its address; known once the run has begun
+local Sandbox = {}
+
+--- Changes its behaviour while it runs; what is not named stays. Not measured.
+---@param changes loadrun.sandbox.Changes
+---@return table state its behaviour and counters after the change
+function Sandbox:control(changes) end
+
+--- The practice target: a small message service that the engine starts for the run.
+---@class loadrun.sandbox
+local sandbox = {}
+
+--- Declares a practice target, at file scope. It is started before `setup` and stopped after
+--- `teardown`.
+---@param options? loadrun.sandbox.Options
+---@return loadrun.Sandbox
+function sandbox.start(options) end
+
+return sandbox

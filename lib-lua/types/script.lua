@@ -1,0 +1,49 @@
+---@meta
+
+--- A time: a string with units (`"250ms"`, `"1m30s"`), or a number of seconds.
+---@alias loadrun.Duration string | number
+
+--- One user of a scenario, and the place for its own state: any further field may be set.
+---@class loadrun.Vu
+---@field id integer the user's number in its scenario, from 1
+---@field iteration integer the iteration's number, from 1
+---@field scenario string the scenario's name
+---@field setup any what the script's `setup` returned
+---@field rand loadrun.Rand random values that follow from the run's seed, the user and the iteration
+---@field [string] any
+
+--- A part of a curve: `to` with `over`, or `hold`, or `jump` with or without `hold`, or `burst`.
+---@class loadrun.Step
+---@field to? loadrun.Rate the value reached, in a straight line
+---@field over? loadrun.Duration the time in which it is reached
+---@field hold? loadrun.Duration stay at this value for this long
+---@field jump? loadrun.Rate the value from now on
+---@field burst? integer this many arrivals at one instant; only for `rate`
+
+--- A number a second, or text such as `"30/m"`.
+---@alias loadrun.Rate number | string
+
+--- A constant value, or a curve of steps that begins at 0.
+---@alias loadrun.Curve number | loadrun.Step[]
+
+--- One load: exactly one of `users`, `rate` and `iterations`, and one of `run` and `weights`.
+---@class loadrun.Scenario
+---@field run? fun(vu: loadrun.Vu) one iteration
+---@field weights? { [1]: number, [2]: fun(vu: loadrun.Vu) }[] a mix of iterations by weight, in place of `run`
+---@field init? fun(vu: loadrun.Vu) called once for each user, not measured
+---@field users? loadrun.Curve so many users, each beginning anew when it has finished
+---@field rate? loadrun.Rate | loadrun.Step[] so many iterations begin each second, whatever the target does
+---@field iterations? loadrun.Curve so many iterations in all
+---@field duration? loadrun.Duration how long; needed for a constant, a curve has its own
+---@field start? loadrun.Duration | { after: string } when it begins; at once when nothing is given
+---@field max_users? integer users at once at most; for `iterations` 1, for `rate` 10,000 when nothing is given
+---@field graceful_stop? loadrun.Duration time for running iterations to end; 30 s when nothing is given
+---@field arrivals? "even" | "poisson" how arrivals of a `rate` are spaced
+---@field tags? table<string, string> tags of everything the scenario records
+
+--- What a script returns.
+---@class loadrun.Script
+---@field scenarios table<string, loadrun.Scenario>
+---@field thresholds? string[] `METRIC{tag=value} AGGREGATE OP VALUE [over 10s][, goal OP VALUE][, critical][, abort]`
+---@field setup? fun(): any called once before the load; its plain data is `vu.setup`
+---@field teardown? fun(data: any) called once after the load, with what `setup` returned

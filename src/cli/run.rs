@@ -1,0 +1,135 @@
+//! `loadrun script.lua`: load it, run it, keep and print what happened.
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::progress::{Detail, Progress};
+use super::source::SourceArgs;
+use super::tell;
+use crate::engine::{self, Options};
+use crate::error::Error;
+use crate::outcome::Outcome;
+use crate::report::{self, Ink};
+use crate::script;
+
+/// Arguments of a run.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// Threads that make the load [default: one a processor]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=512))]
+    workers: Option<u16>,
+    /// Folder for the results
+    #[arg(long, value_name = "FOLDER", default_value = "results")]
+    out: PathBuf,
+    /// What to print on stdout at the end
+    #[arg(long, value_enum, default_value_t = Summary::Text)]
+    summary: Summary,
+    /// No progress; only the summary, warnings and errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Also what the script logs at level debug
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Summary {
+    /// Tables for people
+    Text,
+    /// One line of JSON for machines
+    Json,
+}
+
+/// Runs the script; the exit code is the outcome's.
+pub fn run(args: &RunArgs) -> Result<u8, Error> {
+    let source = args.source.read()?;
+    let name = stem(&args.source.script);
+    let loaded = script::load(source)?;
+    let folder = results_folder(&args.out, &name)?;
+    let detail = match (args.quiet, args.verbose) {
+        (true, _) => Detail::Quiet,
+        (_, true) => Detail::Verbose,
+        _ => Detail::Normal,
+    };
+    let options = Options {
+        name,
+        workers: args.workers.map(usize::from),
+    };
+    let progress = Progress::new(detail, io::stderr().is_terminal());
+    let outcome = engine::run(loaded, options, |states| progress.follow(states));
+    let outcome = outcome.inspect_err(|_| drop_if_empty(&folder))?;
+    conclude(&outcome, &folder, args.summary)
+}
+
+/// Saves, then prints: the summary even when saving failed.
+fn conclude(outcome: &Outcome, folder: &Path, summary: Summary) -> Result<u8, Error> {
+    let saved = outcome.save(folder);
+    let place = saved.as_ref().ok().map(|path| path.display().to_string());
+    let mut text = Vec::new();
+    let written = match summary {
+        Summary::Text => report::text(outcome, place.as_deref(), ink(), &mut text),
+        Summary::Json => report::json(outcome, &mut text),
+    };
+    // A closed pipe on stdout must not hide the exit code.
+    let _ = written.and_then(|()| io::stdout().lock().write_all(&text));
+    saved.map_err(Error::Results)?;
+    Ok(outcome.exit)
+}
+
+/// Colours where a person looks and has not asked for none.
+fn ink() -> Ink {
+    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if wanted && io::stdout().is_terminal() {
+        Ink::Colour
+    } else {
+        Ink::Plain
+    }
+}
+
+fn stem(script: &Path) -> String {
+    script.file_stem().map_or_else(
+        || "run".to_owned(),
+        |stem| stem.to_string_lossy().into_owned(),
+    )
+}
+
+/// `results/<script>/<stamp>`, made before the run so that a full or read-only disk is told first.
+fn results_folder(out: &Path, name: &str) -> Result<PathBuf, Error> {
+    let parent = out.join(name);
+    let unwritable = |error: io::Error| {
+        Error::usage(
+            format!("cannot write results to {}: {error}", parent.display()),
+            "choose a writable folder with --out",
+        )
+    };
+    fs::create_dir_all(&parent).map_err(unwritable)?;
+    let stamp = jiff::Zoned::now().strftime("%Y-%m-%dT%H-%M-%S").to_string();
+    for attempt in 1.. {
+        let suffix = if attempt == 1 {
+            String::new()
+        } else {
+            format!("-{attempt}")
+        };
+        let folder = parent.join(format!("{stamp}{suffix}"));
+        match fs::create_dir(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(unwritable(error)),
+        }
+    }
+    unreachable!("some suffix is free")
+}
+
+/// A run that never began leaves no empty folder behind.
+fn drop_if_empty(folder: &Path) {
+    if let Err(error) = fs::remove_dir(folder)
+        && error.kind() != io::ErrorKind::DirectoryNotEmpty
+    {
+        tell(&format!("could not remove {}: {error}", folder.display()));
+    }
+}

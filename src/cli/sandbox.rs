@@ -1,0 +1,159 @@
+//! `loadrun sandbox`: the practice target, until it is told to end.
+
+use std::future::Future;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+
+use clap::Args;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::error::Error;
+use crate::plan::Problem;
+use crate::sandbox::{
+    Behaviour, Capacity, Latency, Options, PRACTICE_TOKEN, Sandbox, SandboxError, Share,
+};
+
+/// Run the practice target: a small message service to load, on the loopback interface.
+#[derive(Args, Clone, Debug)]
+pub struct SandboxArgs {
+    /// Port to listen on; 0 picks a free one
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+
+    /// Auth token that webhook signatures are keyed with
+    #[arg(long, default_value = PRACTICE_TOKEN)]
+    pub token: String,
+
+    /// Seed of all random choices
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+
+    /// Time added to each answer: none, 20ms, "uniform 10ms 50ms", "normal 50ms 10ms", "exponential 20ms"
+    #[arg(long, default_value_t = Latency::None)]
+    pub latency: Latency,
+
+    /// Share of requests answered 500: 1%, 0.01
+    #[arg(long, default_value_t = Share(0.0))]
+    pub errors: Share,
+
+    /// Requests in flight (200) or a second (200/s), beyond which 429 is answered; or none
+    #[arg(long, default_value_t = Capacity::Unlimited)]
+    pub capacity: Capacity,
+
+    /// Share of webhooks acknowledged but never stored, for a ledger to find
+    #[arg(long, default_value_t = Share(0.0))]
+    pub forget: Share,
+
+    /// End when stdin, a pipe, closes: so it never outlives what started it
+    #[arg(long)]
+    pub stdin_guard: bool,
+}
+
+/// Serves until SIGTERM, SIGHUP, Ctrl-C or, under `--stdin-guard`, the end of stdin.
+///
+/// Prints one line when ready: `listening on http://127.0.0.1:PORT`.
+pub fn run(args: SandboxArgs) -> Result<u8, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let served = match runtime {
+        Ok(runtime) => runtime.block_on(serve(args)),
+        Err(error) => Err(failed("no event loop", &error)),
+    };
+    match served {
+        Ok(()) => Ok(0),
+        Err(SandboxError { what, hint }) => Err(vec![Problem {
+            what,
+            at: None,
+            hint,
+        }]
+        .into()),
+    }
+}
+
+async fn serve(args: SandboxArgs) -> Result<(), SandboxError> {
+    allow_many_connections();
+    let stop = stop_signal(args.stdin_guard)?;
+    let sandbox = Sandbox::open(Options {
+        port: args.port,
+        token: args.token,
+        seed: args.seed,
+        behaviour: Behaviour {
+            latency: args.latency,
+            errors: args.errors,
+            capacity: args.capacity,
+            forget: args.forget,
+        },
+    })
+    .await?;
+    let mut out = io::stdout();
+    writeln!(out, "listening on http://{}", sandbox.address())
+        .and_then(|()| out.flush())
+        .map_err(|error| failed("cannot say that it is ready", &error))?;
+    sandbox.serve(stop).await
+}
+
+/// Raises the number of open files to what this process may have: each user is a connection.
+fn allow_many_connections() {
+    let limit = getrlimit(Resource::Nofile);
+    // Refused at worst, and then the limit stays what it was.
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            ..limit
+        },
+    );
+}
+
+/// Completes when the service is to end. Signals are caught from the moment of the call.
+fn stop_signal(guarded: bool) -> Result<impl Future<Output = ()> + Send, SandboxError> {
+    let catch = |kind| -> Result<Signal, SandboxError> {
+        signal(kind).map_err(|error| failed("cannot catch signals", &error))
+    };
+    let mut terminate = catch(SignalKind::terminate())?;
+    let mut interrupt = catch(SignalKind::interrupt())?;
+    let mut hangup = catch(SignalKind::hangup())?;
+    let stdin = guarded.then(stdin_pipe).transpose()?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
+            () = end_of(stdin) => {}
+        }
+    })
+}
+
+fn stdin_pipe() -> Result<pipe::Receiver, SandboxError> {
+    let file = io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .map(std::fs::File::from);
+    file.and_then(pipe::Receiver::from_file)
+        .map_err(|error| SandboxError {
+            hint: Some(
+                "--stdin-guard is for programs that start it with a pipe on its stdin".into(),
+            ),
+            ..failed("stdin cannot be watched", &error)
+        })
+}
+
+/// Reads until the other side is gone; never, when there is nothing to watch.
+async fn end_of(stdin: Option<pipe::Receiver>) {
+    let Some(mut stdin) = stdin else {
+        return std::future::pending().await;
+    };
+    let mut ignored = [0; 64];
+    while matches!(stdin.read(&mut ignored).await, Ok(1..)) {}
+}
+
+fn failed(what: &str, error: &io::Error) -> SandboxError {
+    SandboxError {
+        what: format!("{what}: {error}"),
+        hint: None,
+    }
+}

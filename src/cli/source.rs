@@ -1,0 +1,110 @@
+//! The script named on the command line, with the parameters given to it.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::error::Error;
+use crate::plan::Problem;
+use crate::script::Source;
+
+/// What every command that loads a script takes.
+#[derive(Debug, Args)]
+pub struct SourceArgs {
+    /// The script, a Lua file that returns a table
+    #[arg(value_name = "SCRIPT")]
+    pub script: PathBuf,
+    /// Set a parameter of the script (also: environment LOADRUN_NAME)
+    #[arg(short = 'p', long = "param", value_name = "NAME=VALUE")]
+    pub params: Vec<String>,
+    /// Seed of every random choice; the same seed makes the same load
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+}
+
+impl SourceArgs {
+    /// Reads the script.
+    pub fn read(&self) -> Result<Source, Error> {
+        let text = fs::read(&self.script).map_err(|e| unreadable(&self.script, &e))?;
+        let whole = self
+            .script
+            .canonicalize()
+            .map_err(|e| unreadable(&self.script, &e))?;
+        let folder = whole.parent().unwrap_or(Path::new("/")).to_owned();
+        Ok(Source {
+            path: self.script.clone(),
+            folder,
+            text: text.into(),
+            params: parameters(&self.params)?,
+            env: environment(),
+            seed: self.seed,
+        })
+    }
+}
+
+fn unreadable(script: &Path, error: &std::io::Error) -> Error {
+    let shown = script.display();
+    match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            Error::usage(format!("no script at {shown}"), nearby(script))
+        }
+        std::io::ErrorKind::IsADirectory => {
+            Error::usage(format!("{shown} is a folder"), "name one Lua file in it")
+        }
+        _ => Error::usage(
+            format!("could not read {shown}: {error}"),
+            "check its permissions",
+        ),
+    }
+}
+
+/// The scripts that lie where the missing one was looked for.
+fn nearby(script: &Path) -> String {
+    let folder = script
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found: Vec<_> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "lua"))
+        .map(|path| path.display().to_string())
+        .collect();
+    found.sort();
+    if found.is_empty() {
+        return "give the path of a Lua file, for example scripts/first.lua".to_owned();
+    }
+    format!("scripts there: {}", found.join(", "))
+}
+
+fn parameters(given: &[String]) -> Result<BTreeMap<String, String>, Error> {
+    let mut problems = Vec::new();
+    let mut params = BTreeMap::new();
+    for text in given {
+        match text.split_once('=') {
+            Some((name, value)) if !name.is_empty() => {
+                params.insert(name.to_owned(), value.to_owned());
+            }
+            _ => problems.push(Problem {
+                what: format!("malformed parameter \"{text}\""),
+                at: None,
+                hint: Some("write -p name=value".to_owned()),
+            }),
+        }
+    }
+    if problems.is_empty() {
+        Ok(params)
+    } else {
+        Err(problems.into())
+    }
+}
+
+fn environment() -> BTreeMap<String, String> {
+    env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter_map(|(name, value)| Some((name.strip_prefix("LOADRUN_")?.to_owned(), value)))
+        .collect()
+}

@@ -1,0 +1,338 @@
+//! The end of a run: what was collected becomes one [`Outcome`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+use super::collector::{Collector, shown};
+use super::validity::{self, Evidence};
+use crate::ledger::{Balance, Ledger};
+use crate::metric::{Metric, Tags, Total};
+use crate::outcome::{
+    Environment, FailureSample, Generator, Grade, LogLine, Outcome, Run, SCHEMA, ScenarioOutcome,
+    ScriptErrorSample, SeriesOutcome, Verdict, exit_code,
+};
+use crate::plan::Plan;
+use crate::script::{Errors, Vm, World};
+
+/// How the run ended.
+pub struct Ending {
+    /// From the first intended start to the end of the last iteration.
+    pub elapsed: Duration,
+    /// Ended early by a signal.
+    pub interrupted: bool,
+    /// The threshold that ended it early.
+    pub aborted_by: Option<String>,
+    /// What went wrong in `teardown`.
+    pub teardown: Option<String>,
+    /// What the load used.
+    pub load: Usage,
+}
+
+/// What is closed.
+pub struct Close<'a> {
+    /// What was asked.
+    pub plan: &'a Arc<Plan>,
+    /// What the Lua states shared.
+    pub world: &'a World,
+    /// Name the results are kept under.
+    pub name: &'a str,
+    /// Threads that made the load.
+    pub workers: usize,
+    /// What was recorded.
+    pub collector: &'a Collector,
+}
+
+/// What this process has used.
+#[derive(Debug, Clone, Copy)]
+pub struct Usage {
+    cpu: Duration,
+}
+
+impl Usage {
+    /// Up to now.
+    pub fn now() -> Self {
+        let time = clock_gettime(ClockId::ProcessCPUTime);
+        Self {
+            cpu: Duration::new(time.tv_sec as u64, time.tv_nsec as u32),
+        }
+    }
+
+    /// From `before` to `self`.
+    pub fn since(self, before: &Self) -> Self {
+        Self {
+            cpu: self.cpu.saturating_sub(before.cpu),
+        }
+    }
+}
+
+/// Puts every ledger's balance into metrics, so that thresholds can ask for it.
+pub fn record_ledgers(world: &World, control: &Vm) {
+    let mut recorder = control.recorder().borrow_mut();
+    for (name, balance) in balances(world) {
+        let tags = Tags::new([("ledger", name.as_str())]);
+        let counts = [
+            ("ledger.lost", balance.lost),
+            ("ledger.duplicated", balance.duplicated),
+        ];
+        for (metric, count) in counts {
+            if let Some(metric) = Metric::builtin(metric) {
+                let series = recorder.series(&metric, &tags);
+                recorder.add(series, count as f64);
+            }
+        }
+    }
+}
+
+fn balances(world: &World) -> BTreeMap<String, Balance> {
+    let kept = world.ledgers().into_iter();
+    kept.map(|(name, ledger)| (name, Ledger::balance(&ledger)))
+        .collect()
+}
+
+/// The outcome of a run that has ended.
+pub fn outcome(close: &Close<'_>, ending: Ending) -> Outcome {
+    let evidence = evidence(close, &ending);
+    let (verdict, reasons) = validity::judge(&evidence);
+    let thresholds = verdicts(close, ending.elapsed);
+    let grade = Grade::of(&thresholds);
+    Outcome {
+        schema: SCHEMA,
+        loadrun: env!("CARGO_PKG_VERSION").to_owned(),
+        environment: environment(),
+        plan: Plan::clone(close.plan),
+        verdict,
+        reasons,
+        grade,
+        exit: exit_code(verdict, grade, ending.interrupted),
+        thresholds,
+        scenarios: scenarios(close),
+        series: series(close),
+        failures: failures(close),
+        script_errors: script_errors(close),
+        ledgers: balances(close.world),
+        generator: Generator {
+            cpu: ending.load.cpu.as_secs_f64(),
+            busiest_worker: evidence.busiest_worker,
+            memory: peak_memory().unwrap_or(0),
+            longest_script: close
+                .collector
+                .busy()
+                .map(|b| b.longest)
+                .max()
+                .unwrap_or_default()
+                .as_secs_f64(),
+        },
+        log: log(close),
+        run: Run {
+            name: close.name.to_owned(),
+            started: started(ending.elapsed),
+            elapsed: ending.elapsed.as_secs_f64(),
+            seed: close.world.source.seed,
+            workers: close.workers,
+            interrupted: ending.interrupted,
+            aborted_by: ending.aborted_by,
+        },
+    }
+}
+
+fn evidence(close: &Close<'_>, ending: &Ending) -> Evidence {
+    let collector = close.collector;
+    let (calls, failed) = collector.calls(None);
+    let p99 = |metric| {
+        let values = collector.trend(metric, None)?;
+        Some(Duration::from_nanos(values.quantile(0.99)))
+    };
+    let lag = p99("iteration.lag");
+    let sum = |count: fn(&ScenarioOutcome) -> u64| scenarios(close).iter().map(count).sum();
+    let script_errors = match collector.summary().select("script.errors", &[], None) {
+        Some(Total::Counter(sum)) => sum as u64,
+        _ => 0,
+    };
+    let busiest = collector.busiest().as_secs_f64() / ending.elapsed.as_secs_f64().max(1e-9);
+    Evidence {
+        interrupted: ending.interrupted,
+        teardown: ending.teardown.clone(),
+        finished: sum(|s| s.finished),
+        broken: script_errors,
+        stalls: collector.busy().map(|busy| busy.stalls).sum(),
+        slow: collector
+            .busy()
+            .map(|busy| busy.slow)
+            .max()
+            .unwrap_or_default(),
+        calls,
+        failed,
+        dropped: sum(|s| s.dropped),
+        offered: sum(|s| s.offered),
+        response: lag.and(p99("iteration.response")),
+        lag,
+        busiest_worker: busiest,
+        elapsed: ending.elapsed,
+    }
+}
+
+fn verdicts(close: &Close<'_>, elapsed: Duration) -> Vec<Verdict> {
+    let second = elapsed.as_secs() as u32;
+    let judged = close.collector.judgements(second, elapsed);
+    let thresholds = close.plan.thresholds.iter().zip(judged);
+    let verdicts = thresholds.map(|((threshold, _), judgement)| Verdict {
+        threshold: threshold.text.clone(),
+        shown: judgement
+            .value
+            .map(|value| shown(close.plan, threshold, value)),
+        value: judgement.value,
+        limit_held: judgement.limit_held,
+        goal_held: judgement.goal_held,
+        critical: threshold.critical,
+    });
+    verdicts.collect()
+}
+
+fn scenarios(close: &Close<'_>) -> Vec<ScenarioOutcome> {
+    let told = close
+        .plan
+        .scenarios
+        .iter()
+        .enumerate()
+        .map(|(at, scenario)| {
+            let share = close.collector.share(at);
+            let (counts, ended) = (share.counts, share.begun.zip(share.ended));
+            ScenarioOutcome {
+                name: scenario.name.to_string(),
+                closed: scenario.closed(),
+                offered: counts.offered,
+                started: counts.started,
+                finished: counts.finished,
+                dropped: counts.dropped,
+                unfinished: counts.unfinished,
+                late: counts.late,
+                elapsed: ended.map_or(0.0, |(begun, ended)| (ended - begun).as_secs_f64()),
+            }
+        });
+    told.collect()
+}
+
+fn series(close: &Close<'_>) -> Vec<SeriesOutcome> {
+    let summary = close.collector.summary();
+    let told = summary.totals().map(|(series, total)| SeriesOutcome {
+        metric: series.metric.name.to_string(),
+        kind: series.metric.kind,
+        unit: series.metric.unit,
+        tags: series.tags.clone(),
+        total: total.clone(),
+        points: summary.points(series).to_vec(),
+    });
+    told.collect()
+}
+
+/// One example a kind of failure, counted over all workers.
+fn failures(close: &Close<'_>) -> Vec<FailureSample> {
+    let mut merged: Vec<FailureSample> = Vec::new();
+    for sample in close
+        .collector
+        .ended()
+        .iter()
+        .flat_map(|ended| &ended.failures)
+    {
+        let same = |known: &&mut FailureSample| {
+            (&known.scenario, &known.name, &known.kind)
+                == (&sample.scenario, &sample.name, &sample.kind)
+        };
+        match merged.iter_mut().find(same) {
+            Some(known) => known.count += sample.count,
+            None => merged.push(sample.clone()),
+        }
+    }
+    merged.sort_by(|a, b| (&a.name, &a.kind, &a.scenario).cmp(&(&b.name, &b.kind, &b.scenario)));
+    merged
+}
+
+/// One traceback a distinct place, counted over all workers; the most frequent first.
+fn script_errors(close: &Close<'_>) -> Vec<ScriptErrorSample> {
+    let mut all = Errors::default();
+    for ended in close.collector.ended() {
+        all.merge(&ended.errors);
+    }
+    let told = all
+        .iter()
+        .map(|(scenario, error, count)| ScriptErrorSample {
+            message: error.what.clone(),
+            place: error.at.clone(),
+            hint: error.hint.clone(),
+            traceback: error.traceback.clone(),
+            scenario: scenario.to_owned(),
+            count,
+        });
+    let mut told: Vec<_> = told.collect();
+    told.sort_by_key(|error| std::cmp::Reverse(error.count));
+    told
+}
+
+fn log(close: &Close<'_>) -> Vec<LogLine> {
+    let (lines, beyond) = close.world.log.counts();
+    let mut log: Vec<_> = lines
+        .into_iter()
+        .map(|(line, count)| LogLine {
+            level: line.level.to_string(),
+            text: line.text,
+            count,
+        })
+        .collect();
+    let mut warn = |text: String| {
+        log.push(LogLine {
+            level: "warn".to_owned(),
+            text,
+            count: 1,
+        })
+    };
+    if beyond > 0 {
+        warn(format!("{beyond} more log lines were not kept"));
+    }
+    let overflowed = close.collector.summary().overflowed();
+    if overflowed > 0 {
+        warn(format!(
+            "too many series: {overflowed} samples' names went to `other`; set `name`"
+        ));
+    }
+    log
+}
+
+/// The wall-clock time of the first intended start.
+fn started(elapsed: Duration) -> String {
+    let now = jiff::Timestamp::now();
+    (now - jiff::SignedDuration::try_from(elapsed).unwrap_or_default()).to_string()
+}
+
+fn environment() -> Environment {
+    Environment {
+        os: std::env::consts::OS.to_owned(),
+        arch: std::env::consts::ARCH.to_owned(),
+        cpus: std::thread::available_parallelism().map_or(1, usize::from),
+        cpu: field("/proc/cpuinfo", "model name").map(|name| name.trim().to_owned()),
+        memory: field("/proc/meminfo", "MemTotal").and_then(|text| kibibytes(&text)),
+    }
+}
+
+/// Largest resident memory of this process in bytes, where the system tells.
+fn peak_memory() -> Option<u64> {
+    field("/proc/self/status", "VmHWM").and_then(|text| kibibytes(&text))
+}
+
+/// What stands behind `name:` in a file of lines.
+fn field(file: &str, name: &str) -> Option<String> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    line.split_once(':').map(|(_, value)| value.to_owned())
+}
+
+fn kibibytes(text: &str) -> Option<u64> {
+    text.trim()
+        .trim_end_matches("kB")
+        .trim()
+        .parse::<u64>()
+        .ok()
+        .map(|kib| kib * 1024)
+}

@@ -1,0 +1,318 @@
+//! What all workers recorded so far: totals, a point a second, and the last seconds whole.
+//!
+//! Three views of every series, each of bounded size whatever the number of requests:
+//!
+//! * its total since the beginning;
+//! * one [`Point`] a second for charts. Throughput stands in the second a sample ended in, values
+//!   in the second it was meant to start in: a stall shows where it began, not where it ended.
+//!   That second's distribution is kept for a minute (70 s, more than any usual timeout); what
+//!   arrives later still raises the point's `begun` and `max`;
+//! * with sliding windows asked for, the totals of their last seconds of completion.
+//!
+//! Intervals may be absorbed in any order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Accumulator, Distribution, Filter, Gauge, Interval, Kind, Merge, Series, Total};
+
+/// Seconds for which late values still move a point's percentiles.
+const OPEN_SECONDS: u32 = 70;
+/// Seconds kept beyond the longest window, as not all workers report a second at once.
+const WINDOW_SLACK: u32 = 5;
+
+/// Everything recorded so far, by series.
+#[derive(Debug)]
+pub struct Summary {
+    series: BTreeMap<Arc<Series>, History>,
+    /// Seconds of completion kept whole; 0 when nobody asks for windows.
+    window: u32,
+    /// The latest second absorbed.
+    newest: u32,
+    overflowed: u64,
+}
+
+/// One series in one second of the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Seconds since the run began.
+    pub second: u32,
+    /// What was measured in that second.
+    #[serde(flatten)]
+    pub reading: Reading,
+}
+
+/// A second's measurement, by the metric's kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reading {
+    /// What was added in that second.
+    Counter(f64),
+    /// The last value set in that second.
+    Gauge(f64),
+    /// Samples that ended in that second.
+    Rate {
+        /// Samples that were true.
+        hits: u64,
+        /// All samples.
+        total: u64,
+    },
+    /// Throughput by completion, values by intended start; values are raw.
+    Trend {
+        /// Samples that ended in that second.
+        ended: u64,
+        /// Samples meant to start in that second; what follows is theirs.
+        begun: u64,
+        /// The median.
+        p50: u64,
+        /// The 95th percentile.
+        p95: u64,
+        /// The 99th percentile.
+        p99: u64,
+        /// The largest.
+        max: u64,
+    },
+}
+
+/// What is kept of one series.
+#[derive(Debug)]
+struct History {
+    total: Total,
+    /// By second, ascending; seconds without a sample are left out.
+    points: Vec<Point>,
+    /// Distributions of the last [`OPEN_SECONDS`], by intended start.
+    open: BTreeMap<u32, Distribution>,
+    /// Totals of the last seconds, by completion.
+    recent: BTreeMap<u32, Total>,
+}
+
+impl Summary {
+    /// An empty one, able to answer for sliding windows of up to `window_max`.
+    pub fn new(window_max: Duration) -> Self {
+        let window = match whole_seconds(window_max) {
+            0 => 0,
+            seconds => seconds.saturating_add(WINDOW_SLACK),
+        };
+        Self {
+            series: BTreeMap::new(),
+            window,
+            newest: 0,
+            overflowed: 0,
+        }
+    }
+
+    /// Takes in what a worker recorded in the second `second` of the run.
+    pub fn absorb(&mut self, second: u32, interval: Interval) {
+        self.overflowed += interval.overflowed;
+        self.newest = self.newest.max(second);
+        let open_from = self.newest.saturating_sub(OPEN_SECONDS);
+        for (series, samples) in interval.series {
+            let history = self
+                .series
+                .entry(series)
+                .or_insert_with_key(|series| History::new(series));
+            let total = history.plot(second, samples, open_from);
+            history.total.merge(&total);
+            if self.window > 0 {
+                merge_at(&mut history.recent, second, total);
+            }
+        }
+        let window_from = (self.newest + 1).saturating_sub(self.window);
+        for history in self.series.values_mut() {
+            history.open.retain(|second, _| *second >= open_from);
+            history.recent.retain(|second, _| *second >= window_from);
+        }
+    }
+
+    /// Every series with all it received, by metric and tags.
+    pub fn totals(&self) -> impl Iterator<Item = (&Series, &Total)> {
+        self.series
+            .iter()
+            .map(|(series, history)| (&**series, &history.total))
+    }
+
+    /// What the matching series of a metric received together, since the beginning or within
+    /// `over`: a window's length and its last second. None when no sample matched.
+    ///
+    /// Only a rate's hits carry the tag `kind`, so a condition on it narrows these and leaves
+    /// what they are a share of as it is.
+    pub fn select(
+        &self,
+        metric: &str,
+        filters: &[Filter],
+        over: Option<(Duration, u32)>,
+    ) -> Option<Total> {
+        let mut found: Option<Total> = None;
+        for (series, history) in &self.series {
+            let rate = series.metric.kind == Kind::Rate;
+            let (narrow, wide): (Vec<_>, Vec<_>) = filters
+                .iter()
+                .partition(|filter| rate && filter.key == "kind");
+            let meant = |filters: &[&Filter]| filters.iter().all(|f| f.matches(&series.tags));
+            if *series.metric.name != *metric || !meant(&wide) {
+                continue;
+            }
+            let Some(mut part) = history.within(over) else {
+                continue;
+            };
+            if let Total::Rate { hits, .. } = &mut part
+                && !meant(&narrow)
+            {
+                *hits = 0;
+            }
+            match &mut found {
+                Some(found) => found.merge(&part),
+                None => found = Some(part),
+            }
+        }
+        found
+    }
+
+    /// A series second by second, ascending; seconds without a sample are left out.
+    pub fn points(&self, series: &Series) -> &[Point] {
+        self.series
+            .get(series)
+            .map_or(&[], |history| &history.points)
+    }
+
+    /// How often a series beyond the limit was asked for; its samples are in `{name=other}`.
+    pub fn overflowed(&self) -> u64 {
+        self.overflowed
+    }
+}
+
+impl History {
+    fn new(series: &Series) -> Self {
+        let total = match series.metric.kind {
+            Kind::Counter => Total::Counter(0.0),
+            Kind::Gauge => Total::Gauge(Gauge::UNSET),
+            Kind::Rate => Total::Rate { hits: 0, total: 0 },
+            Kind::Trend => Total::Trend(Distribution::new()),
+        };
+        Self {
+            total,
+            points: Vec::new(),
+            open: BTreeMap::new(),
+            recent: BTreeMap::new(),
+        }
+    }
+
+    /// Enters the samples of a second of completion into the points, and sums them up.
+    fn plot(&mut self, second: u32, samples: Accumulator, open_from: u32) -> Total {
+        let total = match samples {
+            Total::Counter(sum) => Total::Counter(sum),
+            Total::Gauge(gauge) => Total::Gauge(Gauge { second, ..gauge }),
+            Total::Rate { hits, total } => Total::Rate { hits, total },
+            Total::Trend(by_second) => {
+                let mut all = Distribution::new();
+                for (intended, values) in &by_second {
+                    self.plot_values(*intended, values, open_from);
+                    all.merge(values);
+                }
+                Total::Trend(all)
+            }
+        };
+        match (self.reading_at(second), &total) {
+            (Reading::Counter(sum), Total::Counter(more)) => *sum += more,
+            (Reading::Gauge(last), Total::Gauge(gauge)) => *last = last.max(gauge.last),
+            (Reading::Rate { hits, total }, Total::Rate { hits: h, total: t }) => {
+                *hits += h;
+                *total += t;
+            }
+            (Reading::Trend { ended, .. }, Total::Trend(all)) => *ended += all.count(),
+            _ => {}
+        }
+        total
+    }
+
+    /// Enters values meant to start in `intended`.
+    fn plot_values(&mut self, intended: u32, values: &Distribution, open_from: u32) {
+        let open = (intended >= open_from).then(|| {
+            let open = self.open.entry(intended).or_default();
+            open.merge(values);
+            percentiles(open)
+        });
+        let Reading::Trend {
+            begun,
+            p50,
+            p95,
+            p99,
+            max,
+            ..
+        } = self.reading_at(intended)
+        else {
+            return;
+        };
+        let first = (*begun == 0).then(|| percentiles(values));
+        // Of a second that is closed already, the percentiles stand as they were.
+        [*p50, *p95, *p99] = open.or(first).unwrap_or([*p50, *p95, *p99]);
+        *begun += values.count();
+        *max = values.max().max(*max);
+    }
+
+    /// The reading of a second, begun when there is none yet.
+    fn reading_at(&mut self, second: u32) -> &mut Reading {
+        let place = self
+            .points
+            .binary_search_by_key(&second, |point| point.second);
+        let place = place.unwrap_or_else(|place| {
+            let reading = Reading::empty(self.total.kind());
+            self.points.insert(place, Point { second, reading });
+            place
+        });
+        &mut self.points[place].reading
+    }
+
+    fn within(&self, over: Option<(Duration, u32)>) -> Option<Total> {
+        let Some((length, last)) = over else {
+            return Some(self.total.clone());
+        };
+        let first = last.saturating_add(1).saturating_sub(whole_seconds(length));
+        let mut seconds = self.recent.range(first..=last).map(|(_, total)| total);
+        let mut sum = seconds.next()?.clone();
+        seconds.for_each(|second| sum.merge(second));
+        Some(sum)
+    }
+}
+
+impl Reading {
+    fn empty(kind: Kind) -> Self {
+        match kind {
+            Kind::Counter => Self::Counter(0.0),
+            Kind::Gauge => Self::Gauge(f64::NEG_INFINITY),
+            Kind::Rate => Self::Rate { hits: 0, total: 0 },
+            Kind::Trend => Self::Trend {
+                ended: 0,
+                begun: 0,
+                p50: 0,
+                p95: 0,
+                p99: 0,
+                max: 0,
+            },
+        }
+    }
+}
+
+/// The percentiles of a point.
+fn percentiles(values: &Distribution) -> [u64; 3] {
+    [0.5, 0.95, 0.99].map(|q| values.quantile(q))
+}
+
+fn merge_at(seconds: &mut BTreeMap<u32, Total>, second: u32, total: Total) {
+    match seconds.get_mut(&second) {
+        Some(held) => held.merge(&total),
+        None => _ = seconds.insert(second, total),
+    }
+}
+
+/// Rounded up: a window is never shorter than asked for.
+fn whole_seconds(duration: Duration) -> u32 {
+    duration.as_secs_f64().ceil() as u32
+}
+
+#[cfg(test)]
+#[path = "summary_tests.rs"]
+mod tests;

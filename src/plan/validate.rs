@@ -1,0 +1,298 @@
+//! Everything that is wrong with a plan, found at once.
+//!
+//! Each rule is one function from a part of the plan to the problems it finds; none stops at the
+//! first, and none depends on another having passed. What a rule refuses could never do what its
+//! author meant; what merely may turn out empty, like a threshold on a tag that a script sets
+//! while it runs, is left to the run to report.
+
+use super::{Curve, Load, Plan, Problem, Scenario, Start, nearest};
+use crate::metric::{BUILTIN, Builtin, Filter, Kind, Threshold, Unit};
+
+/// Every reason why `plan` cannot be run; empty if it can.
+pub fn validate(plan: &Plan) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if plan.scenarios.is_empty() {
+        problems.push(
+            Problem::new("the script has no scenario").hint(
+                "return { scenarios = { name = { run = f, users = 1, duration = \"10s\" } } }",
+            ),
+        );
+    }
+    for scenario in &plan.scenarios {
+        let found = name(scenario)
+            .into_iter()
+            .chain(load(scenario))
+            .chain(max_users(scenario));
+        let found = found.chain(tags(scenario)).chain(start(plan, scenario));
+        problems.extend(found.map(|problem| Problem {
+            what: format!("scenario {:?}: {}", scenario.name, problem.what),
+            at: Some(scenario.place.clone()),
+            ..problem
+        }));
+    }
+    problems.extend(circles(plan));
+    problems.extend(metrics(plan));
+    for (threshold, place) in &plan.thresholds {
+        problems.extend(
+            self::threshold(plan, threshold)
+                .into_iter()
+                .map(|found| found.at(place)),
+        );
+    }
+    problems
+}
+
+/// A name is shown on one line and typed in filters.
+fn name(scenario: &Scenario) -> Option<Problem> {
+    let unseen = scenario.name.trim().is_empty() || scenario.name.contains(char::is_control);
+    unseen.then(|| Problem::new("a name needs a visible character, and no control characters"))
+}
+
+/// A load has to be made of sensible numbers, take time, and start something.
+fn load(scenario: &Scenario) -> Vec<Problem> {
+    let load = &scenario.load;
+    let (word, curve) = (load.word(), load.curve());
+    if let Some(value) = curve
+        .values()
+        .find(|value| !(value.is_finite() && *value >= 0.0))
+    {
+        let what = format!("{word} cannot be {value}; expected a finite number from 0");
+        return vec![Problem::new(what)];
+    }
+    let mut problems = Vec::new();
+    if curve.has_burst() && !matches!(load, Load::Rate { .. }) {
+        problems.push(
+            Problem::new(format!(
+                "{word} cannot burst; expected `to`, `hold` or `jump`"
+            ))
+            .hint("a burst is a number of arrivals, which only `rate` has"),
+        );
+    }
+    problems.extend(match load {
+        Load::Users(_) => nothing(word, curve, curve.peak()),
+        Load::Rate { .. } => nothing(word, curve, curve.total()),
+        Load::Iterations {
+            total, duration, ..
+        } => amount(curve, *total, *duration),
+    });
+    problems
+}
+
+/// A load of users or arrivals that would start nothing.
+fn nothing(word: &str, curve: &Curve, most: f64) -> Option<Problem> {
+    if most > 0.0 {
+        None
+    } else if curve.duration().is_zero() {
+        let what = format!("{word} lasts no time");
+        Some(Problem::new(what).hint("give a `duration`, or steps with `over` or `hold`"))
+    } else {
+        Some(Problem::new(format!(
+            "{word} is 0 throughout, so nothing would start"
+        )))
+    }
+}
+
+/// An amount of work that is none, that shrinks, or that has no time.
+fn amount(curve: &Curve, total: u64, duration: Option<std::time::Duration>) -> Option<Problem> {
+    let mut rise = curve.values().zip(curve.values().skip(1));
+    if total == 0 {
+        Some(Problem::new("iterations is 0, so nothing would start"))
+    } else if duration.is_some_and(|duration| duration.is_zero()) {
+        Some(Problem::new(
+            "duration cannot be 0 s; leave it out for no limit",
+        ))
+    } else {
+        let (from, to) = rise.find(|(from, to)| from > to)?;
+        let what = format!("iterations cannot fall, here from {from} to {to}");
+        Some(Problem::new(what).hint("the curve says how many have been released so far"))
+    }
+}
+
+/// `max_users` bounds a load that could otherwise take any number.
+fn max_users(scenario: &Scenario) -> Option<Problem> {
+    match (scenario.max_users?, &scenario.load) {
+        (_, Load::Users(_)) => Some(
+            Problem::new("max_users has no meaning next to users")
+                .hint("leave it out: `users` says how many there are"),
+        ),
+        (0, _) => Some(Problem::new(
+            "max_users cannot be 0; expected a number from 1",
+        )),
+        _ => None,
+    }
+}
+
+/// A scenario cannot set the tags that samples get by themselves.
+fn tags(scenario: &Scenario) -> impl Iterator<Item = Problem> {
+    let taken = |key: &&String| {
+        BUILTIN
+            .iter()
+            .any(|metric| metric.tags.contains(&key.as_str()))
+    };
+    scenario.tags.keys().filter(taken).map(|key| {
+        Problem::new(format!("the tag {key:?} is set by loadrun itself")).hint("choose another key")
+    })
+}
+
+/// A scenario can only wait for one that is there.
+fn start(plan: &Plan, scenario: &Scenario) -> Option<Problem> {
+    let Start::After(first) = &scenario.start else {
+        return None;
+    };
+    if plan.scenario(first).is_some() {
+        return None;
+    }
+    let others = plan
+        .scenarios
+        .iter()
+        .filter(|other| other.name != scenario.name);
+    let hint = meant(first, others.map(|other| &*other.name));
+    let what = format!("starts after {first:?}, which is not a scenario");
+    Some(Problem::new(what).hint(hint))
+}
+
+/// Scenarios that wait for each other; each circle is told once, at its first scenario.
+fn circles(plan: &Plan) -> impl Iterator<Item = Problem> {
+    plan.scenarios
+        .iter()
+        .enumerate()
+        .filter_map(|(index, scenario)| {
+            let circle = circle(plan, index)?;
+            let names: Vec<&str> = circle
+                .iter()
+                .map(|&index| &*plan.scenarios[index].name)
+                .collect();
+            let what = format!(
+                "none of these can start: {} -> {}",
+                names.join(" -> "),
+                names[0]
+            );
+            let hint = "each starts after the next; give one of them a time to start at";
+            Some(Problem::new(what).at(&scenario.place).hint(hint))
+        })
+}
+
+/// The way from scenario `begin` along `after` back to itself, if it is the first of that circle.
+fn circle(plan: &Plan, begin: usize) -> Option<Vec<usize>> {
+    let mut way = vec![begin];
+    loop {
+        let Start::After(name) = &plan.scenarios[*way.last()?].start else {
+            return None;
+        };
+        let next = plan
+            .scenarios
+            .iter()
+            .position(|scenario| scenario.name == *name)?;
+        if next == begin {
+            return way.iter().all(|&index| index >= begin).then_some(way);
+        }
+        if way.contains(&next) {
+            return None;
+        }
+        way.push(next);
+    }
+}
+
+/// A script's metric needs a name of its own, and one meaning.
+fn metrics(plan: &Plan) -> impl Iterator<Item = Problem> {
+    plan.metrics
+        .iter()
+        .enumerate()
+        .filter_map(|(index, metric)| {
+            let name = &*metric.name;
+            if builtin(name).is_some() {
+                let what = format!("metric {name:?} is recorded by loadrun itself");
+                return Some(Problem::new(what).hint("choose another name"));
+            }
+            let other = plan.metrics[..index]
+                .iter()
+                .find(|other| other.name == metric.name)?;
+            (other != metric)
+                .then(|| Problem::new(format!("metric {name:?} is declared in two ways")))
+        })
+}
+
+/// A threshold has to speak of something that can be recorded.
+fn threshold(plan: &Plan, threshold: &Threshold) -> Vec<Problem> {
+    let name = threshold.metric.as_str();
+    let inside = |what| format!("threshold `{}`: {what}", threshold.text);
+    let Some((kind, unit)) = kind_and_unit(plan, name) else {
+        let names = BUILTIN.iter().map(|metric| metric.name);
+        let names = names.chain(plan.metrics.iter().map(|metric| &*metric.name));
+        let what = inside(format!("no metric is called {name:?}"));
+        return vec![Problem::new(what).hint(meant(name, names))];
+    };
+    let misfit = threshold
+        .fits(kind, unit)
+        .err()
+        .map(|error| Problem::new(error.what).hint(format!("expected {}", error.expected)));
+    let filters = threshold
+        .filters
+        .iter()
+        .filter_map(|filter| self::filter(plan, name, filter));
+    let filters = filters.map(|problem| Problem {
+        what: inside(problem.what),
+        ..problem
+    });
+    misfit.into_iter().chain(filters).collect()
+}
+
+/// How the metric of that name adds up, and what it is counted in.
+fn kind_and_unit(plan: &Plan, name: &str) -> Option<(Kind, Unit)> {
+    let declared = || plan.metrics.iter().find(|metric| &*metric.name == name);
+    builtin(name)
+        .map(|metric| (metric.kind, metric.unit))
+        .or_else(|| declared().map(|metric| (metric.kind, metric.unit)))
+}
+
+fn builtin(name: &str) -> Option<&'static Builtin> {
+    BUILTIN.iter().find(|metric| metric.name == name)
+}
+
+/// A filter has to be able to match: by its key, and for scenarios by its values.
+fn filter(plan: &Plan, metric: &str, filter: &Filter) -> Option<Problem> {
+    let own = builtin(metric)
+        .map_or(&["scenario"] as &[_], |metric| metric.tags)
+        .iter()
+        .copied();
+    let set = plan
+        .scenarios
+        .iter()
+        .flat_map(|scenario| scenario.tags.keys().map(String::as_str));
+    let mut keys: Vec<&str> = own.chain(set).collect();
+    keys.dedup();
+    if !keys.contains(&filter.key.as_str()) {
+        let meant = nearest(&filter.key, keys.iter().copied());
+        return (meant.is_some() || !takes_any_tag(metric)).then(|| {
+            Problem::new(format!("{metric} has no tag {:?}", filter.key))
+                .hint(self::meant(&filter.key, keys))
+        });
+    }
+    let names = || plan.scenarios.iter().map(|scenario| &*scenario.name);
+    let stray = filter
+        .values
+        .iter()
+        .find(|value| !names().any(|name| name == value.as_str()))?;
+    (filter.key == "scenario").then(|| {
+        Problem::new(format!("no scenario is called {stray:?}")).hint(meant(stray, names()))
+    })
+}
+
+/// True where a script can put tags on single samples, which no plan can foresee.
+fn takes_any_tag(metric: &str) -> bool {
+    builtin(metric).is_none() || metric.starts_with("http.") || metric.starts_with("check.")
+}
+
+/// A hint for a word that is not one of `names`.
+fn meant<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    match (nearest(word, names.iter().copied()), &names[..]) {
+        (Some(name), _) => format!("did you mean {name:?}?"),
+        (None, []) => "there is none".to_owned(),
+        (None, [only]) => format!("there is only {only:?}"),
+        (None, _) => format!("expected one of {}", names.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

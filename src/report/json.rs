@@ -1,0 +1,76 @@
+//! The summary for machines: verdict, grade, thresholds and operations, on one line.
+//!
+//! Times are in milliseconds, rates per second, shares between 0 and 1. Everything else is in
+//! `outcome.json`.
+
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+
+use super::operations::{self, Operation};
+use crate::outcome::{Outcome, ScenarioOutcome};
+
+/// Writes the summary of `outcome` as one line of JSON.
+pub fn write(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    let summary = json!({
+        "schema": outcome.schema,
+        "name": outcome.run.name,
+        "started": outcome.run.started,
+        "elapsed_s": outcome.run.elapsed,
+        "seed": outcome.run.seed,
+        "verdict": outcome.verdict,
+        "reasons": outcome.reasons,
+        "grade": outcome.grade,
+        "exit": outcome.exit,
+        "interrupted": outcome.run.interrupted,
+        "aborted_by": outcome.run.aborted_by,
+        "thresholds": outcome.thresholds,
+        "scenarios": outcome.scenarios.iter().map(scenario).collect::<Vec<_>>(),
+        "operations": operations::of(outcome).iter().map(operation).collect::<Vec<_>>(),
+        "failures": outcome.failures,
+        "script_errors": outcome.script_errors,
+        "ledgers": outcome.ledgers,
+        "generator": outcome.generator,
+    });
+    serde_json::to_writer(&mut *out, &summary)?;
+    writeln!(out)
+}
+
+fn scenario(scenario: &ScenarioOutcome) -> Value {
+    let per_second = |count: u64| count as f64 / scenario.elapsed.max(f64::MIN_POSITIVE);
+    json!({
+        "name": scenario.name,
+        "closed": scenario.closed,
+        "corrected_for_coordinated_omission": !scenario.closed,
+        "offered": scenario.offered,
+        "started": scenario.started,
+        "finished": scenario.finished,
+        "dropped": scenario.dropped,
+        "unfinished": scenario.unfinished,
+        "late": scenario.late,
+        "offered_per_s": per_second(scenario.offered),
+        "started_per_s": per_second(scenario.started),
+        "finished_per_s": per_second(scenario.finished),
+    })
+}
+
+fn operation(operation: &Operation) -> Value {
+    let ms = |q: f64| operation.times.quantile(q) as f64 / 1e6;
+    json!({
+        "scenario": operation.scenario,
+        "metric": operation.metric,
+        "name": operation.name,
+        "count": operation.count(),
+        "per_s": operation.per_second,
+        "failed": operation.failed,
+        "failed_share": operation.failed_share(),
+        "kinds": operation.kinds,
+        "mean_ms": operation.times.mean() / 1e6,
+        "p50_ms": ms(0.5),
+        "p90_ms": ms(0.9),
+        "p95_ms": ms(0.95),
+        "p99_ms": ms(0.99),
+        "p999_ms": ms(0.999),
+        "max_ms": operation.times.max() as f64 / 1e6,
+    })
+}

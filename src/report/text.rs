@@ -1,0 +1,405 @@
+//! The summary a person reads when a run has ended.
+//!
+//! From the most to the least important: can the numbers be believed, did the thresholds hold,
+//! what did each operation do, was the load what was asked for, what went wrong, what did the
+//! generator use, where do the results lie.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use tabled::builder::Builder;
+use tabled::settings::object::Columns;
+use tabled::settings::{Alignment, Modify, Padding, Style as Lines};
+
+use super::operations;
+use crate::metric::{self, Distribution, Merge, Total};
+use crate::outcome::{Grade, Outcome, RunVerdict, ScenarioOutcome};
+use crate::units::{Bytes, show_duration};
+
+/// Whether to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ink {
+    /// Plain text.
+    Plain,
+    /// ANSI colours.
+    Colour,
+}
+
+impl Ink {
+    fn paint(self, colour: AnsiColor, text: impl Display) -> String {
+        match self {
+            Self::Plain => text.to_string(),
+            Self::Colour => {
+                let style = Style::new().fg_color(Some(colour.into())).bold();
+                format!("{style}{text}{style:#}")
+            }
+        }
+    }
+}
+
+/// Writes the summary of `outcome`; `place` is where its files lie.
+pub fn write(
+    outcome: &Outcome,
+    place: Option<&str>,
+    ink: Ink,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    headline(outcome, ink, out)?;
+    thresholds(outcome, ink, out)?;
+    operation_table(outcome, out)?;
+    failures(outcome, out)?;
+    checks(outcome, ink, out)?;
+    trends(outcome, out)?;
+    load(outcome, out)?;
+    ledgers(outcome, ink, out)?;
+    script_errors(outcome, ink, out)?;
+    generator(outcome, out)?;
+    if let Some(place) = place {
+        writeln!(out, "\nresults     {place}")?;
+    }
+    Ok(())
+}
+
+fn headline(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
+    let run = &outcome.run;
+    let verdict = match outcome.verdict {
+        RunVerdict::Valid => ink.paint(AnsiColor::Green, RunVerdict::Valid),
+        other => ink.paint(AnsiColor::Red, other),
+    };
+    let grade = match outcome.grade {
+        None => "no thresholds".to_owned(),
+        Some(grade @ (Grade::Excellent | Grade::Good)) => ink.paint(AnsiColor::Green, grade),
+        Some(grade @ Grade::Fair) => ink.paint(AnsiColor::Yellow, grade),
+        Some(grade @ Grade::Poor) => ink.paint(AnsiColor::Red, grade),
+    };
+    let elapsed = show_duration(Duration::from_secs_f64(run.elapsed));
+    writeln!(out, "\n{}  {verdict}  {grade}", run.name)?;
+    writeln!(out, "{elapsed}, {} workers, seed {}", run.workers, run.seed)?;
+    for reason in &outcome.reasons {
+        writeln!(
+            out,
+            "{}: {reason}",
+            ink.paint(AnsiColor::Red, outcome.verdict)
+        )?;
+    }
+    if let Some(threshold) = &run.aborted_by {
+        writeln!(
+            out,
+            "{} by {threshold}",
+            ink.paint(AnsiColor::Red, "aborted")
+        )?;
+    }
+    if outcome.verdict != RunVerdict::Valid {
+        writeln!(
+            out,
+            "only a VALID run can pass, whatever its thresholds say"
+        )?;
+    }
+    Ok(())
+}
+
+fn thresholds(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
+    let rows = outcome.thresholds.iter().map(|verdict| {
+        let held = match verdict.limit_held {
+            true => ink.paint(AnsiColor::Green, "held"),
+            false => ink.paint(AnsiColor::Red, "MISSED"),
+        };
+        let shown = verdict
+            .shown
+            .clone()
+            .unwrap_or_else(|| "matched no sample".to_owned());
+        let goal = match verdict.goal_held {
+            None => "",
+            Some(true) => "goal held",
+            Some(false) => "goal missed",
+        };
+        vec![held, verdict.threshold.clone(), shown, goal.to_owned()]
+    });
+    table(out, "thresholds", &[], rows.collect(), 4)
+}
+
+fn operation_table(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    let operations = operations::of(outcome);
+    let several = operations
+        .iter()
+        .any(|o| o.scenario != operations[0].scenario);
+    let heads = [
+        "", "count", "per s", "failed", "p50", "p90", "p95", "p99", "p99.9", "max",
+    ]
+    .map(String::from);
+    let rows = operations.iter().map(|operation| {
+        let name = if several && !operation.scenario.is_empty() {
+            format!("{}: {}", operation.scenario, operation.name)
+        } else {
+            operation.name.clone()
+        };
+        let mut row = vec![
+            name,
+            operation.count().to_string(),
+            format!("{:.1}", operation.per_second),
+            percent(operation.failed_share()),
+        ];
+        row.extend([0.5, 0.9, 0.95, 0.99, 0.999].map(|q| time(operation.times.quantile(q))));
+        row.push(time(operation.times.max()));
+        row
+    });
+    table(out, "operations", &heads, rows.collect(), 1)
+}
+
+fn failures(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    let rows = outcome.failures.iter().map(|failure| {
+        let count = failure.count.to_string();
+        vec![
+            failure.name.clone(),
+            failure.kind.clone(),
+            count,
+            failure.detail.clone(),
+        ]
+    });
+    table(out, "failures", &[], rows.collect(), 4)
+}
+
+fn checks(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
+    let mut sums: Vec<(&str, u64, u64)> = Vec::new();
+    for series in outcome.series.iter().filter(|s| s.metric == "check.failed") {
+        let (Some(check), Total::Rate { hits, total }) = (series.tags.find("check"), &series.total)
+        else {
+            continue;
+        };
+        match sums.iter_mut().find(|(name, ..)| *name == check) {
+            Some((_, failed, of)) => (*failed, *of) = (*failed + hits, *of + total),
+            None => sums.push((check, *hits, *total)),
+        }
+    }
+    let rows = sums.into_iter().map(|(check, failed, of)| {
+        let held = match failed {
+            0 => ink.paint(AnsiColor::Green, "held"),
+            _ => ink.paint(AnsiColor::Red, "FAILED"),
+        };
+        vec![held, check.to_owned(), format!("{} of {of}", of - failed)]
+    });
+    table(out, "checks", &[], rows.collect(), 3)
+}
+
+/// The script's own metrics.
+fn trends(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    let own = |name: &str| {
+        outcome
+            .plan
+            .metrics
+            .iter()
+            .any(|metric| &*metric.name == name)
+    };
+    let rows = outcome
+        .series
+        .iter()
+        .filter(|series| own(&series.metric))
+        .map(|series| {
+            let tags: Vec<_> = series
+                .tags
+                .iter()
+                .map(|(k, v)| format!("{k}={v}"))
+                .collect();
+            let show = |value| metric::show(series.unit, series.kind, value);
+            let value = match &series.total {
+                Total::Trend(times) => spread(times, show),
+                Total::Rate { hits, total } => format!("{hits} of {total}"),
+                Total::Counter(sum) => show(*sum),
+                Total::Gauge(gauge) => {
+                    let [last, min, max] = [gauge.last, gauge.min, gauge.max].map(&show);
+                    format!("{last} (min {min}, max {max})")
+                }
+            };
+            vec![series.metric.clone(), tags.join(" "), value]
+        });
+    table(out, "metrics of the script", &[], rows.collect(), 3)
+}
+
+fn spread(values: &Distribution, show: impl Fn(f64) -> String) -> String {
+    let [p50, p95] = [0.5, 0.95].map(|q| show(values.quantile(q) as f64));
+    format!(
+        "n {}  p50 {p50}  p95 {p95}  max {}",
+        values.count(),
+        show(values.max() as f64)
+    )
+}
+
+fn load(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    let heads = [
+        "",
+        "offered",
+        "started",
+        "finished",
+        "per s",
+        "dropped",
+        "unfinished",
+        "late",
+        "lag p99",
+        "response p50",
+        "p95",
+        "p99",
+    ]
+    .map(String::from);
+    let rows = outcome
+        .scenarios
+        .iter()
+        .map(|scenario| load_row(outcome, scenario));
+    table(out, "load", &heads, rows.collect(), 1)?;
+    for scenario in outcome.scenarios.iter().filter(|scenario| scenario.closed) {
+        let name = &scenario.name;
+        writeln!(
+            out,
+            "  {name}: closed loop: not corrected for coordinated omission"
+        )?;
+    }
+    Ok(())
+}
+
+fn load_row(outcome: &Outcome, scenario: &ScenarioOutcome) -> Vec<String> {
+    let of = |metric: &str| {
+        let mut merged = Distribution::new();
+        for series in outcome.series.iter().filter(|s| s.metric == metric) {
+            if let (Some(name), Total::Trend(times)) = (series.tags.find("scenario"), &series.total)
+                && name == scenario.name
+            {
+                merged.merge(times);
+            }
+        }
+        merged
+    };
+    let (lag, response) = (of("iteration.lag"), of("iteration.response"));
+    let quantile = |times: &Distribution, q| match times.is_empty() {
+        true => "-".to_owned(),
+        false => time(times.quantile(q)),
+    };
+    let counts = [scenario.offered, scenario.started, scenario.finished].map(|n| n.to_string());
+    let mut row = vec![scenario.name.clone()];
+    row.extend(counts);
+    row.push(format!(
+        "{:.1}",
+        scenario.finished as f64 / scenario.elapsed.max(1e-9)
+    ));
+    row.extend([scenario.dropped, scenario.unfinished].map(|n| n.to_string()));
+    row.push(if scenario.closed {
+        "-".to_owned()
+    } else {
+        scenario.late.to_string()
+    });
+    row.push(quantile(&lag, 0.99));
+    row.extend([0.5, 0.95, 0.99].map(|q| quantile(&response, q)));
+    row
+}
+
+fn ledgers(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
+    if !outcome.ledgers.is_empty() {
+        writeln!(out, "\nledgers")?;
+    }
+    for (name, balance) in &outcome.ledgers {
+        let held = match balance.lost {
+            0 => ink.paint(AnsiColor::Green, "nothing lost"),
+            lost => ink.paint(AnsiColor::Red, format!("{lost} LOST")),
+        };
+        writeln!(
+            out,
+            "  {name}  {held}: expected {}, acknowledged {}, landed {}, duplicated {}, \
+             accepted but never landed {}, unconfirmed {}",
+            balance.expected,
+            balance.acked,
+            balance.landed,
+            balance.duplicated,
+            balance.lost,
+            balance.unconfirmed,
+        )?;
+        for id in &balance.lost_sample {
+            writeln!(out, "    lost {id}")?;
+        }
+    }
+    Ok(())
+}
+
+fn script_errors(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
+    if !outcome.script_errors.is_empty() {
+        writeln!(out, "\n{}", ink.paint(AnsiColor::Red, "script errors"))?;
+    }
+    for error in &outcome.script_errors {
+        let place = error
+            .place
+            .as_ref()
+            .map_or_else(String::new, |place| format!("{place}: "));
+        writeln!(
+            out,
+            "  {} times in {}: {place}{}",
+            error.count, error.scenario, error.message
+        )?;
+        if let Some(hint) = &error.hint {
+            writeln!(out, "    hint: {hint}")?;
+        }
+        for frame in &error.traceback {
+            writeln!(out, "    {frame}")?;
+        }
+    }
+    Ok(())
+}
+
+fn generator(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    let used = &outcome.generator;
+    writeln!(
+        out,
+        "\ngenerator   cpu {} ({} of one core), busiest worker {}, memory {}",
+        show_duration(Duration::from_secs_f64(used.cpu)),
+        percent(used.cpu / outcome.run.elapsed.max(1e-9)),
+        percent(used.busiest_worker),
+        Bytes(used.memory),
+    )
+}
+
+/// A headed table, or nothing when it has no rows; columns from `right` on are right-aligned.
+fn table(
+    out: &mut dyn Write,
+    title: &str,
+    heads: &[String],
+    rows: Vec<Vec<String>>,
+    right: usize,
+) -> io::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let columns = rows[0].len();
+    let mut builder = Builder::default();
+    if !heads.is_empty() {
+        builder.push_record(heads.iter().cloned());
+    }
+    for row in rows {
+        builder.push_record(row);
+    }
+    let mut table = builder.build();
+    table.with(Lines::empty()).with(Padding::new(2, 0, 0, 0));
+    if right < columns {
+        table.with(Modify::new(Columns::new(right..)).with(Alignment::right()));
+    }
+    writeln!(out, "\n{title}")?;
+    for line in table.to_string().lines() {
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// A time of so many nanoseconds.
+fn time(nanoseconds: u64) -> String {
+    show_duration(Duration::from_nanos(nanoseconds))
+}
+
+/// A share as a percentage: `0 %`, `0.13 %`, `12 %`; never `0 %` for what is not nothing.
+fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    match percent {
+        0.0 => "0 %".to_owned(),
+        p if p < 0.01 => "<0.01 %".to_owned(),
+        p if p < 1.0 => format!("{p:.2} %"),
+        p if p < 10.0 => format!("{p:.1} %"),
+        p if p > 99.0 && p < 100.0 => format!("{p:.2} %"),
+        p => format!("{p:.0} %"),
+    }
+}

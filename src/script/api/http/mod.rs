@@ -1,0 +1,222 @@
+//! `loadrun.http`: requests that read like blocking calls.
+//!
+//! An expected failure is a value (`reply.error == "timeout"`), never raised; a wrong call raises at
+//! the caller's line. This is the hot path of the whole engine, so a call without options costs one
+//! lookup of its series, one request and one reply, and the reply makes Lua values only of what the
+//! script looks at.
+
+mod options;
+mod reply;
+mod settings;
+
+use std::future::Future;
+use std::rc::Rc;
+
+use mlua::{Lua, LuaString, UserData, UserDataMethods, UserDataRef, Value};
+
+use crate::client::http::{Client, Request, Settings};
+use crate::script::context::{Context, UserState};
+use crate::script::measure::{Naming, Operation};
+use crate::script::options::shown;
+use crate::script::traceback::misuse;
+
+use options::CallOptions;
+use reply::Reply;
+
+/// What a script can call.
+pub const FUNCTIONS: &[&str] = &[
+    "Client:delete",
+    "Client:get",
+    "Client:head",
+    "Client:options",
+    "Client:patch",
+    "Client:post",
+    "Client:put",
+    "Client:request",
+    "client",
+    "delete",
+    "get",
+    "head",
+    "options",
+    "patch",
+    "post",
+    "put",
+    "request",
+];
+
+/// What a script can read of a reply.
+pub const REPLY: &[&str] = reply::FIELDS;
+
+/// Method as a script writes it, as it is sent, and for messages.
+const METHODS: &[(&str, &str, &str)] = &[
+    ("delete", "DELETE", "http.delete"),
+    ("get", "GET", "http.get"),
+    ("head", "HEAD", "http.head"),
+    ("options", "OPTIONS", "http.options"),
+    ("patch", "PATCH", "http.patch"),
+    ("post", "POST", "http.post"),
+    ("put", "PUT", "http.put"),
+];
+
+/// Bytes of bodies after which unused replies are collected: Lua sees only their small handles.
+const BODIES: u64 = 64 << 20;
+
+/// The module table.
+pub fn module(lua: &Lua) -> mlua::Result<Value> {
+    let context = Context::of(lua)?;
+    let table = lua.create_table()?;
+    let shared = Rc::new(Caller::new(lua, &context, Settings::default())?);
+    for (name, method, call) in METHODS {
+        let caller = Rc::clone(&shared);
+        let function = lua.create_async_function(move |lua, (target, opts): (Value, Value)| {
+            run(caller.begin(&lua, call, method, &target, &opts), lua)
+        })?;
+        table.raw_set(*name, function)?;
+    }
+    let caller = Rc::clone(&shared);
+    table.raw_set(
+        "request",
+        lua.create_async_function(move |lua, (method, target, opts): (Value, Value, Value)| {
+            let begun = named_method(&lua, &method)
+                .and_then(|method| caller.begin(&lua, "http.request", &method, &target, &opts));
+            run(begun, lua)
+        })?,
+    )?;
+    table.raw_set(
+        "client",
+        lua.create_function(move |lua, options: Value| {
+            let context = Context::of(lua)?;
+            context.may_declare(lua, "http.client")?;
+            Caller::new(lua, &context, settings::read(lua, &context, options)?)
+        })?,
+    )?;
+    Ok(Value::Table(table))
+}
+
+/// The client object of scripts.
+struct Caller {
+    client: Rc<Client>,
+    context: Rc<Context>,
+}
+
+/// A call that is ready to be sent.
+struct Begun {
+    client: Rc<Client>,
+    context: Rc<Context>,
+    user: Rc<UserState>,
+    request: Request,
+    /// Where its sample goes; `None` where calls are not measured.
+    operation: Option<Rc<Operation>>,
+}
+
+impl UserData for Caller {
+    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+        for (name, method, call) in METHODS {
+            methods.add_async_method(
+                *name,
+                move |lua, this: UserDataRef<Self>, (target, opts): (Value, Value)| {
+                    run(this.begin(&lua, call, method, &target, &opts), lua)
+                },
+            );
+        }
+        methods.add_async_method(
+            "request",
+            |lua, this: UserDataRef<Self>, (method, target, opts): (Value, Value, Value)| {
+                let begun = named_method(&lua, &method)
+                    .and_then(|method| this.begin(&lua, "http.request", &method, &target, &opts));
+                run(begun, lua)
+            },
+        );
+    }
+}
+
+impl Caller {
+    fn new(lua: &Lua, context: &Rc<Context>, settings: Settings) -> mlua::Result<Self> {
+        let client =
+            Client::new(settings).map_err(|what| misuse(lua, format!("http.client: {what}")))?;
+        Ok(Self {
+            client,
+            context: Rc::clone(context),
+        })
+    }
+
+    /// Everything that can be wrong with a call, while the caller's line is still known.
+    fn begin(
+        &self,
+        lua: &Lua,
+        call: &'static str,
+        method: &str,
+        target: &Value,
+        opts: &Value,
+    ) -> mlua::Result<Begun> {
+        let user = self.context.may_wait(lua, call)?;
+        let wrong = |what: String| misuse(lua, format!("{call}: {what}"));
+        let Value::String(target) = target else {
+            let hint = "call it as `client:get(\"/path\")`";
+            return Err(wrong(format!(
+                "expected a path or URL, got {}\n  hint: {hint}",
+                shown(target)
+            )));
+        };
+        let mut request = text(target)
+            .and_then(|text| Request::new(method, &text))
+            .map_err(wrong)?;
+        let opts = CallOptions::read(opts, &mut request).map_err(wrong)?;
+        let operation = user.measured.get().then(|| {
+            let name = opts.name.as_ref().map(LuaString::as_bytes);
+            let bytes = target.as_bytes();
+            let naming = match &name {
+                Some(name) => Naming::Given(name),
+                None => Naming::Made(method, &bytes),
+            };
+            user.scenario
+                .operation(&mut self.context.recorder.borrow_mut(), naming, &opts.tags)
+        });
+        let (client, context) = (Rc::clone(&self.client), Rc::clone(&self.context));
+        Ok(Begun {
+            client,
+            context,
+            user,
+            request,
+            operation,
+        })
+    }
+}
+
+/// Sends what was begun, records what came of it, and hands it to the script.
+fn run(begun: mlua::Result<Begun>, lua: Lua) -> impl Future<Output = mlua::Result<Reply>> {
+    async move {
+        let Begun {
+            client,
+            context,
+            user,
+            request,
+            operation,
+        } = begun?;
+        // Only the first call of an iteration has an intended time: later ones depend on it.
+        let intended = operation.as_ref().and_then(|_| user.intended.take());
+        let exchange = client.send(&user.session, request).await;
+        if let Some(operation) = operation {
+            let second = context.world.second(intended.unwrap_or(exchange.started));
+            operation.record(&mut context.recorder.borrow_mut(), second, &exchange);
+        }
+        let held = context.bodies.get() + exchange.body.len() as u64;
+        if held > BODIES {
+            lua.gc_collect()?;
+        }
+        context.bodies.set(if held > BODIES { 0 } else { held });
+        Ok(Reply::new(exchange))
+    }
+}
+
+fn named_method(lua: &Lua, method: &Value) -> mlua::Result<String> {
+    crate::script::options::string(method)
+        .map_err(|what| misuse(lua, format!("http.request: method: {what}")))
+}
+
+/// Text in UTF-8.
+fn text(value: &LuaString) -> Result<mlua::BorrowedStr, String> {
+    value
+        .to_str()
+        .map_err(|_| "expected text in UTF-8, got other bytes".to_owned())
+}

@@ -1,0 +1,141 @@
+//! The options of `http.client`.
+
+use mlua::{Lua, Value};
+
+use super::options::{Credentials, credentials, expect, redirects};
+use crate::client::http::{Auth, Base, Connections, Identity, Settings, TlsSettings, Version};
+use crate::script::api::sandbox::Sandbox;
+use crate::script::context::Context;
+use crate::script::options::{self, Options, shown};
+use crate::script::require::confined;
+use crate::units::Bytes;
+
+/// What a client can be given.
+const KNOWN: &[&str] = &[
+    "auth",
+    "base",
+    "body_limit",
+    "ca",
+    "cert",
+    "connect_timeout",
+    "connections",
+    "cookies",
+    "decompress",
+    "expect",
+    "headers",
+    "insecure",
+    "key",
+    "redirects",
+    "timeout",
+    "version",
+];
+
+/// Reads the options; a wrong one raises at the caller's line.
+pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<Settings> {
+    let given = Options::new(lua, "http.client", value, KNOWN)?;
+    let usual = Settings::default();
+    let auth = given.read("auth", |value| {
+        credentials(value).map(|credentials| match credentials {
+            Credentials::Basic(user, password) => Auth::Basic { user, password },
+            Credentials::Bearer(token) => Auth::Bearer(token),
+        })
+    })?;
+    Ok(Settings {
+        base: given.read("base", |value| base(value))?,
+        timeout: given.duration("timeout")?.unwrap_or(usual.timeout),
+        connect_timeout: given
+            .duration("connect_timeout")?
+            .unwrap_or(usual.connect_timeout),
+        connections: given
+            .read("connections", |value| connections(context, value))?
+            .unwrap_or_default(),
+        redirects: given
+            .read("redirects", redirects)?
+            .unwrap_or(usual.redirects),
+        headers: given.pairs("headers")?.unwrap_or_default(),
+        auth,
+        cookies: given.boolean("cookies")?.unwrap_or(usual.cookies),
+        decompress: given.boolean("decompress")?.unwrap_or(usual.decompress),
+        body_limit: given
+            .read("body_limit", body_limit)?
+            .unwrap_or(usual.body_limit),
+        expect: given.read("expect", expect)?.unwrap_or(usual.expect),
+        tls: tls(context, &given)?,
+        version: given.read("version", version)?.unwrap_or_default(),
+    })
+}
+
+fn base(value: &Value) -> Result<Base, String> {
+    match value {
+        Value::String(_) => options::string(value).map(Base::Url),
+        Value::UserData(data) => match data.borrow::<Sandbox>() {
+            Ok(sandbox) => Ok(sandbox.base()),
+            Err(_) => Err(format!("expected a URL or a service, got {}", shown(value))),
+        },
+        other => Err(format!("expected a URL or a service, got {}", shown(other))),
+    }
+}
+
+/// `"user"`, `"new"`, or `{ shared = 8 }`: so many over all workers, at least one each.
+fn connections(context: &Context, value: &Value) -> Result<Connections, String> {
+    let form = "expected \"user\", \"new\" or `{ shared = 8 }`";
+    match value {
+        Value::String(text) if *text.as_bytes() == *b"user" => Ok(Connections::User),
+        Value::String(text) if *text.as_bytes() == *b"new" => Ok(Connections::New),
+        Value::Table(table) => {
+            if let Some(unknown) = options::unknown_keys(table, &["shared"]).first() {
+                return Err(unknown.clone());
+            }
+            let total: Value = table.raw_get("shared").map_err(|error| error.to_string())?;
+            let total = options::count(&total).map_err(|what| format!("shared: {what}"))?;
+            let workers = *context.world.workers.get().unwrap_or(&1);
+            match total as usize {
+                0 => Err("shared: expected at least 1".to_owned()),
+                total => Ok(Connections::Shared(total.div_ceil(workers.max(1)))),
+            }
+        }
+        other => Err(format!("{form}, got {}", shown(other))),
+    }
+}
+
+fn body_limit(value: &Value) -> Result<u64, String> {
+    match value {
+        Value::String(text) => Bytes::parse(&text.to_string_lossy())
+            .map(|bytes| bytes.0)
+            .map_err(|error| error.to_string()),
+        other => options::count(other),
+    }
+}
+
+fn version(value: &Value) -> Result<Version, String> {
+    match options::scalar(value).as_deref() {
+        Ok("auto") => Ok(Version::Auto),
+        Ok("1.1") => Ok(Version::H1),
+        Ok("2") => Ok(Version::H2PriorKnowledge),
+        _ => Err(format!(
+            "expected \"auto\", \"1.1\" or \"2\", got {}",
+            shown(value)
+        )),
+    }
+}
+
+fn tls(context: &Context, given: &Options<'_>) -> mlua::Result<TlsSettings> {
+    let folder = &context.world.source.folder;
+    let file = |key: &str| {
+        given.read(key, |value| {
+            let path = confined(folder, &folder.join(options::string(value)?))?;
+            std::fs::read(&path).map_err(|why| format!("cannot read {}: {why}", shown(value)))
+        })
+    };
+    let identity = match (file("cert")?, file("key")?) {
+        (Some(cert), Some(key)) => Some(Identity { cert, key }),
+        (None, None) => None,
+        _ => return Err(given.wrong("`cert` and `key` go together")),
+    };
+    let insecure = given.boolean("insecure")?.unwrap_or(false);
+    Ok(TlsSettings {
+        ca: file("ca")?,
+        identity,
+        insecure,
+    })
+}

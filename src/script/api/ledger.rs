@@ -1,0 +1,181 @@
+//! `loadrun.ledger`: what was sent and what became of it, held against what is found afterwards.
+//!
+//! A ledger is known by its name and is one for all workers. Users write down what they expect
+//! and what was answered; `teardown` writes down what it finds stored, and may look at the
+//! balance. At the end of the run the engine records every ledger's losses and duplicates.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use mlua::{Lua, LuaString, UserData, UserDataMethods, Value};
+
+use crate::ledger::{Balance, Ledger};
+use crate::script::call::Call;
+use crate::script::context::{Context, World};
+use crate::script::options;
+
+/// What a script can call.
+pub const FUNCTIONS: &[&str] = &[
+    "Ledger:acked",
+    "Ledger:balance",
+    "Ledger:expect",
+    "Ledger:indeterminate",
+    "Ledger:refused",
+    "Ledger:seen",
+    "new",
+];
+
+/// A ledger as all workers share it.
+#[derive(Default)]
+struct Book(Mutex<Ledger>);
+
+/// A ledger in a script's hands.
+struct Handle {
+    book: Arc<Book>,
+    world: Arc<World>,
+}
+
+impl World {
+    /// The ledgers of the run by name, as they stand.
+    pub fn ledgers(&self) -> Vec<(String, Ledger)> {
+        let all = self.all_kept::<Book>().into_iter();
+        all.map(|(name, book)| (name, book.write(|ledger| ledger.clone())))
+            .collect()
+    }
+
+    /// Time since load began; zero before.
+    fn elapsed(&self) -> Duration {
+        self.begin
+            .get()
+            .map_or(Duration::ZERO, tokio::time::Instant::elapsed)
+    }
+}
+
+impl Book {
+    fn write<T>(&self, entry: impl FnOnce(&mut Ledger) -> T) -> T {
+        entry(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The module table.
+pub fn module(lua: &Lua) -> mlua::Result<Value> {
+    let table = lua.create_table()?;
+    table.set(
+        "new",
+        lua.create_function(|lua, name: Value| {
+            let name = Call::new(lua, "ledger.new").takes("name", options::string(&name))?;
+            let world = Arc::clone(&Context::of(lua)?.world);
+            Ok(Handle {
+                book: world.kept(&name, Book::default),
+                world,
+            })
+        })?,
+    )?;
+    Ok(Value::Table(table))
+}
+
+impl UserData for Handle {
+    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+        entry(methods, "expect", "ledger:expect", |ledger, id, now| {
+            ledger.expect(id, now)
+        });
+        entry(methods, "acked", "ledger:acked", |ledger, id, now| {
+            ledger.acked(id, now)
+        });
+        entry(methods, "refused", "ledger:refused", |ledger, id, _| {
+            ledger.refused(id)
+        });
+        entry(
+            methods,
+            "indeterminate",
+            "ledger:indeterminate",
+            |ledger, id, _| {
+                ledger.indeterminate(id);
+            },
+        );
+        entry(methods, "seen", "ledger:seen", |ledger, id, now| {
+            ledger.seen(id, now)
+        });
+        methods.add_method("balance", |lua, this, ()| {
+            balance(lua, &this.book.write(|ledger| ledger.balance()))
+        });
+    }
+}
+
+/// Adds a method that writes one id down.
+fn entry<M: UserDataMethods<Handle>>(
+    methods: &mut M,
+    name: &'static str,
+    full_name: &'static str,
+    write: fn(&mut Ledger, &str, Duration),
+) {
+    methods.add_method(name, move |lua, this, id: Value| {
+        let text = match &id {
+            Value::Integer(number) => Ok(number.to_string()),
+            Value::String(text) => Ok(LuaString::to_string_lossy(text)),
+            other => Err(format!(
+                "expected a string or an integer, got {}",
+                options::shown(other)
+            )),
+        };
+        let id = Call::new(lua, full_name).takes("id", text)?;
+        let now = this.world.elapsed();
+        this.book.write(|ledger| write(ledger, &id, now));
+        Ok(())
+    });
+}
+
+/// The balance as a table: each count under its name, and a list of some that were lost.
+fn balance(lua: &Lua, balance: &Balance) -> mlua::Result<Value> {
+    use crate::script::plain::Plain;
+    let plain = serde_json::to_value(balance)
+        .map(Plain::from_json)
+        .map_err(mlua::Error::external)?;
+    plain.write(lua)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::script::api::testing;
+
+    #[test]
+    fn what_every_state_writes_down_comes_out_as_one_balance() {
+        let world = testing::world(std::path::Path::new("."));
+        let [one, two] = [0, 1].map(|_| testing::state(&world, "ledger", module));
+        one.load(
+            "local book = ledger.new 'orders'
+             for id = 1, 3 do book:expect(id) book:acked(id) end
+             book:expect 'x-1' book:refused 'x-1' book:expect 'y' book:indeterminate 'y'",
+        )
+        .exec()
+        .unwrap();
+        let seen: String = two
+            .load(
+                "local book = ledger.new 'orders'
+                 book:seen(1) book:seen(2) book:seen(2) book:seen 'other'
+                 local b = book:balance()
+                 return table.concat({ b.expected, b.acked, b.lost, b.duplicated, b.unexpected,
+                   b.lost_sample[1] }, ' ')",
+            )
+            .eval()
+            .unwrap();
+        assert_eq!(seen, "5 3 1 1 1 3");
+        let ledgers = world.ledgers();
+        assert_eq!(
+            (ledgers[0].0.as_str(), ledgers[0].1.balance().lost),
+            ("orders", 1)
+        );
+    }
+
+    #[test]
+    fn an_id_that_is_neither_text_nor_integer_is_refused() {
+        let lua = testing::state(&testing::world(std::path::Path::new(".")), "ledger", module);
+        let error = lua
+            .load("ledger.new('a'):seen(1.5)")
+            .exec()
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("ledger:seen: id: expected a string or an integer, got 1.5"));
+    }
+}

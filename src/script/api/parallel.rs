@@ -1,0 +1,96 @@
+//! `loadrun.parallel`: several things of one user at the same time.
+//!
+//! Each function runs as a coroutine of its own; the call returns when all have ended, with the
+//! first result of each in order. An error in one is raised after the others have ended, so that
+//! nothing of this iteration runs on into the next.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+
+use mlua::function::AsyncCallFuture;
+use mlua::{Function, Lua, MultiValue, Value};
+
+use crate::script::context::Context;
+use crate::script::options::shown;
+use crate::script::traceback::misuse;
+
+/// What a script can call: the module itself.
+pub const FUNCTIONS: &[&str] = &["()"];
+
+/// Most functions one call may be given: results are returned on the Lua stack.
+const MOST: usize = 200;
+
+/// A coroutine under way, or what came of it.
+enum Branch {
+    Running(AsyncCallFuture<Value>),
+    Ended(mlua::Result<Value>),
+}
+
+/// The function.
+pub fn module(lua: &Lua) -> mlua::Result<Value> {
+    let parallel = lua.create_async_function(|lua, functions: Value| {
+        let branches = begin(&lua, &functions);
+        async move { together(branches?).await }
+    })?;
+    Ok(Value::Function(parallel))
+}
+
+fn begin(lua: &Lua, functions: &Value) -> mlua::Result<Vec<Branch>> {
+    Context::of(lua)?.may_wait(lua, "parallel")?;
+    let Value::Table(table) = functions else {
+        let what = format!(
+            "parallel: expected a list of functions, got {}",
+            shown(functions)
+        );
+        return Err(misuse(lua, what));
+    };
+    let functions: Vec<Value> = table.sequence_values().collect::<mlua::Result<_>>()?;
+    if functions.len() > MOST {
+        let what = format!(
+            "parallel: at most {MOST} functions, got {}",
+            functions.len()
+        );
+        return Err(misuse(lua, what));
+    }
+    let checked = functions
+        .into_iter()
+        .enumerate()
+        .map(|(index, value)| match value {
+            Value::Function(function) => Ok(function),
+            other => {
+                let what = format!("expected a function, got {}", shown(&other));
+                Err(misuse(lua, format!("parallel: item {}: {what}", index + 1)))
+            }
+        });
+    let checked: Vec<Function> = checked.collect::<mlua::Result<_>>()?;
+    Ok(checked
+        .iter()
+        .map(|function| Branch::Running(function.call_async(())))
+        .collect())
+}
+
+async fn together(mut branches: Vec<Branch>) -> mlua::Result<MultiValue> {
+    poll_fn(|cx| {
+        let mut running = false;
+        for branch in &mut branches {
+            if let Branch::Running(call) = branch {
+                match Pin::new(call).poll(cx) {
+                    Poll::Ready(ended) => *branch = Branch::Ended(ended),
+                    Poll::Pending => running = true,
+                }
+            }
+        }
+        if running {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    })
+    .await;
+    let ended = branches.into_iter().map(|branch| match branch {
+        Branch::Ended(ended) => ended,
+        Branch::Running(_) => Ok(Value::Nil),
+    });
+    ended.collect()
+}

@@ -1,0 +1,139 @@
+//! `loadrun.param`: what whoever runs the script may choose, typed by its default.
+//!
+//! The command line (`-p name=value`) comes before the environment (`LOADRUN_NAME`), which comes
+//! before the default. A value of the wrong type is reported with everything else that is wrong,
+//! so loading goes on with the default.
+
+use mlua::{Lua, Value};
+
+use crate::plan::{ParamValue, Parameter, Place, Problem};
+use crate::script::call::Call;
+use crate::script::context::Context;
+use crate::script::options::{self, Options, shown};
+
+/// What a script can call: the module itself.
+pub const FUNCTIONS: &[&str] = &["()"];
+
+/// The function.
+pub fn module(lua: &Lua) -> mlua::Result<Value> {
+    Ok(Value::Function(lua.create_function(param)?))
+}
+
+fn param(
+    lua: &Lua,
+    (name, default, about, opts): (Value, Value, Value, Value),
+) -> mlua::Result<Value> {
+    let context = Context::of(lua)?;
+    context.may_declare(lua, "param")?;
+    let call = Call::new(lua, "param");
+    let name = call.takes("name", parameter_name(&name))?;
+    let default = call.takes("default", parameter_value(&default))?;
+    let about = match about {
+        Value::Nil => String::new(),
+        about => call.takes("about", options::string(&about))?,
+    };
+    let opts = Options::new(lua, "param", opts, &["secret"])?;
+    let secret = opts.boolean("secret")?.unwrap_or(false);
+    let mut declared = context.declared.borrow_mut();
+    if declared.parameters.iter().any(|known| known.name == name) {
+        return Err(call.wrong(format!("`{name}` is declared twice")));
+    }
+    let place = context.world.source.caller(lua);
+    let value = match given(&context, &name).map(|text| parsed(text, &default).ok_or(text)) {
+        None => default.clone(),
+        Some(Ok(value)) => value,
+        Some(Err(text)) => {
+            declared
+                .problems
+                .push(wrong_type(&name, text, &default, secret, place.clone()));
+            default.clone()
+        }
+    };
+    let in_lua = in_lua(lua, &value)?;
+    declared.parameters.push(Parameter {
+        name,
+        value,
+        default,
+        about,
+        secret,
+        place,
+    });
+    Ok(in_lua)
+}
+
+fn parameter_name(value: &Value) -> Result<String, String> {
+    let name = options::string(value)?;
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(word) {
+        Ok(name)
+    } else {
+        Err(format!(
+            "expected letters, digits and `_`, got {}",
+            shown(value)
+        ))
+    }
+}
+
+fn parameter_value(value: &Value) -> Result<ParamValue, String> {
+    match value {
+        Value::String(_) => options::string(value).map(ParamValue::String),
+        Value::Integer(number) => Ok(ParamValue::Integer(*number)),
+        Value::Number(number) => Ok(ParamValue::Float(*number)),
+        Value::Boolean(value) => Ok(ParamValue::Bool(*value)),
+        other => Err(format!(
+            "expected a string, number or boolean, got {}",
+            shown(other)
+        )),
+    }
+}
+
+/// What was given from outside.
+fn given<'a>(context: &'a Context, name: &str) -> Option<&'a str> {
+    let source = &context.world.source;
+    let given = source
+        .params
+        .get(name)
+        .or_else(|| source.env.get(&name.to_ascii_uppercase()));
+    given.map(String::as_str)
+}
+
+/// Text as a value of the default's type.
+fn parsed(text: &str, default: &ParamValue) -> Option<ParamValue> {
+    match default {
+        ParamValue::String(_) => Some(ParamValue::String(text.to_owned())),
+        ParamValue::Integer(_) => text.trim().parse().ok().map(ParamValue::Integer),
+        ParamValue::Float(_) => {
+            let number: f64 = text.trim().parse().ok()?;
+            number.is_finite().then_some(ParamValue::Float(number))
+        }
+        ParamValue::Bool(_) => text.trim().parse().ok().map(ParamValue::Bool),
+    }
+}
+
+fn wrong_type(name: &str, text: &str, default: &ParamValue, secret: bool, place: Place) -> Problem {
+    let expected = match default {
+        ParamValue::String(_) => "text",
+        ParamValue::Integer(_) => "a whole number",
+        ParamValue::Float(_) => "a number",
+        ParamValue::Bool(_) => "true or false",
+    };
+    let shown = if secret {
+        "***".to_owned()
+    } else {
+        format!("{text:?}")
+    };
+    Problem {
+        what: format!("parameter `{name}`: expected {expected}, got {shown}"),
+        at: Some(place),
+        hint: (!secret).then(|| format!("for example -p {name}={default}")),
+    }
+}
+
+fn in_lua(lua: &Lua, value: &ParamValue) -> mlua::Result<Value> {
+    Ok(match value {
+        ParamValue::String(text) => Value::String(lua.create_string(text)?),
+        ParamValue::Integer(number) => Value::Integer(*number),
+        ParamValue::Float(number) => Value::Number(*number),
+        ParamValue::Bool(value) => Value::Boolean(*value),
+    })
+}

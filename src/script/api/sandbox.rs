@@ -1,0 +1,271 @@
+//! `loadrun.sandbox`: the practice target, started by the engine for the run.
+//!
+//! `sandbox.start {}` at file scope declares a service; the n-th declaration is the same service
+//! in every Lua state, because every state loads the same file. The control state's declarations
+//! go into the plan, the engine starts what is in the plan, and the address appears in the world.
+//! The options are those of the command `loadrun sandbox`, in the same words, and are checked
+//! while the script loads.
+
+use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
+
+use mlua::{Lua, MetaMethod, UserData, UserDataFields, UserDataMethods, UserDataRef, Value};
+
+use crate::client::http::{Base, Body, Client, Request, Session, Settings};
+use crate::plan::ServiceDecl;
+use crate::sandbox::{BEHAVIOURS, Behaviour};
+use crate::script::call::Call;
+use crate::script::context::Context;
+use crate::script::options::{self, Options};
+use crate::script::plain::Plain;
+
+/// What a script can call or read.
+pub const FUNCTIONS: &[&str] = &["Sandbox:control", "Sandbox:name", "Sandbox:url", "start"];
+
+/// The kind of service in the plan.
+const KIND: &str = "sandbox";
+
+/// Options of `start` besides the behaviours.
+const IDENTITY: &[&str] = &["seed", "token"];
+
+/// A practice target in a script's hands; an HTTP client takes it as its `base`.
+#[derive(Clone)]
+pub struct Sandbox {
+    /// `sandbox`, `sandbox-2`, ... in the order of declaration.
+    name: String,
+    /// Set when the service is ready.
+    address: Arc<OnceLock<String>>,
+}
+
+impl Sandbox {
+    /// What an HTTP client takes as its base.
+    pub fn base(&self) -> Base {
+        Base::Service(Arc::clone(&self.address))
+    }
+}
+
+/// The module table.
+pub fn module(lua: &Lua) -> mlua::Result<Value> {
+    let table = lua.create_table()?;
+    table.set("start", lua.create_function(start)?)?;
+    Ok(Value::Table(table))
+}
+
+fn start(lua: &Lua, given: Value) -> mlua::Result<Sandbox> {
+    const NAME: &str = "sandbox.start";
+    let context = Context::of(lua)?;
+    context.may_declare(lua, NAME)?;
+    let behaviours = BEHAVIOURS.iter().map(|(name, _)| *name);
+    let known: Vec<&str> = behaviours.chain(IDENTITY.iter().copied()).collect();
+    let options = Options::new(lua, NAME, given, &known)?;
+    let mut chosen = Vec::new();
+    for name in known {
+        if let Some(value) = options.read(name, |value| setting(name, value))? {
+            chosen.push((name.to_owned(), value));
+        }
+    }
+    let mut declared = context.declared.borrow_mut();
+    let nth = declared
+        .services
+        .iter()
+        .filter(|service| service.kind == KIND)
+        .count()
+        + 1;
+    let name = if nth == 1 {
+        KIND.to_owned()
+    } else {
+        format!("{KIND}-{nth}")
+    };
+    declared.services.push(ServiceDecl {
+        name: name.clone(),
+        kind: KIND.to_owned(),
+        options: chosen.into_iter().collect(),
+    });
+    Ok(Sandbox {
+        address: context.world.service_url(&name),
+        name,
+    })
+}
+
+/// The value of an option as the command line takes it.
+fn setting(name: &str, value: &Value) -> Result<String, String> {
+    match name {
+        "seed" => options::count(value).map(|seed| seed.to_string()),
+        "token" => options::string(value),
+        _ => {
+            let text = options::scalar(value)?;
+            Behaviour::default().set(name, &text)?;
+            Ok(text)
+        }
+    }
+}
+
+impl UserData for Sandbox {
+    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
+        fields.add_field_method_get("name", |_, this| Ok(this.name.clone()));
+        fields.add_field_method_get("url", |lua, this| {
+            this.address.get().cloned().ok_or_else(|| {
+                let hint = "read it in `setup`, `init`, `run` or `teardown`; \
+                            `http.client { base = ... }` takes the sandbox itself";
+                let what = "is known once the run has begun";
+                Call::new(lua, "sandbox.url").wrong(format!("{what}\n  hint: {hint}"))
+            })
+        });
+    }
+
+    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+        methods.add_meta_method(MetaMethod::ToString, |_, this, ()| {
+            Ok(this
+                .address
+                .get()
+                .cloned()
+                .unwrap_or_else(|| format!("{} (not started)", this.name)))
+        });
+        methods.add_async_method("control", |lua, this: UserDataRef<Self>, given: Value| {
+            let changes = changes(&lua, given);
+            async move { control(&lua, this.base(), changes?).await }
+        });
+    }
+}
+
+/// What `control` is to change, as the JSON it sends.
+fn changes(lua: &Lua, given: Value) -> mlua::Result<serde_json::Value> {
+    const NAME: &str = "sandbox:control";
+    Context::of(lua)?.may_wait(lua, NAME)?;
+    let behaviours = BEHAVIOURS.iter().map(|(name, _)| *name);
+    let known: Vec<&str> = behaviours.chain(["stall"]).collect();
+    let options = Options::new(lua, NAME, given, &known)?;
+    let mut changes = serde_json::Map::new();
+    for name in known {
+        let value = if name == "stall" {
+            options
+                .duration(name)?
+                .map(|time| format!("{}s", time.as_secs_f64()))
+        } else {
+            options.read(name, |value| setting(name, value))?
+        };
+        if let Some(value) = value {
+            changes.insert(name.to_owned(), value.into());
+        }
+    }
+    Ok(serde_json::Value::Object(changes))
+}
+
+/// Sends the changes, on a connection of its own and unmeasured, and gives the state after them.
+async fn control(lua: &Lua, base: Base, changes: serde_json::Value) -> mlua::Result<Value> {
+    let call = Call::new(lua, "sandbox:control");
+    let client: Rc<Client> = Client::new(Settings {
+        base: Some(base),
+        ..Settings::default()
+    })
+    .map_err(|what| call.wrong(what))?;
+    let mut request = Request::new("POST", "/control").map_err(|what| call.wrong(what))?;
+    request.body = Body::new(changes.to_string(), Some("application/json"))
+        .map_err(|what| call.wrong(what))?;
+    let exchange = client.send(&Session::default(), request).await;
+    if let Some(failure) = exchange.error {
+        let detail = exchange.detail.unwrap_or_default();
+        let body = String::from_utf8_lossy(&exchange.body);
+        let what = format!(
+            "the sandbox did not follow: {} {detail} {body}",
+            failure.as_str()
+        );
+        return Err(call.wrong(what.trim_end()));
+    }
+    let state = serde_json::from_slice(&exchange.body).map_err(|error| call.wrong(error))?;
+    Plain::from_json(state).write(lua)
+}
+
+#[cfg(test)]
+mod tests {
+    use mlua::ObjectLike as _;
+
+    use super::*;
+    use crate::script::api::testing;
+
+    fn load(code: &str) -> (Lua, mlua::Result<String>) {
+        let lua = testing::state(
+            &testing::world(std::path::Path::new(".")),
+            "sandbox",
+            module,
+        );
+        let result = lua.load(code).eval();
+        (lua, result)
+    }
+
+    #[test]
+    fn each_start_declares_one_service_with_its_options_as_flags() {
+        let code =
+            "local a = sandbox.start { latency = 'normal 50ms 10ms', errors = 0.01, seed = 7 }
+            local b = sandbox.start { token = 'secret', capacity = '200/s' }
+            return a.name .. ' ' .. b.name .. ' ' .. tostring(b)";
+        let (lua, named) = load(code);
+        assert_eq!(named.unwrap(), "sandbox sandbox-2 sandbox-2 (not started)");
+        let context = Context::of(&lua).unwrap();
+        let declared = &context.declared.borrow().services;
+        let shown: Vec<String> = declared
+            .iter()
+            .map(|service| format!("{} {} {:?}", service.name, service.kind, service.options))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                r#"sandbox sandbox {"errors": "0.01", "latency": "normal 50ms 10ms", "seed": "7"}"#,
+                r#"sandbox-2 sandbox {"capacity": "200/s", "token": "secret"}"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn the_same_declaration_is_the_same_service_in_every_state() {
+        let world = testing::world(std::path::Path::new("."));
+        let [control, worker] = [0, 1].map(|_| testing::state(&world, "sandbox", module));
+        control.load("sandbox.start {}").exec().unwrap();
+        let handle: mlua::AnyUserData = worker.load("return sandbox.start {}").eval().unwrap();
+        world
+            .service_url("sandbox")
+            .set("http://127.0.0.1:1".to_owned())
+            .unwrap();
+        assert_eq!(handle.to_string().unwrap(), "http://127.0.0.1:1");
+        let base = handle.borrow::<Sandbox>().unwrap().base();
+        assert_eq!(base.resolve(), Some("http://127.0.0.1:1"));
+    }
+
+    #[test]
+    fn mistakes_are_found_while_the_script_loads() {
+        let cases = [
+            (
+                "sandbox.start { latenci = '5ms' }",
+                "unknown key `latenci`; did you mean `latency`?",
+            ),
+            (
+                "sandbox.start { latency = 'often' }",
+                "sandbox.start: latency: ",
+            ),
+            (
+                "sandbox.start { errors = '200%' }",
+                "sandbox.start: errors: ",
+            ),
+            (
+                "sandbox.start { seed = -1 }",
+                "sandbox.start: seed: expected a whole number, 0 or",
+            ),
+            (
+                "sandbox.start({}).url",
+                "sandbox.url: is known once the run has begun",
+            ),
+        ];
+        for (code, expected) in cases {
+            let error = load(&format!("return {code}")).1.unwrap_err().to_string();
+            assert!(error.contains(expected), "{code}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_service_cannot_be_declared_once_the_script_is_loaded() {
+        let (lua, _) = load("return ''");
+        Context::of(&lua).unwrap().loading.set(false);
+        let error = lua.load("sandbox.start {}").exec().unwrap_err().to_string();
+        assert!(error.contains("sandbox.start: declares something, so only at file scope"));
+    }
+}

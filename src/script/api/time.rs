@@ -1,0 +1,43 @@
+//! `loadrun.time`: waiting, and seconds on the run's own clock.
+
+use mlua::{Lua, Value};
+use tokio::time::Instant;
+
+use crate::script::call::Call;
+use crate::script::context::Context;
+use crate::script::options;
+
+/// What a script can call.
+pub const FUNCTIONS: &[&str] = &["now", "since", "sleep"];
+
+/// The module table.
+pub fn module(lua: &Lua) -> mlua::Result<Value> {
+    let made = Context::of(lua)?.world.made;
+    let now = move || Instant::now().saturating_duration_since(made).as_secs_f64();
+    let table = lua.create_table()?;
+    table.raw_set("now", lua.create_function(move |_, ()| Ok(now()))?)?;
+    table.raw_set(
+        "since",
+        lua.create_function(move |lua, before: Value| {
+            let before = Call::new(lua, "time.since").takes("before", options::number(&before))?;
+            Ok(now() - before)
+        })?,
+    )?;
+    table.raw_set(
+        "sleep",
+        lua.create_async_function(|lua, duration: Value| {
+            let context =
+                Context::of(&lua).and_then(|context| context.may_wait(&lua, "time.sleep"));
+            let duration = context.and_then(|_| {
+                Call::new(&lua, "time.sleep").takes("duration", options::duration(&duration))
+            });
+            drop(lua);
+            // Made only when waited for: a sleeping user holds nothing but its timer.
+            async move {
+                tokio::time::sleep(duration?).await;
+                Ok(())
+            }
+        })?,
+    )?;
+    Ok(Value::Table(table))
+}

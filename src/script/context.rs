@@ -1,0 +1,384 @@
+//! What the Rust side of a Lua state knows: the run all states share, the state's own recorder,
+//! and whose coroutine is being resumed right now.
+//!
+//! A [`World`] is shared by every Lua state of one run and so is `Send + Sync`; a [`Context`]
+//! belongs to one state and is not. A [`UserState`] is what one user has besides its Lua values.
+//! Invariant: [`Context::current`] is set before every poll of a user's coroutine and cleared
+//! after it, so a function called from Lua always knows for whom it works.
+
+use std::any::{Any, TypeId};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use mlua::{Lua, Table, Value, VmState};
+use tokio::time::Instant;
+
+use super::api::rand::Rand;
+use super::log::Log;
+use super::measure::{ScenarioMeter, nanoseconds};
+use super::plain::Plain;
+use super::traceback::{Errors, caller, misuse};
+use crate::client::http::Session;
+use crate::metric::{Metric, Recorder};
+use crate::plan::{Parameter, Problem, ServiceDecl};
+
+/// Longest a resume of a coroutine may take.
+const STALL: Duration = Duration::from_secs(5);
+/// A resume longer than this counts as slow.
+const SLOW: Duration = Duration::from_millis(10);
+
+/// Where a script comes from, and what was given to it from outside.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The path as the user typed it; error messages show it.
+    pub path: PathBuf,
+    /// The folder the script may read, absolute and with symbolic links resolved.
+    pub folder: PathBuf,
+    /// The text of the file.
+    pub text: Arc<[u8]>,
+    /// Parameters from the command line, `-p name=value`.
+    pub params: BTreeMap<String, String>,
+    /// Parameters from the environment, by upper-case name without `LOADRUN_`.
+    pub env: BTreeMap<String, String>,
+    /// The seed of all randomness of the run.
+    pub seed: u64,
+}
+
+/// A value of the run kept under its type and a name.
+type Kept = Arc<dyn Any + Send + Sync>;
+
+/// What every Lua state of one run shares.
+pub struct World {
+    /// The script and what it was given.
+    pub source: Source,
+    /// When load began to be offered; set once by the engine, before any user runs.
+    pub begin: OnceLock<Instant>,
+    /// What `setup` returned; set once, before any worker's users run.
+    pub setup: OnceLock<Plain>,
+    /// How many workers share the load; set once by the engine, 1 where it is not.
+    pub workers: OnceLock<usize>,
+    /// When the script was read: the zero of `time.now()`.
+    pub made: Instant,
+    /// What scripts wrote with `loadrun.log` and `print`.
+    pub log: Log,
+    /// Longest a resume of a coroutine may take, in nanoseconds; shorter in tests only.
+    stall_limit: AtomicU64,
+    /// Addresses of declared services by name; an address is set when its service is ready.
+    services: Mutex<BTreeMap<String, Arc<OnceLock<String>>>>,
+    /// Everything else that is shared, by type and name.
+    kept: Mutex<HashMap<(TypeId, String), Kept>>,
+}
+
+impl World {
+    /// A world in which nothing has happened yet.
+    pub fn new(source: Source) -> Arc<Self> {
+        Arc::new(Self {
+            source,
+            begin: OnceLock::new(),
+            setup: OnceLock::new(),
+            workers: OnceLock::new(),
+            made: Instant::now(),
+            log: Log::default(),
+            stall_limit: AtomicU64::new(nanoseconds(STALL)),
+            services: Mutex::default(),
+            kept: Mutex::default(),
+        })
+    }
+
+    /// Stops resumes after another time than 5 s.
+    #[cfg(test)]
+    pub(super) fn stall_after(&self, limit: Duration) {
+        self.stall_limit
+            .store(nanoseconds(limit), Ordering::Relaxed);
+    }
+
+    /// The one `T` called `name` in this run, made by `make` when nobody asked for it before.
+    ///
+    /// `make` runs under the world's lock: it must not call back into the world.
+    pub fn kept<T: Any + Send + Sync>(&self, name: &str, make: impl FnOnce() -> T) -> Arc<T> {
+        let key = (TypeId::of::<T>(), name.to_owned());
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let value = kept.entry(key).or_insert_with(|| Arc::new(make()));
+        // The key holds the type, so the cast can only succeed.
+        Arc::clone(value)
+            .downcast()
+            .unwrap_or_else(|_| unreachable!("kept under its own type"))
+    }
+
+    /// Every `T` of this run with its name, sorted by name.
+    pub fn all_kept<T: Any + Send + Sync>(&self) -> Vec<(String, Arc<T>)> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found: Vec<_> = kept
+            .iter()
+            .filter(|((kind, _), _)| *kind == TypeId::of::<T>())
+            .filter_map(|((_, name), value)| {
+                Some((name.clone(), Arc::clone(value).downcast().ok()?))
+            })
+            .collect();
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        found
+    }
+
+    /// The address of service `name`, empty until the engine has started it.
+    pub fn service_url(&self, name: &str) -> Arc<OnceLock<String>> {
+        let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(services.entry(name.to_owned()).or_default())
+    }
+}
+
+/// What one Lua state has on the Rust side; in Lua's application data as `Rc<Context>`.
+pub struct Context {
+    /// The run this state is part of.
+    pub world: Arc<World>,
+    /// Where this state's samples go.
+    pub recorder: RefCell<Recorder>,
+    /// The errors of this state's users.
+    pub errors: RefCell<Errors>,
+    /// What the script declared while it was loading.
+    pub declared: RefCell<Declared>,
+    /// True until the script has returned its table: the time in which things are declared.
+    pub loading: Cell<bool>,
+    /// How long resumes took.
+    pub busy: Cell<Busy>,
+    /// Bytes of bodies handed to Lua since replies were last collected.
+    pub(super) bodies: Cell<u64>,
+    /// Whose coroutine is being resumed; `None` while loading.
+    current: RefCell<Option<Rc<UserState>>>,
+    /// When the resume under way began.
+    resumed: Cell<Option<std::time::Instant>>,
+    /// True from the moment a resume is stopped until it has ended.
+    pub(super) stalled: Cell<bool>,
+    /// `script stalled at file:line`.
+    stall_text: RefCell<String>,
+}
+
+/// How long the resumes of a state's coroutines took: time in which its other users had to wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Busy {
+    /// How many there were.
+    pub resumes: u64,
+    /// Time in all of them.
+    pub total: Duration,
+    /// The longest one.
+    pub longest: Duration,
+    /// Time in those that took more than 10 ms.
+    pub slow: Duration,
+    /// Resumes that were stopped because they took more than 5 s.
+    pub stalls: u64,
+}
+
+impl Busy {
+    /// Adds what another state, or an earlier time, counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.resumes += other.resumes;
+        self.total += other.total;
+        self.longest = self.longest.max(other.longest);
+        self.slow += other.slow;
+        self.stalls += other.stalls;
+    }
+}
+
+impl Context {
+    /// The context of a state that is about to load the script.
+    pub(super) fn new(world: &Arc<World>) -> Rc<Self> {
+        Rc::new(Self {
+            world: Arc::clone(world),
+            recorder: RefCell::new(Recorder::new()),
+            errors: RefCell::default(),
+            declared: RefCell::default(),
+            loading: Cell::new(true),
+            busy: Cell::default(),
+            bodies: Cell::new(0),
+            current: RefCell::default(),
+            resumed: Cell::default(),
+            stalled: Cell::new(false),
+            stall_text: RefCell::default(),
+        })
+    }
+
+    /// The context of this Lua state.
+    pub fn of(lua: &Lua) -> mlua::Result<Rc<Self>> {
+        lua.app_data_ref::<Rc<Self>>()
+            .map(|context| Rc::clone(&context))
+            .ok_or_else(|| mlua::Error::runtime("this Lua state has no context"))
+    }
+
+    /// The user whose coroutine is being resumed; in `setup` and `teardown` one that is not
+    /// measured.
+    pub fn user(&self) -> Option<Rc<UserState>> {
+        self.current.borrow().clone()
+    }
+
+    /// Refuses a call that waits while the script is loading.
+    pub fn may_wait(&self, lua: &Lua, call: &str) -> mlua::Result<Rc<UserState>> {
+        self.user().ok_or_else(|| {
+            let hint = "call it in `run`, `init`, `setup` or `teardown`";
+            misuse(
+                lua,
+                format!("{call}: loading a script makes no calls\n  hint: {hint}"),
+            )
+        })
+    }
+
+    /// Refuses a declaration after the script has returned its table.
+    pub fn may_declare(&self, lua: &Lua, call: &str) -> mlua::Result<()> {
+        if self.loading.get() {
+            return Ok(());
+        }
+        let hint = "call it at file scope and keep what it returns in a local";
+        Err(misuse(
+            lua,
+            format!("{call}: declares something, so only at file scope\n  hint: {hint}"),
+        ))
+    }
+
+    /// Polls or drops a coroutine of `user`: sets whose it is, watches the time it takes.
+    pub(super) fn entered<R>(&self, user: &Rc<UserState>, resume: impl FnOnce() -> R) -> R {
+        let before = self.current.replace(Some(Rc::clone(user)));
+        let outcome = self.timed(resume);
+        self.current.replace(before);
+        outcome
+    }
+
+    /// Runs Lua under the watch over stalls, and counts the time it takes.
+    pub(super) fn timed<R>(&self, resume: impl FnOnce() -> R) -> R {
+        let begun = std::time::Instant::now();
+        let before = self.resumed.replace(Some(begun));
+        let outcome = resume();
+        self.resumed.set(before);
+        self.stalled.set(false);
+        let took = begun.elapsed();
+        let mut busy = self.busy.get();
+        busy.resumes += 1;
+        busy.total += took;
+        if took > SLOW {
+            busy.slow += took;
+        }
+        busy.longest = busy.longest.max(took);
+        self.busy.set(busy);
+        outcome
+    }
+
+    /// Called every so many instructions: stops a resume that has taken too long.
+    pub(super) fn check_stall(&self, lua: &Lua) -> mlua::Result<VmState> {
+        let limit = Duration::from_nanos(self.world.stall_limit.load(Ordering::Relaxed));
+        let late = |since: std::time::Instant| since.elapsed() > limit;
+        if !self.resumed.get().is_some_and(late) {
+            return Ok(VmState::Continue);
+        }
+        if !self.stalled.replace(true) {
+            let mut busy = self.busy.get();
+            busy.stalls += 1;
+            self.busy.set(busy);
+            let place =
+                caller(lua).map_or_else(String::new, |(chunk, line)| format!("{}:{line}: ", chunk));
+            let at = place.trim_end_matches(": ");
+            let hint = "a loop that never waits holds up every user of its worker";
+            let text = format!("{place}script stalled at {at}\n  hint: {hint}");
+            self.stall_text.replace(text);
+        }
+        Err(mlua::Error::runtime(self.stall_text()))
+    }
+
+    /// The message of the stall under way.
+    pub(super) fn stall_text(&self) -> String {
+        self.stall_text.borrow().clone()
+    }
+
+    /// `vu.rand` of the user being resumed, kept in its `vu` from now on.
+    pub(super) fn rand(&self, lua: &Lua, vu: &Table) -> mlua::Result<Value> {
+        let user = self.user();
+        let rand = Rand::seeded(user.as_ref().map_or(0, |user| user.seed.get()));
+        let rand = lua.create_userdata(rand)?;
+        vu.raw_set("rand", &rand)?;
+        if let Some(user) = user {
+            user.has_rand.set(true);
+        }
+        Ok(Value::UserData(rand))
+    }
+}
+
+/// What a script declares at file scope, besides what it returns.
+#[derive(Debug, Default)]
+pub struct Declared {
+    /// `param(...)`, in order.
+    pub parameters: Vec<Parameter>,
+    /// `metric.counter(...)` and its kin, in order.
+    pub metrics: Vec<Metric>,
+    /// Services the engine is to start, in order.
+    pub services: Vec<ServiceDecl>,
+    /// What was wrong with a declaration, where loading could go on.
+    pub problems: Vec<Problem>,
+}
+
+impl Declared {
+    pub(super) fn take_problems(&mut self) -> Vec<Problem> {
+        std::mem::take(&mut self.problems)
+    }
+}
+
+/// What one user has besides its Lua values.
+pub struct UserState {
+    /// The user's number in its scenario, from 0.
+    pub number: u64,
+    /// Its scenario's series; those of `setup` or `teardown` for the control state.
+    pub scenario: Rc<ScenarioMeter>,
+    /// Its connections and cookies.
+    pub session: Session,
+    /// When the iteration should have begun; taken by the iteration's first call.
+    pub intended: Cell<Option<Instant>>,
+    /// False in `init`, `setup` and `teardown`: calls are not samples there.
+    pub measured: Cell<bool>,
+    /// How often the user's coroutine has waited.
+    pub(super) waits: Cell<u32>,
+    /// The seed of `vu.rand` in this iteration.
+    seed: Cell<u64>,
+    /// Whether `vu.rand` was made.
+    has_rand: Cell<bool>,
+}
+
+impl UserState {
+    /// A user of a scenario.
+    pub(super) fn new(scenario: Rc<ScenarioMeter>, number: u64, measured: bool) -> Rc<Self> {
+        Rc::new(Self {
+            number,
+            scenario,
+            session: Session::default(),
+            intended: Cell::new(None),
+            measured: Cell::new(measured),
+            waits: Cell::new(0),
+            seed: Cell::new(0),
+            has_rand: Cell::new(false),
+        })
+    }
+
+    /// The seed of an iteration: the same wherever it runs.
+    pub(super) fn seed_of(&self, user: u64, turn: u64) -> u64 {
+        mixed(mixed(self.scenario.seed, user), turn)
+    }
+
+    /// Readies `vu.rand` and the intended time for an iteration.
+    pub(super) fn begin(&self, vu: &Table, seed: u64, intended: Option<Instant>) {
+        self.seed.set(seed);
+        self.intended.set(intended);
+        if self.has_rand.get()
+            && let Ok(Value::UserData(rand)) = vu.raw_get::<Value>("rand")
+            && let Ok(mut rand) = rand.borrow_mut::<Rand>()
+        {
+            rand.reseed(seed);
+        }
+    }
+}
+
+/// Two numbers into one, such that near inputs give far outputs (the finalizer of splitmix64).
+pub(super) fn mixed(a: u64, b: u64) -> u64 {
+    let mut z = a.rotate_left(23) ^ b.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

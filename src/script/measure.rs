@@ -1,0 +1,364 @@
+//! The one stopwatch: what came of a call becomes samples here, and nowhere else.
+//!
+//! A [`ScenarioMeter`] holds the series of one scenario in one Lua state. Looking a series up by
+//! its tags costs more than recording into it, so every operation's series are found once and kept
+//! under the bytes the script named it by; the hot path is one lookup in a small map.
+//! Invariant: what is kept is bounded, whatever paths and names a script makes up.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::context::{World, mixed};
+use crate::client::FailureKind;
+use crate::client::http::Exchange;
+use crate::metric::{Metric, Recorder, SeriesId, Tags};
+use crate::outcome::FailureSample;
+
+/// Most keys kept under which operations are found; beyond, they are found by their name's tags.
+const KEYS: usize = 10_000;
+
+/// The series of one scenario in one Lua state.
+pub struct ScenarioMeter {
+    /// The scenario's name.
+    pub name: Arc<str>,
+    /// `scenario` and the scenario's own tags.
+    pub tags: Tags,
+    /// From the run's seed and the scenario's name.
+    pub seed: u64,
+    iteration: OnceCell<[SeriesId; 3]>,
+    errors: OnceCell<SeriesId>,
+    operations: RefCell<HashMap<Box<[u8]>, Rc<Operation>>>,
+    checks: RefCell<HashMap<Box<[u8]>, SeriesId>>,
+}
+
+/// The series of one operation: one scenario, name and set of tags.
+pub struct Operation {
+    tags: Tags,
+    duration: SeriesId,
+    wait: SeriesId,
+    sent: SeriesId,
+    received: SeriesId,
+    succeeded: SeriesId,
+    connects: OnceCell<SeriesId>,
+    failed: [RefCell<Option<Failed>>; FailureKind::ALL.len()],
+    /// Few distinct statuses come back; a short list is faster than a map.
+    statuses: RefCell<Vec<(u16, SeriesId)>>,
+}
+
+/// One kind of failure of an operation.
+struct Failed {
+    series: SeriesId,
+    /// The first one's words.
+    detail: String,
+    count: u64,
+}
+
+/// What a call is known by: chosen by the script, or made from its method and target.
+#[derive(Clone, Copy, Debug)]
+pub enum Naming<'a> {
+    /// The option `name`.
+    Given(&'a [u8]),
+    /// Method and target, from which a name is made.
+    Made(&'a str, &'a [u8]),
+}
+
+impl ScenarioMeter {
+    /// The meter of a scenario, or of `setup` and `teardown`.
+    pub fn new(world: &World, name: &Arc<str>, tags: &[(String, String)]) -> Rc<Self> {
+        let own = [("scenario", &**name)];
+        let given = tags
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()));
+        let hashed = name
+            .bytes()
+            .fold(0, |hash, byte| mixed(hash, u64::from(byte)));
+        Rc::new(Self {
+            name: Arc::clone(name),
+            tags: Tags::new(given.chain(own)),
+            seed: mixed(world.source.seed, hashed),
+            iteration: OnceCell::new(),
+            errors: OnceCell::new(),
+            operations: RefCell::default(),
+            checks: RefCell::default(),
+        })
+    }
+
+    /// Records an iteration that ran to its end. Without an intended time the loop is closed:
+    /// its response is its duration, and it has no lag.
+    pub fn iteration(
+        &self,
+        recorder: &mut Recorder,
+        world: &World,
+        intended: Option<Instant>,
+        begun: Instant,
+        ended: Instant,
+    ) {
+        let [response, duration, lag] = *self.iteration.get_or_init(|| {
+            ["iteration.response", "iteration.duration", "iteration.lag"]
+                .map(|name| recorder.series(&builtin(name), &self.tags))
+        });
+        let from = intended.unwrap_or(begun);
+        let second = world.second(from);
+        recorder.record(response, second, nanoseconds(ended - from));
+        recorder.record(duration, second, nanoseconds(ended - begun));
+        if let Some(intended) = intended {
+            recorder.record(lag, second, nanoseconds(begun - intended));
+        }
+    }
+
+    /// Counts an iteration broken by an error of the script.
+    pub fn broken(&self, recorder: &mut Recorder) {
+        let id = *self
+            .errors
+            .get_or_init(|| recorder.series(&builtin("script.errors"), &self.tags));
+        recorder.add(id, 1.0);
+    }
+
+    /// Records a check.
+    pub fn check(&self, recorder: &mut Recorder, name: &[u8], failed: bool) {
+        if let Some(id) = self.checks.borrow().get(name) {
+            return recorder.hit(*id, failed);
+        }
+        let tags = self.tags.with("check", &String::from_utf8_lossy(name));
+        let id = recorder.series(&builtin("check.failed"), &tags);
+        recorder.hit(id, failed);
+        let mut checks = self.checks.borrow_mut();
+        if checks.len() < KEYS {
+            checks.insert(name.into(), id);
+        }
+    }
+
+    /// The series of a call. `tags` are those of the call itself, sorted.
+    pub fn operation(
+        &self,
+        recorder: &mut Recorder,
+        naming: Naming<'_>,
+        tags: &[(String, String)],
+    ) -> Rc<Operation> {
+        SCRATCH.with_borrow_mut(|key| {
+            key.clear();
+            naming.write_key(key);
+            for (name, value) in tags {
+                key.extend([0]);
+                key.extend(name.as_bytes());
+                key.extend([0]);
+                key.extend(value.as_bytes());
+            }
+            if let Some(found) = self.operations.borrow().get(key.as_slice()) {
+                return Rc::clone(found);
+            }
+            let made = Rc::new(Operation::new(recorder, self.tags_of(naming, tags)));
+            let mut operations = self.operations.borrow_mut();
+            if operations.len() < KEYS {
+                operations.insert(key.as_slice().into(), Rc::clone(&made));
+            }
+            made
+        })
+    }
+
+    /// How calls failed: one example of each kind and operation, with its count.
+    pub fn failures(&self) -> Vec<FailureSample> {
+        let operations = self.operations.borrow();
+        // Several keys may lead to one operation's series; they are merged by whoever reports.
+        let kinds = operations.values().flat_map(|operation| {
+            let kinds = operation.failed.iter().zip(FailureKind::ALL);
+            kinds.map(move |(failed, kind)| (operation, failed.borrow(), kind))
+        });
+        let samples = kinds.filter_map(|(operation, failed, kind)| {
+            let failed = failed.as_ref()?;
+            Some(FailureSample {
+                scenario: self.name.to_string(),
+                name: operation.tags.find("name").unwrap_or_default().to_owned(),
+                kind: kind.as_str().to_owned(),
+                detail: failed.detail.clone(),
+                count: failed.count,
+            })
+        });
+        samples.collect()
+    }
+
+    fn tags_of(&self, naming: Naming<'_>, tags: &[(String, String)]) -> Tags {
+        let named = self.tags.with("name", &naming.name());
+        tags.iter()
+            .fold(named, |tags, (key, value)| tags.with(key, value))
+    }
+}
+
+thread_local! {
+    /// The key being looked up; lent, so that a lookup allocates nothing.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Operation {
+    fn new(recorder: &mut Recorder, tags: Tags) -> Self {
+        let mut series = |name| recorder.series(&builtin(name), &tags);
+        Self {
+            duration: series("http.duration"),
+            wait: series("http.wait"),
+            sent: series("http.sent"),
+            received: series("http.received"),
+            succeeded: series("http.failed"),
+            connects: OnceCell::new(),
+            failed: Default::default(),
+            statuses: RefCell::default(),
+            tags,
+        }
+    }
+
+    /// Records what came of one call; `second` is that of its intended start.
+    pub fn record(&self, recorder: &mut Recorder, second: u32, exchange: &Exchange) {
+        recorder.record(self.duration, second, nanoseconds(exchange.duration));
+        recorder.add(self.sent, exchange.sent as f64);
+        recorder.add(self.received, exchange.received as f64);
+        if exchange.status != 0 {
+            recorder.record(self.wait, second, nanoseconds(exchange.timing.wait));
+            let id = self.status(recorder, exchange.status);
+            recorder.add(id, 1.0);
+        }
+        if exchange.connects > 0 {
+            let id = *self
+                .connects
+                .get_or_init(|| recorder.series(&builtin("http.connects"), &self.tags));
+            recorder.add(id, f64::from(exchange.connects));
+        }
+        match exchange.error {
+            None => recorder.hit(self.succeeded, false),
+            Some(kind) => {
+                let mut failed = self.failed[kind as usize].borrow_mut();
+                let failed = failed.get_or_insert_with(|| Failed {
+                    series: recorder.series(
+                        &builtin("http.failed"),
+                        &self.tags.with("kind", kind.as_str()),
+                    ),
+                    detail: exchange.detail.clone().unwrap_or_default(),
+                    count: 0,
+                });
+                failed.count += 1;
+                recorder.hit(failed.series, true);
+            }
+        }
+    }
+
+    fn status(&self, recorder: &mut Recorder, status: u16) -> SeriesId {
+        let mut statuses = self.statuses.borrow_mut();
+        if let Some((_, id)) = statuses.iter().find(|(known, _)| *known == status) {
+            return *id;
+        }
+        let tags = self.tags.with("status", &status.to_string());
+        let id = recorder.series(&builtin("http.status"), &tags);
+        statuses.push((status, id));
+        id
+    }
+}
+
+impl Naming<'_> {
+    fn write_key(self, key: &mut Vec<u8>) {
+        match self {
+            Self::Given(name) => {
+                key.push(b'=');
+                key.extend(name);
+            }
+            Self::Made(method, target) => {
+                key.extend(method.as_bytes());
+                key.push(b' ');
+                key.extend(path(target));
+            }
+        }
+    }
+
+    /// The name of the sample.
+    fn name(self) -> String {
+        match self {
+            Self::Given(name) => String::from_utf8_lossy(name).into_owned(),
+            Self::Made(method, target) => {
+                let path = String::from_utf8_lossy(path(target)).into_owned();
+                let segments = path
+                    .split('/')
+                    .map(|part| if is_id(part) { "{id}" } else { part });
+                format!("{method} {}", segments.collect::<Vec<_>>().join("/"))
+            }
+        }
+    }
+}
+
+/// The path of a target: without scheme and host, query and fragment.
+fn path(target: &[u8]) -> &[u8] {
+    let end = target
+        .iter()
+        .position(|byte| matches!(byte, b'?' | b'#'))
+        .unwrap_or(target.len());
+    let target = &target[..end];
+    if target.first() == Some(&b'/') {
+        return target;
+    }
+    match target.windows(3).position(|three| three == b"://") {
+        None => target,
+        Some(scheme) => {
+            let host = &target[scheme + 3..];
+            host.iter()
+                .position(|byte| *byte == b'/')
+                .map_or(b"/", |slash| &host[slash..])
+        }
+    }
+}
+
+/// Does this segment of a path look like it names one thing among many?
+fn is_id(segment: &str) -> bool {
+    let bytes = segment.as_bytes();
+    let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let all = |accept: fn(&u8) -> bool| bytes.iter().all(accept);
+    if bytes.is_empty() || digits == 0 {
+        return false;
+    }
+    digits == bytes.len()
+        || (bytes.len() >= 8 && all(|byte| byte.is_ascii_hexdigit() || *byte == b'-'))
+        || (bytes.len() >= 20
+            && all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')))
+}
+
+/// A metric of the engine's own.
+pub fn builtin(name: &'static str) -> Metric {
+    Metric::builtin(name).unwrap_or_else(|| unreachable!("{name} is not in the list of metrics"))
+}
+
+/// A duration in the raw unit of a trend of times.
+pub fn nanoseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl World {
+    /// The second of the run in which `instant` lies; 0 before the run has begun.
+    pub fn second(&self, instant: Instant) -> u32 {
+        let since = |begin: &Instant| instant.saturating_duration_since(*begin).as_secs();
+        self.begin.get().map_or(0, since) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_made_name_hides_ids_host_and_query() {
+        for (target, name) in [
+            ("/items/17?page=2", "GET /items/{id}"),
+            ("/", "GET /"),
+            ("http://127.0.0.1:80/a/9", "GET /a/{id}"),
+            ("http://127.0.0.1:80", "GET /"),
+            ("/u/6f9619ff-8b86-d011-b42d-00cf4fc964ff/x", "GET /u/{id}/x"),
+            ("/blob/deadbeef01", "GET /blob/{id}"),
+            ("/feedback/v2", "GET /feedback/v2"),
+            ("/m/SM1a2B3c4D5e6F7g8H9i0JkL", "GET /m/{id}"),
+            (
+                "/internationalization-guide",
+                "GET /internationalization-guide",
+            ),
+        ] {
+            assert_eq!(Naming::Made("GET", target.as_bytes()).name(), name);
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The one reader of option tables.
+//!
+//! Every module reads its options the same way, so every mistake reads the same way:
+//! `http.client: timeout: malformed duration "5x"; expected ...`. The free functions read one
+//! value and say what is wrong with it; [`Options`] reads a table and raises at the caller's line.
+
+use std::time::Duration;
+
+use mlua::{Lua, Table, Value};
+
+use super::traceback::misuse;
+use crate::plan::nearest;
+
+/// An option table given to a module function.
+#[derive(Debug)]
+pub struct Options<'a> {
+    lua: &'a Lua,
+    /// What the messages begin with, for example `http.client`.
+    owner: &'a str,
+    table: Option<Table>,
+}
+
+impl<'a> Options<'a> {
+    /// Takes the table; nil is an empty one. A value of another type and keys that are not in
+    /// `known` raise at the caller's line, all unknown keys at once.
+    pub fn new(lua: &'a Lua, owner: &'a str, value: Value, known: &[&str]) -> mlua::Result<Self> {
+        let table = match value {
+            Value::Nil => None,
+            Value::Table(table) => Some(table),
+            other => {
+                let what = format!(
+                    "{owner}: expected a table of options, got {}",
+                    shown(&other)
+                );
+                return Err(misuse(lua, what));
+            }
+        };
+        let options = Self { lua, owner, table };
+        let unknown = options
+            .table
+            .as_ref()
+            .map(|table| unknown_keys(table, known));
+        match unknown {
+            Some(unknown) if !unknown.is_empty() => Err(options.wrong(&unknown.join("; "))),
+            _ => Ok(options),
+        }
+    }
+
+    /// The error `owner: what` at the caller's line.
+    pub fn wrong(&self, what: &str) -> mlua::Error {
+        misuse(self.lua, format!("{}: {what}", self.owner))
+    }
+
+    /// The value of `key` as it is, `None` for nil.
+    pub fn value(&self, key: &str) -> Option<Value> {
+        let value = self.table.as_ref()?.raw_get::<Value>(key).ok()?;
+        if value.is_nil() { None } else { Some(value) }
+    }
+
+    /// The value of `key` read by `read`, one of this module's functions.
+    pub fn read<T>(
+        &self,
+        key: &str,
+        read: impl FnOnce(&Value) -> Result<T, String>,
+    ) -> mlua::Result<Option<T>> {
+        self.value(key)
+            .map(|value| read(&value))
+            .transpose()
+            .map_err(|what| self.wrong(&format!("{key}: {what}")))
+    }
+    /// A string.
+    pub fn string(&self, key: &str) -> mlua::Result<Option<String>> {
+        self.read(key, string)
+    }
+
+    /// A duration: a string with a unit, or a number of seconds.
+    pub fn duration(&self, key: &str) -> mlua::Result<Option<Duration>> {
+        self.read(key, duration)
+    }
+
+    /// An integer, 0 or more.
+    pub fn count(&self, key: &str) -> mlua::Result<Option<u64>> {
+        self.read(key, count)
+    }
+
+    /// A number.
+    pub fn number(&self, key: &str) -> mlua::Result<Option<f64>> {
+        self.read(key, number)
+    }
+
+    /// A boolean.
+    pub fn boolean(&self, key: &str) -> mlua::Result<Option<bool>> {
+        self.read(key, boolean)
+    }
+
+    /// Pairs of strings: a table whose values are strings, numbers or booleans; sorted by key.
+    pub fn pairs(&self, key: &str) -> mlua::Result<Option<Vec<(String, String)>>> {
+        self.read(key, pairs)
+    }
+}
+
+/// What is wrong with each key of `table` that is not in `known`, with the nearest that is.
+pub fn unknown_keys(table: &Table, known: &[&str]) -> Vec<String> {
+    let mut unknown = Vec::new();
+    let _ = table.for_each(|key: Value, _: Value| {
+        let name = string(&key).ok();
+        if name.as_deref().is_some_and(|name| known.contains(&name)) {
+            return Ok(());
+        }
+        unknown.push(match &key {
+            Value::String(name) => unknown_key(&name.to_string_lossy(), known),
+            other => format!("unexpected {} as a key; expected names", shown(other)),
+        });
+        Ok(())
+    });
+    unknown.sort();
+    unknown
+}
+
+/// ``unknown key `timeot`; did you mean `timeout`?``
+pub fn unknown_key(name: &str, known: &[&str]) -> String {
+    match nearest(name, known.iter().copied()) {
+        Some(near) => format!("unknown key `{name}`; did you mean `{near}`?"),
+        None => format!(
+            "unknown key `{name}`; expected one of: {}",
+            known.join(", ")
+        ),
+    }
+}
+
+/// A value as a message shows it: short, with its type where the text alone would not tell.
+pub fn shown(value: &Value) -> String {
+    match value {
+        Value::Nil => "nil".to_owned(),
+        Value::Boolean(value) => value.to_string(),
+        Value::Integer(value) => value.to_string(),
+        Value::Number(value) => value.to_string(),
+        Value::String(text) => {
+            let text = text.to_string_lossy();
+            match text.char_indices().nth(60) {
+                Some((end, _)) => format!("{:?}", format!("{}...", &text[..end])),
+                None => format!("{text:?}"),
+            }
+        }
+        other => format!("a {}", other.type_name()),
+    }
+}
+
+/// A string in UTF-8.
+pub fn string(value: &Value) -> Result<String, String> {
+    match value {
+        Value::String(text) => match text.to_str() {
+            Ok(text) => Ok(text.to_owned()),
+            Err(_) => Err("expected text in UTF-8, got other bytes".to_owned()),
+        },
+        other => Err(format!("expected a string, got {}", shown(other))),
+    }
+}
+
+/// Any bytes.
+pub fn bytes(value: &Value) -> Result<Vec<u8>, String> {
+    match value {
+        Value::String(text) => Ok(text.as_bytes().to_vec()),
+        other => Err(format!("expected a string, got {}", shown(other))),
+    }
+}
+
+/// A duration: a string with a unit, or a number of seconds.
+pub fn duration(value: &Value) -> Result<Duration, String> {
+    let seconds = match value {
+        Value::String(text) => {
+            return crate::units::parse_duration(&text.to_string_lossy())
+                .map_err(|error| error.to_string());
+        }
+        Value::Integer(seconds) => *seconds as f64,
+        Value::Number(seconds) => *seconds,
+        other => {
+            let expected = "expected a duration such as \"250ms\", or a number of seconds";
+            return Err(format!("{expected}, got {}", shown(other)));
+        }
+    };
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| format!("expected a duration of 0 seconds or more, got {seconds}"))
+}
+
+/// An integer, 0 or more.
+pub fn count(value: &Value) -> Result<u64, String> {
+    integer(value)?
+        .try_into()
+        .map_err(|_| format!("expected a whole number, 0 or more, got {}", shown(value)))
+}
+
+/// An integer; a float without a fraction is one too.
+pub fn integer(value: &Value) -> Result<i64, String> {
+    match value {
+        Value::Integer(number) => Ok(*number),
+        Value::Number(number) if number.fract() == 0.0 && number.abs() < 9e15 => Ok(*number as i64),
+        other => Err(format!("expected a whole number, got {}", shown(other))),
+    }
+}
+
+/// A finite number.
+pub fn number(value: &Value) -> Result<f64, String> {
+    match value {
+        Value::Integer(number) => Ok(*number as f64),
+        Value::Number(number) if number.is_finite() => Ok(*number),
+        other => Err(format!("expected a number, got {}", shown(other))),
+    }
+}
+
+/// `true` or `false`.
+pub fn boolean(value: &Value) -> Result<bool, String> {
+    match value {
+        Value::Boolean(value) => Ok(*value),
+        other => Err(format!("expected true or false, got {}", shown(other))),
+    }
+}
+
+/// A string, number or boolean as text: what a header, query or form value may be.
+pub fn scalar(value: &Value) -> Result<String, String> {
+    match value {
+        Value::String(_) => string(value),
+        Value::Integer(number) => Ok(number.to_string()),
+        Value::Number(number) => Ok(number.to_string()),
+        Value::Boolean(value) => Ok(value.to_string()),
+        other => Err(format!(
+            "expected a string or a number, got {}",
+            shown(other)
+        )),
+    }
+}
+
+/// Pairs of strings, sorted by key, from a table of names; a value may be a list: one pair each.
+pub fn pairs(value: &Value) -> Result<Vec<(String, String)>, String> {
+    let Value::Table(table) = value else {
+        return Err(format!(
+            "expected a table of names and values, got {}",
+            shown(value)
+        ));
+    };
+    let mut found = Vec::new();
+    for pair in table.pairs::<Value, Value>() {
+        let (key, value) = pair.map_err(|error| error.to_string())?;
+        let key = string(&key)
+            .map_err(|_| format!("expected names and values, got {} as a name", shown(&key)))?;
+        let named = |what: String| format!("{key}: {what}");
+        if let Value::Table(list) = &value {
+            for item in list.sequence_values::<Value>() {
+                let item = item.map_err(|error| error.to_string())?;
+                found.push((key.clone(), scalar(&item).map_err(named)?));
+            }
+        } else {
+            let text = scalar(&value).map_err(named)?;
+            found.push((key, text));
+        }
+    }
+    found.sort();
+    Ok(found)
+}

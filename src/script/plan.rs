@@ -1,0 +1,606 @@
+//! The table a script returns, read into a plan.
+//!
+//! Reading does not stop at the first mistake: everything that is wrong becomes a [`Problem`] with
+//! its line, so that a script is put right in one go. A scenario that cannot be read is stood in
+//! for by a harmless one, so that what refers to it by name is not reported as well.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mlua::{Function, Table, Value};
+
+use super::context::{Context, mixed};
+use super::locate::{Locator, Step as At};
+use super::measure::ScenarioMeter;
+use super::options::{self, shown};
+use crate::metric::Threshold;
+use crate::plan::{Arrivals, Curve, Load, Place, Plan, Problem, Scenario, Start, Step};
+
+/// Keys of the returned table.
+const SCRIPT: &[&str] = &["scenarios", "setup", "teardown", "thresholds"];
+/// Keys of a scenario.
+const SCENARIO: &[&str] = &[
+    "arrivals",
+    "duration",
+    "graceful_stop",
+    "init",
+    "iterations",
+    "max_users",
+    "rate",
+    "run",
+    "start",
+    "tags",
+    "users",
+    "weights",
+];
+/// The keys of which a scenario has exactly one.
+const SHAPES: &[&str] = &["users", "rate", "iterations"];
+/// Keys of a step of a curve.
+const STEP: &[&str] = &["burst", "hold", "jump", "over", "to"];
+/// Tags the engine sets by itself.
+const OWN_TAGS: &[&str] = &["scenario", "name", "kind", "status", "check"];
+
+/// What a script returned: the plan, and the functions the plan's scenarios run, by index.
+pub(super) struct Scripted {
+    pub(super) plan: Plan,
+    pub(super) runs: Vec<Run>,
+    pub(super) setup: Option<Function>,
+    pub(super) teardown: Option<Function>,
+    /// Where `setup` is written.
+    pub(super) place_of_setup: Place,
+}
+
+/// What the users of one scenario run, in one Lua state.
+pub(super) struct Run {
+    /// Where their samples go.
+    pub(super) meter: Rc<ScenarioMeter>,
+    /// True in a closed loop, where an iteration's number counts those of its user.
+    pub(super) own_iterations: bool,
+    /// Run once for each user.
+    pub(super) init: Option<Function>,
+    /// Each function with the sum of the weights up to and including its own.
+    mix: Vec<(f64, Function)>,
+}
+
+impl Run {
+    /// The function of the iteration with this seed.
+    pub(super) fn choose(&self, seed: u64) -> Option<&Function> {
+        if let [(_, only)] = self.mix.as_slice() {
+            return Some(only);
+        }
+        let (total, last) = self.mix.last()?;
+        // The upper 53 bits make a number from 0 to below 1.
+        let point = (mixed(seed, 1) >> 11) as f64 / (1u64 << 53) as f64 * total;
+        let chosen = self.mix.iter().find(|(upto, _)| point < *upto);
+        Some(chosen.map_or(last, |(_, function)| function))
+    }
+}
+
+/// Reads what the script returned.
+pub(super) fn read(returned: &Value, context: &Context) -> (Scripted, Vec<Problem>) {
+    let source = &context.world.source;
+    let mut reading = Reading {
+        context,
+        locator: Locator::new(&source.text),
+        file: source.path.display().to_string(),
+        problems: Vec::new(),
+    };
+    let script = reading.script(returned);
+    (script, reading.problems)
+}
+
+struct Reading<'a> {
+    context: &'a Context,
+    locator: Locator,
+    file: String,
+    problems: Vec<Problem>,
+}
+
+/// A table being read: the way to it, and how messages call it.
+struct Part<'a> {
+    table: &'a Table,
+    path: Vec<At<'a>>,
+    /// What messages begin with, for example ``scenario `buy`: ``.
+    called: String,
+}
+
+impl<'a> Part<'a> {
+    fn to(&self, step: At<'a>) -> Vec<At<'a>> {
+        let mut path = self.path.clone();
+        path.push(step);
+        path
+    }
+}
+
+impl Reading<'_> {
+    fn place(&self, path: &[At<'_>]) -> Place {
+        Place {
+            file: self.file.clone(),
+            line: self.locator.line(path),
+        }
+    }
+
+    fn problem(&mut self, path: &[At<'_>], what: String, hint: Option<&str>) {
+        let at = Some(self.place(path));
+        self.problems.push(Problem {
+            what,
+            at,
+            hint: hint.map(str::to_owned),
+        });
+    }
+
+    fn unknown_keys(&mut self, part: &Part<'_>, known: &[&str]) {
+        for pair in part.table.pairs::<Value, Value>() {
+            let Ok((key, _)) = pair else { continue };
+            match options::string(&key) {
+                Ok(name) if known.contains(&name.as_str()) => {}
+                Ok(name) => {
+                    let what = format!("{}{}", part.called, options::unknown_key(&name, known));
+                    self.problem(&part.to(At::Key(&name)), what, None);
+                }
+                Err(_) => {
+                    let what =
+                        format!("{}expected names as keys, got {}", part.called, shown(&key));
+                    self.problem(&part.path, what, None);
+                }
+            }
+        }
+    }
+
+    /// The value of a key, read by one of the functions of [`options`].
+    fn field<T>(
+        &mut self,
+        part: &Part<'_>,
+        key: &'static str,
+        read: impl FnOnce(&Value) -> Result<T, String>,
+    ) -> Option<T> {
+        let value: Value = part.table.raw_get(key).ok()?;
+        if value.is_nil() {
+            return None;
+        }
+        match read(&value) {
+            Ok(value) => Some(value),
+            Err(what) => {
+                let what = format!("{}{key}: {what}", part.called);
+                self.problem(&part.to(At::Key(key)), what, None);
+                None
+            }
+        }
+    }
+
+    fn script(&mut self, returned: &Value) -> Scripted {
+        let source = &self.context.world.source;
+        let mut script = Scripted {
+            plan: Plan {
+                script: source.path.clone(),
+                scenarios: Vec::new(),
+                thresholds: Vec::new(),
+                parameters: Vec::new(),
+                metrics: Vec::new(),
+                services: Vec::new(),
+                has_setup: false,
+                has_teardown: false,
+            },
+            runs: Vec::new(),
+            setup: None,
+            teardown: None,
+            place_of_setup: self.place(&[At::Key("setup")]),
+        };
+        let Value::Table(table) = returned else {
+            let what = format!("the script returned {}, not a table", shown(returned));
+            let hint = "end it with `return { scenarios = { ... } }`";
+            self.problem(&[], what, Some(hint));
+            return script;
+        };
+        let part = Part {
+            table,
+            path: Vec::new(),
+            called: String::new(),
+        };
+        self.unknown_keys(&part, SCRIPT);
+        script.setup = self.field(&part, "setup", function);
+        script.teardown = self.field(&part, "teardown", function);
+        script.plan.has_setup = script.setup.is_some();
+        script.plan.has_teardown = script.teardown.is_some();
+        script.plan.thresholds = self.thresholds(&part);
+        self.scenarios(&part, &mut script);
+        let declared = self.context.declared.borrow();
+        script.plan.parameters.clone_from(&declared.parameters);
+        script.plan.metrics.clone_from(&declared.metrics);
+        script.plan.services.clone_from(&declared.services);
+        script
+    }
+
+    fn thresholds(&mut self, part: &Part<'_>) -> Vec<(Threshold, Place)> {
+        let mut read = Vec::new();
+        let Some(list) = self.field(part, "thresholds", table) else {
+            return read;
+        };
+        for (index, item) in list.sequence_values::<Value>().flatten().enumerate() {
+            let path = [At::Key("thresholds"), At::Item(index + 1)];
+            match options::string(&item) {
+                Ok(text) => {
+                    let line = self.locator.text(&text);
+                    let place = match line {
+                        Some(line) => Place {
+                            file: self.file.clone(),
+                            line,
+                        },
+                        None => self.place(&path),
+                    };
+                    match Threshold::parse(&text) {
+                        Ok(threshold) => read.push((threshold, place)),
+                        Err(error) => self.problems.push(Problem {
+                            what: error.what,
+                            at: Some(place),
+                            hint: Some(format!("expected {}", error.expected)),
+                        }),
+                    }
+                }
+                Err(what) => self.problem(&path, format!("threshold: {what}"), None),
+            }
+        }
+        read
+    }
+
+    fn scenarios(&mut self, part: &Part<'_>, script: &mut Scripted) {
+        let missing = part
+            .table
+            .raw_get::<Value>("scenarios")
+            .is_ok_and(|value| value.is_nil());
+        let named = self
+            .field(part, "scenarios", table)
+            .map(|table| sorted(&table));
+        let hint = "add `scenarios = { name = { run = ..., users = 1, duration = \"10s\" } }`";
+        match named {
+            None if missing => self.problem(&[], "no scenarios".to_owned(), Some(hint)),
+            None => {}
+            Some(named) if named.is_empty() => {
+                self.problem(
+                    &[At::Key("scenarios")],
+                    "no scenarios".to_owned(),
+                    Some(hint),
+                );
+            }
+            Some(named) => {
+                for (name, value) in named {
+                    self.scenario(&name, &value, script);
+                }
+            }
+        }
+    }
+
+    fn scenario(&mut self, name: &Value, value: &Value, script: &mut Scripted) {
+        let path = At::Key("scenarios");
+        let Ok(name) = options::string(name) else {
+            let what = format!("scenarios: expected names as keys, got {}", shown(name));
+            self.problem(&[path], what, Some("write `name = { ... }`"));
+            return;
+        };
+        let path = vec![path, At::Key(&name)];
+        let Value::Table(table) = value else {
+            let what = format!("scenario `{name}`: expected a table, got {}", shown(value));
+            self.problem(&path, what, None);
+            return;
+        };
+        let part = Part {
+            table,
+            path,
+            called: format!("scenario `{name}`: "),
+        };
+        self.unknown_keys(&part, SCENARIO);
+        let mix = self.mix(&part);
+        let init = self.field(&part, "init", function);
+        let scenario = self.settings(&part, &name);
+        let tags: Vec<_> = scenario.tags.clone().into_iter().collect();
+        script.runs.push(Run {
+            meter: ScenarioMeter::new(&self.context.world, &scenario.name, &tags),
+            own_iterations: matches!(scenario.load, Load::Users(_)),
+            init,
+            mix,
+        });
+        script.plan.scenarios.push(scenario);
+    }
+
+    fn settings(&mut self, part: &Part<'_>, name: &str) -> Scenario {
+        let load = self.load(part);
+        let arrivals = self.field(part, "arrivals", arrivals);
+        let load = match (load, arrivals) {
+            (Load::Rate { curve, .. }, Some(arrivals)) => Load::Rate { curve, arrivals },
+            (load @ Load::Rate { .. }, None) | (load, None) => load,
+            (load, Some(_)) => {
+                let what = format!("{}arrivals: only a `rate` has arrivals", part.called);
+                self.problem(&part.to(At::Key("arrivals")), what, None);
+                load
+            }
+        };
+        let stop = self.field(part, "graceful_stop", options::duration);
+        Scenario {
+            name: Arc::from(name),
+            load,
+            start: self
+                .field(part, "start", start)
+                .unwrap_or(Start::At(Duration::ZERO)),
+            graceful_stop: stop.unwrap_or(Scenario::GRACEFUL_STOP),
+            max_users: self.field(part, "max_users", options::count),
+            tags: self.field(part, "tags", tags).unwrap_or_default(),
+            place: self.place(&part.path),
+        }
+    }
+
+    /// `run`, or the functions of `weights`.
+    fn mix(&mut self, part: &Part<'_>) -> Vec<(f64, Function)> {
+        let has = |key: &str| part.table.contains_key(key).unwrap_or(false);
+        let hint =
+            Some("`run` is a function, or `weights` a list such as `{ {60, read}, {40, write} }`");
+        match (has("run"), has("weights")) {
+            (true, true) => {
+                let what = format!("{}`run` and `weights` at the same time", part.called);
+                self.problem(&part.to(At::Key("weights")), what, Some("keep one of them"));
+            }
+            (false, false) => {
+                let what = format!("{}nothing to run", part.called);
+                self.problem(&part.path, what, hint);
+            }
+            _ => {}
+        }
+        if let Some(run) = self.field(part, "run", function) {
+            return vec![(1.0, run)];
+        }
+        self.field(part, "weights", weights).unwrap_or_default()
+    }
+
+    /// The one of `users`, `rate` and `iterations` that is there.
+    fn load(&mut self, part: &Part<'_>) -> Load {
+        let stand_in = Load::Users(Curve::constant(1.0, Duration::from_secs(1)));
+        let has = |key: &&&str| part.table.contains_key(**key).unwrap_or(false);
+        let shapes: Vec<&&str> = SHAPES.iter().filter(has).collect();
+        let duration = self.field(part, "duration", options::duration);
+        match shapes.as_slice() {
+            [] => {
+                let what = format!("{}no load", part.called);
+                let hint = "give it one of `users`, `rate`, `iterations`";
+                self.problem(&part.path, what, Some(hint));
+                stand_in
+            }
+            [one] => self.shape(part, one, duration).unwrap_or(stand_in),
+            many => {
+                let names: Vec<_> = many.iter().map(|shape| format!("`{shape}`")).collect();
+                let what = format!("{}{} at the same time", part.called, names.join(" and "));
+                let hint = "a scenario has one of them; make a second scenario of the other";
+                self.problem(&part.to(At::Key(many[1])), what, Some(hint));
+                stand_in
+            }
+        }
+    }
+
+    fn shape(
+        &mut self,
+        part: &Part<'_>,
+        shape: &'static str,
+        duration: Option<Duration>,
+    ) -> Option<Load> {
+        let value: Value = part.table.raw_get(shape).ok()?;
+        if let Value::Table(steps) = &value {
+            let curve = Curve::steps(0.0, &self.steps(part, shape, steps)?);
+            if duration.is_some() && shape != "iterations" {
+                let what = format!(
+                    "{}duration: the curve of `{shape}` has its own",
+                    part.called
+                );
+                let hint = "leave `duration` out, or make the load a number";
+                self.problem(&part.to(At::Key("duration")), what, Some(hint));
+            }
+            return Some(match shape {
+                "users" => Load::Users(curve),
+                "rate" => Load::Rate {
+                    curve,
+                    arrivals: Arrivals::Even,
+                },
+                _ => {
+                    let total = curve.last().max(0.0).round() as u64;
+                    Load::Iterations {
+                        curve,
+                        total,
+                        duration,
+                    }
+                }
+            });
+        }
+        if shape == "iterations" {
+            let total = self.field(part, shape, options::count)?;
+            return Some(Load::iterations(total, duration));
+        }
+        let read = if shape == "rate" {
+            rate
+        } else {
+            options::number
+        };
+        let level = self.field(part, shape, read)?;
+        // A duration that is there but malformed has been reported already.
+        if duration.is_none() && !part.table.contains_key("duration").unwrap_or(false) {
+            let what = format!(
+                "{}`{shape} = {}` needs a `duration`",
+                part.called,
+                shown(&value)
+            );
+            let hint = Some("add `duration = \"1m\"`, or give a list of steps");
+            self.problem(&part.to(At::Key(shape)), what, hint);
+        }
+        let curve = Curve::constant(level, duration?);
+        Some(match shape {
+            "users" => Load::Users(curve),
+            _ => Load::Rate {
+                curve,
+                arrivals: Arrivals::Even,
+            },
+        })
+    }
+
+    /// Every step of a curve; `None` when one of them is wrong.
+    fn steps(&mut self, part: &Part<'_>, shape: &'static str, steps: &Table) -> Option<Vec<Step>> {
+        let before = self.problems.len();
+        let mut read = Vec::new();
+        let list: Vec<Value> = steps.sequence_values::<Value>().flatten().collect();
+        if list.is_empty() {
+            let what = format!(
+                "{}{shape}: expected a number or a list of steps",
+                part.called
+            );
+            let hint =
+                "a step is `{ to = 200, over = \"1m\" }`, `{ hold = \"5m\" }` or `{ jump = 10 }`";
+            self.problem(&part.to(At::Key(shape)), what, Some(hint));
+        }
+        for (index, value) in list.iter().enumerate() {
+            let mut path = part.to(At::Key(shape));
+            path.push(At::Item(index + 1));
+            let called = format!("{}{shape}: step {}: ", part.called, index + 1);
+            if let Value::Table(table) = value {
+                let step = Part {
+                    table,
+                    path,
+                    called,
+                };
+                self.unknown_keys(&step, STEP);
+                read.extend(self.step(&step, shape));
+            } else {
+                self.problem(
+                    &path,
+                    format!("{called}expected a table, got {}", shown(value)),
+                    None,
+                );
+            }
+        }
+        (self.problems.len() == before).then_some(read)
+    }
+
+    fn step(&mut self, part: &Part<'_>, shape: &str) -> Option<Step> {
+        let before = self.problems.len();
+        let level = if shape == "rate" {
+            rate
+        } else {
+            options::number
+        };
+        let to = self.field(part, "to", level);
+        let over = self.field(part, "over", options::duration);
+        let hold = self.field(part, "hold", options::duration);
+        let jump = self.field(part, "jump", level);
+        let burst = self.field(part, "burst", options::count);
+        if self.problems.len() > before {
+            return None;
+        }
+        let (what, hint) = match (to, over, hold, jump, burst) {
+            (Some(to), Some(over), None, None, None) => return Some(Step::To { to, over }),
+            (None, None, Some(hold), None, None) => return Some(Step::Hold(hold)),
+            (None, None, hold, Some(to), None) => return Some(Step::Jump { to, hold }),
+            (None, None, None, None, Some(burst)) if shape == "rate" => {
+                return Some(Step::Burst(burst));
+            }
+            (None, None, None, None, Some(_)) => (
+                "only a `rate` has bursts",
+                "use `{ jump = n }` to change the load at once",
+            ),
+            (Some(_), None, ..) => ("`to` needs `over`", "write `{ to = 200, over = \"1m\" }`"),
+            _ => (
+                "expected one of: `to` with `over`; `hold`; `jump`, with or without `hold`; `burst`",
+                "split it into several steps",
+            ),
+        };
+        self.problem(&part.path, format!("{}{what}", part.called), Some(hint));
+        None
+    }
+}
+
+/// The entries of a table by key, so that every state reads them in the same order.
+fn sorted(table: &Table) -> Vec<(Value, Value)> {
+    let mut entries: Vec<_> = table.pairs::<Value, Value>().flatten().collect();
+    entries.sort_by_key(|(key, _)| options::string(key).unwrap_or_else(|_| shown(key)));
+    entries
+}
+
+fn function(value: &Value) -> Result<Function, String> {
+    match value {
+        Value::Function(function) => Ok(function.clone()),
+        other => Err(format!("expected a function, got {}", shown(other))),
+    }
+}
+
+fn table(value: &Value) -> Result<Table, String> {
+    match value {
+        Value::Table(table) => Ok(table.clone()),
+        other => Err(format!("expected a table, got {}", shown(other))),
+    }
+}
+
+/// A number a second, or text such as `"30/m"`.
+fn rate(value: &Value) -> Result<f64, String> {
+    match value {
+        Value::String(text) => crate::units::Rate::parse(&text.to_string_lossy())
+            .map(|rate| rate.0)
+            .map_err(|error| error.to_string()),
+        other => options::number(other),
+    }
+}
+
+fn arrivals(value: &Value) -> Result<Arrivals, String> {
+    match options::string(value).as_deref() {
+        Ok("even") => Ok(Arrivals::Even),
+        Ok("poisson") => Ok(Arrivals::Poisson),
+        _ => Err(format!(
+            "expected \"even\" or \"poisson\", got {}",
+            shown(value)
+        )),
+    }
+}
+
+fn start(value: &Value) -> Result<Start, String> {
+    let Value::Table(table) = value else {
+        return options::duration(value).map(Start::At);
+    };
+    if let Some(unknown) = options::unknown_keys(table, &["after"]).first() {
+        return Err(unknown.clone());
+    }
+    let after: Value = table.raw_get("after").map_err(|error| error.to_string())?;
+    let name = options::string(&after).map_err(|what| format!("after: {what}"))?;
+    Ok(Start::After(Arc::from(name)))
+}
+
+fn tags(value: &Value) -> Result<BTreeMap<String, String>, String> {
+    let pairs = options::pairs(value)?;
+    match pairs
+        .iter()
+        .find(|(key, _)| OWN_TAGS.contains(&key.as_str()))
+    {
+        Some((key, _)) => Err(format!("the tag `{key}` is set by the engine")),
+        None => Ok(pairs.into_iter().collect()),
+    }
+}
+
+fn weights(value: &Value) -> Result<Vec<(f64, Function)>, String> {
+    let form = "expected a list such as `{ {60, read}, {40, write} }`";
+    let (mut mix, mut sum) = (Vec::new(), 0.0);
+    let list = table(value).map_err(|_| format!("{form}, got {}", shown(value)))?;
+    for (index, item) in list.sequence_values::<Value>().flatten().enumerate() {
+        let wrong = |what: String| format!("entry {}: {what}", index + 1);
+        let pair = table(&item).map_err(&wrong)?;
+        let part = |at: usize| {
+            pair.raw_get::<Value>(at)
+                .map_err(|error| wrong(error.to_string()))
+        };
+        let weight = options::number(&part(1)?).map_err(&wrong)?;
+        if weight < 0.0 {
+            return Err(wrong(format!(
+                "expected a weight of 0 or more, got {weight}"
+            )));
+        }
+        sum += weight;
+        mix.push((sum, function(&part(2)?).map_err(&wrong)?));
+    }
+    if sum > 0.0 {
+        Ok(mix)
+    } else {
+        Err(format!("{form} with a weight above 0"))
+    }
+}

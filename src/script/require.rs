@@ -1,0 +1,141 @@
+//! `require`: modules of the engine, files of lib-lua, and files beside the script.
+//!
+//! Three name spaces that cannot be mistaken for one another: `loadrun.x` is made in Rust, a bare
+//! name is a file of lib-lua embedded in the binary, `./name` is a file in the script's folder.
+//! Nothing outside that folder can be read, whatever symbolic links say.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use mlua::chunk::ChunkMode;
+use mlua::{Function, Lua, Table, Value};
+
+use super::api;
+use super::context::Context;
+use super::library::LIBRARY;
+use super::traceback::misuse;
+use crate::plan::nearest;
+
+/// What one Lua state has loaded, and what it is loading now.
+struct Modules {
+    context: Rc<Context>,
+    env: Table,
+    loaded: Table,
+    /// Names being loaded, outermost first.
+    open: RefCell<Vec<String>>,
+}
+
+/// The `require` of scripts.
+pub(super) fn function(lua: &Lua, context: &Rc<Context>, env: &Table) -> mlua::Result<Function> {
+    let modules = Modules {
+        context: Rc::clone(context),
+        env: env.clone(),
+        loaded: lua.create_table()?,
+        open: RefCell::default(),
+    };
+    lua.create_function(move |lua, name: Value| {
+        let Value::String(name) = &name else {
+            let what = format!(
+                "require: expected a name, got {}",
+                super::options::shown(&name)
+            );
+            return Err(misuse(lua, what));
+        };
+        modules.require(lua, &name.to_string_lossy())
+    })
+}
+
+impl Modules {
+    fn require(&self, lua: &Lua, name: &str) -> mlua::Result<Value> {
+        let loaded: Value = self.loaded.raw_get(name)?;
+        if !loaded.is_nil() {
+            return Ok(loaded);
+        }
+        if let Some(at) = self.open.borrow().iter().position(|open| open == name) {
+            let open = self.open.borrow();
+            let circle = open[at..].join("` needs `");
+            let what = format!("require: a circle: `{circle}` needs `{name}`");
+            return Err(misuse(lua, what));
+        }
+        self.open.borrow_mut().push(name.to_owned());
+        let value = self.load(lua, name);
+        self.open.borrow_mut().pop();
+        let value = match value? {
+            Value::Nil => Value::Boolean(true),
+            value => value,
+        };
+        self.loaded.raw_set(name, &value)?;
+        Ok(value)
+    }
+
+    fn load(&self, lua: &Lua, name: &str) -> mlua::Result<Value> {
+        if let Some(module) = name.strip_prefix("loadrun.") {
+            match api::MODULES.iter().find(|known| known.name == module) {
+                Some(known) => (known.make)(lua),
+                None => Err(unknown(lua, name)),
+            }
+        } else if name.starts_with("./") || name.starts_with("../") || name.starts_with('/') {
+            self.beside(lua, name)
+        } else if let Some((_, text)) = LIBRARY.iter().find(|(known, _)| *known == name) {
+            self.run(lua, &format!("=[lib {name}]"), text.as_bytes())
+        } else {
+            Err(unknown(lua, name))
+        }
+    }
+
+    /// Loads a file of the script's folder.
+    fn beside(&self, lua: &Lua, name: &str) -> mlua::Result<Value> {
+        let folder = &self.context.world.source.folder;
+        let file = folder.join(format!("{}.lua", name.trim_end_matches(".lua")));
+        let path = confined(folder, &file).map_err(|why| misuse(lua, format!("require: {why}")))?;
+        let text = std::fs::read(&path)
+            .map_err(|why| misuse(lua, format!("require: cannot read `{name}`: {why}")))?;
+        let shown = path.strip_prefix(folder).unwrap_or(&path);
+        self.run(lua, &format!("@{}", shown.display()), &text)
+    }
+
+    fn run(&self, lua: &Lua, chunk: &str, text: &[u8]) -> mlua::Result<Value> {
+        lua.load(text)
+            .set_name(chunk)
+            .set_mode(ChunkMode::Text)
+            .set_environment(self.env.clone())
+            .call(())
+    }
+}
+
+/// The true path of `file`, when it lies in `folder`; the error is a sentence.
+pub fn confined(folder: &Path, file: &Path) -> Result<PathBuf, String> {
+    let shown = file.strip_prefix(folder).unwrap_or(file).display();
+    let path = file.canonicalize().map_err(|why| match why.kind() {
+        std::io::ErrorKind::NotFound => format!("there is no file `{shown}` beside the script"),
+        _ => format!("cannot read `{shown}`: {why}"),
+    })?;
+    if path.starts_with(folder) {
+        Ok(path)
+    } else {
+        Err(format!("`{shown}` lies outside the script's folder"))
+    }
+}
+
+/// The error for a module that does not exist.
+fn unknown(lua: &Lua, name: &str) -> mlua::Error {
+    let ours = api::MODULES
+        .iter()
+        .map(|module| format!("loadrun.{}", module.name));
+    let names: Vec<String> = ours
+        .chain(LIBRARY.iter().map(|(name, _)| (*name).to_owned()))
+        .collect();
+    let in_loadrun = format!("loadrun.{name}");
+    let hint = if names.contains(&in_loadrun) {
+        format!("did you mean `{in_loadrun}`?")
+    } else if let Some(near) = nearest(name, names.iter().map(String::as_str)) {
+        format!("did you mean `{near}`?")
+    } else {
+        format!("a file beside the script is `require \"./{name}\"`")
+    };
+    misuse(
+        lua,
+        format!("require: unknown module `{name}`\n  hint: {hint}"),
+    )
+}

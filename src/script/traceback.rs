@@ -1,0 +1,314 @@
+//! Errors of a script: what, where, and through which of the script's own lines.
+//!
+//! Lua hands errors over as text with a traceback behind it, or, when Rust raised them, wrapped
+//! in layers. Here both become one [`ScriptError`]: a message without its prefix, a place, and a
+//! traceback from which the engine's own frames are gone.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::{self, Display};
+use std::path::Path;
+
+use mlua::{Error, Lua, MultiValue, Value};
+
+use super::context::Source;
+use crate::plan::{Place, Problem};
+
+/// Distinct places of errors kept in one Lua state; errors at other places are only counted.
+const PLACES: usize = 100;
+
+/// Longest name of a chunk that Lua shows whole.
+const CHUNK: usize = 50;
+/// Name of the script's chunk when its own will not do.
+const UNNAMED: &str = "(script).lua";
+
+/// What separates a message from its hint.
+const HINT: &str = "\n  hint: ";
+
+/// An error a script raised or was given.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ScriptError {
+    /// The message, without the place before it.
+    pub what: String,
+    /// The nearest line of the script; `None` when the error came from no line at all.
+    pub at: Option<Place>,
+    /// What to do next, when that is known.
+    pub hint: Option<String>,
+    /// The script's own frames, innermost first: `shop.lua:12: in function 'buy'`.
+    pub traceback: Vec<String>,
+}
+
+impl ScriptError {
+    /// Reads an error that came out of Lua.
+    pub fn new(error: &Error, source: &Source) -> Self {
+        let (text, frames) = unwrapped(error);
+        let (prefix, rest) = split_place(&text);
+        let traceback: Vec<String> = frames
+            .iter()
+            .filter(|frame| own(frame))
+            .map(|frame| source.shown(frame))
+            .collect();
+        let at = prefix.filter(|(chunk, _)| own(chunk)).or_else(|| {
+            frames
+                .iter()
+                .find(|frame| own(frame))
+                .and_then(|frame| split_frame(frame))
+        });
+        let (what, hint) = match rest.split_once(HINT) {
+            Some((what, hint)) => (what, Some(hint.to_owned())),
+            None => (rest, None),
+        };
+        Self {
+            what: what.to_owned(),
+            at: at.map(|(chunk, line)| Place {
+                file: source.shown(chunk),
+                line,
+            }),
+            hint,
+            traceback,
+        }
+    }
+
+    /// An error without a line.
+    pub fn plain(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            at: None,
+            hint: None,
+            traceback: Vec::new(),
+        }
+    }
+
+    /// The same as a reason for which the run cannot start.
+    pub fn into_problem(self) -> Problem {
+        Problem {
+            what: self.what,
+            at: self.at,
+            hint: self.hint,
+        }
+    }
+}
+
+impl Display for ScriptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.what)?;
+        if let Some(at) = &self.at {
+            write!(f, "\n  --> {at}")?;
+        }
+        // The first frame only repeats the place.
+        for frame in self.traceback.iter().skip(1) {
+            write!(f, "\n      {frame}")?;
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "{HINT}{hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for ScriptError {}
+
+impl Source {
+    /// The script's line that is being run.
+    pub(super) fn caller(&self, lua: &Lua) -> Place {
+        let (chunk, line) = caller(lua).unwrap_or_else(|| (self.chunk(), 1));
+        Place {
+            file: self.shown(&chunk),
+            line,
+        }
+    }
+
+    /// The name of the script's own chunk: short, because Lua cuts long ones, and ending in
+    /// `.lua`, whatever the file is called, so that it can be told in a message.
+    pub(super) fn chunk(&self) -> String {
+        let name = self
+            .path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if name.ends_with(".lua") && name.len() <= CHUNK {
+            name
+        } else {
+            UNNAMED.to_owned()
+        }
+    }
+
+    /// A chunk's name, or a frame that begins with one, as a path the user can open.
+    fn shown(&self, chunk: &str) -> String {
+        if let Some(rest) = chunk.strip_prefix(UNNAMED) {
+            return format!("{}{rest}", self.path.display());
+        }
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        folder.join(chunk).display().to_string()
+    }
+}
+
+/// The errors of one Lua state: one kept per distinct place, with its count.
+#[derive(Debug, Default)]
+pub struct Errors {
+    kept: BTreeMap<(Option<Place>, String), (ScriptError, u64)>,
+    beyond: u64,
+}
+
+impl Errors {
+    /// Counts an error; keeps it when it is the first of its place and scenario.
+    pub fn add(&mut self, scenario: &str, error: ScriptError) {
+        let room = self.kept.len() < PLACES;
+        let key = (error.at.clone(), scenario.to_owned());
+        match self.kept.get_mut(&key) {
+            Some((_, count)) => *count += 1,
+            None if room => {
+                self.kept.insert(key, (error, 1));
+            }
+            None => self.beyond += 1,
+        }
+    }
+
+    /// Adds what another state counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.beyond += other.beyond;
+        for (key, (error, count)) in &other.kept {
+            let kept = self
+                .kept
+                .entry(key.clone())
+                .or_insert_with(|| (error.clone(), 0));
+            kept.1 += count;
+        }
+    }
+
+    /// Scenario, error and count of every place.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &ScriptError, u64)> {
+        self.kept
+            .iter()
+            .map(|((_, scenario), (error, count))| (scenario.as_str(), error, *count))
+    }
+
+    /// How many errors happened, those that were not kept included.
+    pub fn total(&self) -> u64 {
+        self.beyond + self.kept.values().map(|(_, count)| count).sum::<u64>()
+    }
+}
+
+/// The error of a wrong call from Lua, placed at the line of the script that made the call.
+///
+/// A text may end with `\n  hint: ...`; the hint is shown on a line of its own.
+pub fn misuse(lua: &Lua, what: impl Display) -> Error {
+    match caller(lua) {
+        Some((chunk, line)) => Error::runtime(format!("{chunk}:{line}: {what}")),
+        None => Error::runtime(what.to_string()),
+    }
+}
+
+/// The nearest line of the script itself on the stack: its chunk name and line.
+pub fn caller(lua: &Lua) -> Option<(String, u32)> {
+    for level in 0.. {
+        let frame = lua.inspect_stack(level, |frame| {
+            let chunk = frame
+                .source()
+                .short_src
+                .map(Cow::into_owned)
+                .unwrap_or_default();
+            (chunk, frame.current_line())
+        })?;
+        if let (chunk, Some(line)) = frame
+            && own(&chunk)
+        {
+            return Some((chunk, line as u32));
+        }
+    }
+    None
+}
+
+/// The values of a call to `print` or `log` as one line.
+pub fn words(values: MultiValue) -> String {
+    let texts = values.iter().map(|value| match value {
+        Value::Error(error) => message(error),
+        value => value
+            .to_string()
+            .unwrap_or_else(|_| value.type_name().to_owned()),
+    });
+    texts.collect::<Vec<_>>().join(" ")
+}
+
+/// The message of an error without layers and traceback, with its place before it.
+pub fn message(error: &Error) -> String {
+    unwrapped(error).0
+}
+
+/// The innermost message and the frames of the innermost traceback.
+fn unwrapped(error: &Error) -> (String, Vec<String>) {
+    match error {
+        Error::CallbackError { traceback, cause } => {
+            let (text, frames) = unwrapped(cause);
+            (
+                text,
+                if frames.is_empty() {
+                    frames_of(traceback)
+                } else {
+                    frames
+                },
+            )
+        }
+        Error::WithContext { context, cause } => {
+            let (text, frames) = unwrapped(cause);
+            (format!("{context}: {text}"), frames)
+        }
+        Error::RuntimeError(text) => match text.split_once("\nstack traceback:\n") {
+            Some((text, traceback)) => (text.to_owned(), frames_of(traceback)),
+            None => (text.clone(), Vec::new()),
+        },
+        Error::SyntaxError { message, .. } => (message.clone(), Vec::new()),
+        Error::MemoryError(_) => {
+            let limit = super::vm::MEMORY_LIMIT >> 30;
+            (
+                format!("out of memory: a Lua state may hold {limit} GiB"),
+                Vec::new(),
+            )
+        }
+        other => (other.to_string(), Vec::new()),
+    }
+}
+
+/// The lines of a traceback, trimmed.
+fn frames_of(traceback: &str) -> Vec<String> {
+    let lines = traceback.lines().map(str::trim);
+    lines
+        .filter(|line| !line.is_empty() && *line != "stack traceback:")
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Does this chunk name, or frame that begins with one, belong to the script itself?
+fn own(chunk: &str) -> bool {
+    !chunk.starts_with(['[', '?'])
+        && !chunk.starts_with("(...")
+        && !chunk.starts_with("...")
+        && !chunk.starts_with("__mlua")
+        && !chunk.is_empty()
+}
+
+/// `shop.lua:12: text` into its place and its text.
+fn split_place(text: &str) -> (Option<(&str, u32)>, &str) {
+    let mut from = 0;
+    while let Some(colon) = text[from..].find(':').map(|at| from + at) {
+        let digits = text[colon + 1..]
+            .bytes()
+            .take_while(u8::is_ascii_digit)
+            .count();
+        let end = colon + 1 + digits;
+        let chunk = &text[..colon];
+        let names_file = chunk.starts_with("[lib ") || chunk.ends_with(".lua");
+        if digits > 0 && text[end..].starts_with(": ") && names_file && !chunk.contains('\n') {
+            let line = text[colon + 1..end].parse().ok();
+            return (line.map(|line| (chunk, line)), &text[end + 2..]);
+        }
+        from = colon + 1;
+    }
+    (None, text)
+}
+
+/// `shop.lua:12: in function 'buy'` into its place.
+fn split_frame(frame: &str) -> Option<(&str, u32)> {
+    split_place(frame).0
+}

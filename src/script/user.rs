@@ -1,0 +1,201 @@
+//! One user: a `vu` table, and iterations that are coroutines.
+//!
+//! A user is small, because there may be a hundred thousand of them: what all users of a scenario
+//! share lies in the metatable of `vu`, the coroutine is taken from a pool and given back, and
+//! nothing is kept between iterations but the table and the connections.
+//!
+//! Randomness follows from the run's seed, the scenario and the number of the iteration (and of
+//! the user where the iterations are the user's own), never from which worker or user it fell to.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use mlua::function::AsyncCallFuture;
+use mlua::{FromLuaMulti, Function, Table};
+use tokio::time::Instant;
+
+use super::context::{Context, UserState};
+use super::traceback::ScriptError;
+use super::vm::Vm;
+use crate::executor::Turn;
+
+/// Stands for the user in the seed of an iteration that could fall to any of them.
+const ANY_USER: u64 = u64::MAX;
+/// Stands for the iteration in the seed of `init`.
+const INIT: u64 = u64::MAX;
+
+/// One user of a scenario.
+pub struct User {
+    vm: Rc<Vm>,
+    state: Rc<UserState>,
+    scenario: u32,
+    /// False until `init` has ended well.
+    ready: bool,
+    /// The table scripts see, made when first needed.
+    vu: Option<Table>,
+}
+
+impl User {
+    pub(super) fn new(vm: Rc<Vm>, scenario: usize, number: u64) -> Self {
+        let meter = Rc::clone(&vm.run(scenario).meter);
+        let state = UserState::new(meter, number, true);
+        Self {
+            vm,
+            state,
+            scenario: scenario as u32,
+            ready: false,
+            vu: None,
+        }
+    }
+
+    /// Runs the scenario's `init`, unmeasured. When it fails, it is tried again before the user's
+    /// next iteration.
+    pub async fn init(&mut self) {
+        if let Err(error) = self.prepare().await {
+            self.broken(&error);
+        }
+    }
+
+    /// Performs one iteration and records it. A script error breaks the iteration: it is counted
+    /// and kept, and its times are not recorded.
+    pub async fn iterate(&mut self, turn: Turn) {
+        let begun = Instant::now();
+        let waited = self.state.waits.get();
+        let outcome = self.attempt(turn).await;
+        match outcome {
+            Ok(()) => self.record(turn, begun),
+            Err(error) => self.broken(&error),
+        }
+        if self.state.waits.get() == waited {
+            // It never waited for anything; the worker's other users must have their turn.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn attempt(&mut self, turn: Turn) -> mlua::Result<()> {
+        if !self.ready {
+            self.prepare().await?;
+        }
+        let run = self.vm.run(self.scenario as usize);
+        let user = if run.own_iterations {
+            self.state.number
+        } else {
+            ANY_USER
+        };
+        let seed = self.state.seed_of(user, turn.number);
+        let Some(function) = run.choose(seed).cloned() else {
+            return Ok(());
+        };
+        let vu = self.table()?;
+        vu.raw_set("iteration", turn.number + 1)?;
+        self.state.begin(&vu, seed, turn.intended);
+        self.call(&function, vu).await
+    }
+
+    async fn prepare(&mut self) -> mlua::Result<()> {
+        let vu = self.table()?;
+        if let Some(init) = self.vm.run(self.scenario as usize).init.clone() {
+            self.state
+                .begin(&vu, self.state.seed_of(self.state.number, INIT), None);
+            self.state.measured.set(false);
+            let ended = self.call(&init, vu).await;
+            self.state.measured.set(true);
+            ended?;
+        }
+        self.ready = true;
+        Ok(())
+    }
+
+    fn call(
+        &self,
+        function: &Function,
+        vu: Table,
+    ) -> impl Future<Output = mlua::Result<()>> + use<> {
+        let call = function.call_async::<()>(vu);
+        Entered::new(call, Rc::clone(&self.vm.context), Rc::clone(&self.state))
+    }
+
+    /// `vu`, made when first asked for.
+    fn table(&mut self) -> mlua::Result<Table> {
+        if let Some(vu) = &self.vu {
+            return Ok(vu.clone());
+        }
+        let vu = self.vm.lua.create_table_with_capacity(0, 2)?;
+        vu.raw_set("id", self.state.number + 1)?;
+        vu.set_metatable(Some(self.vm.metatable(self.scenario as usize)?))?;
+        self.vu = Some(vu.clone());
+        Ok(vu)
+    }
+
+    fn record(&self, turn: Turn, begun: Instant) {
+        let context = &self.vm.context;
+        let mut recorder = context.recorder.borrow_mut();
+        let meter = &self.state.scenario;
+        meter.iteration(
+            &mut recorder,
+            &context.world,
+            turn.intended,
+            begun,
+            Instant::now(),
+        );
+    }
+
+    fn broken(&self, error: &mlua::Error) {
+        let context = &self.vm.context;
+        let error: ScriptError = self.vm.error(error);
+        context
+            .errors
+            .borrow_mut()
+            .add(&self.state.scenario.name, error);
+        self.state
+            .scenario
+            .broken(&mut context.recorder.borrow_mut());
+    }
+}
+
+/// A call of a user's coroutine: whoever polls it enters the user first, and leaves it after.
+pub(super) struct Entered<R: FromLuaMulti> {
+    /// `None` only while dropping.
+    call: Option<AsyncCallFuture<R>>,
+    context: Rc<Context>,
+    user: Rc<UserState>,
+}
+
+impl<R: FromLuaMulti> Entered<R> {
+    pub(super) fn new(call: AsyncCallFuture<R>, context: Rc<Context>, user: Rc<UserState>) -> Self {
+        Self {
+            call: Some(call),
+            context,
+            user,
+        }
+    }
+}
+
+impl<R: FromLuaMulti> Future for Entered<R> {
+    type Output = mlua::Result<R>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<mlua::Result<R>> {
+        let this = self.get_mut();
+        let Some(call) = this.call.as_mut() else {
+            return Poll::Pending;
+        };
+        let polled = this.context.entered(&this.user, || Pin::new(call).poll(cx));
+        if polled.is_pending() {
+            this.user.waits.set(this.user.waits.get().wrapping_add(1));
+        } else {
+            this.call = None;
+        }
+        polled
+    }
+}
+
+impl<R: FromLuaMulti> Drop for Entered<R> {
+    /// An unfinished coroutine runs its to-be-closed variables now: they are the user's too.
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take() {
+            self.context.entered(&self.user, || drop(call));
+        }
+    }
+}

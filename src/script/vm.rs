@@ -1,0 +1,259 @@
+//! One Lua state with the script in it.
+//!
+//! The same file is loaded into the control state and into every worker's state; what it returned
+//! is read the same way each time, so a scenario has the same index everywhere. A state is bounded
+//! in memory, and every resume of a coroutine in time: a hook looks at the clock every 100,000
+//! instructions, so a loop that never waits is stopped and named instead of hanging a worker.
+
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use mlua::chunk::ChunkMode;
+use mlua::state::{GcIncParams, GcMode};
+use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value};
+
+use super::context::{Busy, Context, Source, UserState, World};
+use super::environment::environment;
+use super::measure::ScenarioMeter;
+use super::plain::Plain;
+use super::plan::{self, Run, Scripted};
+use super::traceback::{Errors, ScriptError};
+use super::user::{Entered, User};
+use crate::metric::Recorder;
+use crate::outcome::FailureSample;
+use crate::plan::{Plan, Problem};
+
+/// Most bytes one Lua state may hold.
+pub(super) const MEMORY_LIMIT: usize = 2 << 30;
+/// Finished coroutines kept for reuse.
+const THREAD_POOL: usize = 4096;
+/// Instructions between two looks at the clock.
+const HOOK_EVERY: u32 = 100_000;
+
+/// One Lua state with the script loaded.
+pub struct Vm {
+    pub(super) lua: Lua,
+    pub(super) context: Rc<Context>,
+    pub(super) script: Scripted,
+    /// One metatable a scenario, shared by the `vu` of all its users.
+    metatables: RefCell<Vec<Option<Table>>>,
+    setup: OnceCell<Value>,
+}
+
+impl Vm {
+    /// Makes a worker's state by loading the script again.
+    pub fn worker(world: &Arc<World>) -> Result<Rc<Self>, Vec<Problem>> {
+        let (vm, problems) = Self::load(world);
+        match vm {
+            Some(vm) if problems.is_empty() => Ok(Rc::new(vm)),
+            _ => Err(problems),
+        }
+    }
+
+    /// Loads the script; what is wrong with it comes back beside the state.
+    pub(super) fn load(world: &Arc<World>) -> (Option<Self>, Vec<Problem>) {
+        let failed =
+            |error: &mlua::Error| vec![ScriptError::new(error, &world.source).into_problem()];
+        let context = Context::new(world);
+        let lua = match state(&context) {
+            Ok(lua) => lua,
+            Err(error) => return (None, failed(&error)),
+        };
+        let returned = context.timed(|| run_file(&lua, &context));
+        context.loading.set(false);
+        let mut problems = context.declared.borrow_mut().take_problems();
+        match returned {
+            Err(error) => {
+                problems.extend(failed(&error));
+                (None, problems)
+            }
+            Ok(returned) => {
+                let (script, found) = plan::read(&returned, &context);
+                problems.extend(found);
+                let metatables = RefCell::new(vec![None; script.runs.len()]);
+                let setup = OnceCell::new();
+                (
+                    Some(Self {
+                        lua,
+                        context,
+                        script,
+                        metatables,
+                        setup,
+                    }),
+                    problems,
+                )
+            }
+        }
+    }
+
+    /// Runs `setup`, if there is one, and keeps what it returns for users and `teardown`.
+    pub async fn setup(&self) -> Result<(), Problem> {
+        let Some(setup) = self.script.setup.clone() else {
+            return Ok(());
+        };
+        let value: Value = self.control("setup", setup, Value::Nil).await?;
+        let data = Plain::read(&value).map_err(|error| Problem {
+            what: format!("setup: returned {error}"),
+            at: Some(self.script.place_of_setup.clone()),
+            hint: Some("only plain data reaches users: no functions, no clients".to_owned()),
+        })?;
+        // Called once a run; a second call's data would come too late for users.
+        let _ = self.context.world.setup.set(data);
+        Ok(())
+    }
+
+    /// Runs `teardown`, if there is one, with what `setup` returned.
+    pub async fn teardown(&self) -> Result<(), Problem> {
+        let Some(teardown) = self.script.teardown.clone() else {
+            return Ok(());
+        };
+        let data = self
+            .setup_value()
+            .map_err(|error| self.error(&error).into_problem())?;
+        self.control("teardown", teardown, data).await.map(drop)
+    }
+
+    async fn control(
+        &self,
+        stage: &'static str,
+        function: Function,
+        data: Value,
+    ) -> Result<Value, Problem> {
+        let meter = ScenarioMeter::new(&self.context.world, &Arc::from(stage), &[]);
+        let user = UserState::new(meter, 0, false);
+        let call = function.call_async::<Value>(data);
+        let ended = Entered::new(call, Rc::clone(&self.context), user).await;
+        ended.map_err(|error| self.error(&error).into_problem())
+    }
+
+    /// Makes user `number` (from 0) of the scenario with this index in the plan.
+    pub fn user(self: &Rc<Self>, scenario: usize, number: u64) -> User {
+        User::new(Rc::clone(self), scenario, number)
+    }
+
+    /// What was recorded in this state; the engine takes it once a second.
+    pub fn recorder(&self) -> &RefCell<Recorder> {
+        &self.context.recorder
+    }
+
+    /// What the script asks for.
+    pub fn plan(&self) -> &Plan {
+        &self.script.plan
+    }
+
+    /// What the states of this run share.
+    pub fn world(&self) -> Arc<World> {
+        Arc::clone(&self.context.world)
+    }
+
+    /// The errors of this state's users since the last call.
+    pub fn take_errors(&self) -> Errors {
+        self.context.errors.take()
+    }
+
+    /// How the calls of this state's users failed: one example a kind and operation.
+    pub fn failures(&self) -> Vec<FailureSample> {
+        self.script
+            .runs
+            .iter()
+            .flat_map(|run| run.meter.failures())
+            .collect()
+    }
+
+    /// How long this state's resumes took since the last call.
+    pub fn take_busy(&self) -> Busy {
+        self.context.busy.take()
+    }
+
+    /// Bytes held by Lua now.
+    pub fn memory(&self) -> usize {
+        self.lua.used_memory()
+    }
+
+    /// What a scenario's users run.
+    pub(super) fn run(&self, scenario: usize) -> &Run {
+        &self.script.runs[scenario]
+    }
+
+    pub(super) fn error(&self, error: &mlua::Error) -> ScriptError {
+        ScriptError::new(error, &self.context.world.source)
+    }
+
+    /// The metatable of a scenario's `vu`: what all its users share, and `rand` on first use.
+    pub(super) fn metatable(&self, scenario: usize) -> mlua::Result<Table> {
+        if let Some(table) = &self.metatables.borrow()[scenario] {
+            return Ok(table.clone());
+        }
+        let shared = self.lua.create_table()?;
+        shared.raw_set("scenario", &*self.run(scenario).meter.name)?;
+        shared.raw_set("setup", self.setup_value()?)?;
+        let context = Rc::clone(&self.context);
+        let rand = self
+            .lua
+            .create_function(move |lua, vu: Table| context.rand(lua, &vu))?;
+        let metatable = self.lua.create_table()?;
+        metatable.raw_set(
+            "__index",
+            self.lua
+                .load(LOOK_UP)
+                .set_name("=[lib vu]")
+                .call::<Function>((shared, rand))?,
+        )?;
+        metatable.raw_set("__metatable", false)?;
+        self.metatables.borrow_mut()[scenario] = Some(metatable.clone());
+        Ok(metatable)
+    }
+
+    /// `vu.setup`: made once in this state, the same table for all its users.
+    fn setup_value(&self) -> mlua::Result<Value> {
+        if let Some(value) = self.setup.get() {
+            return Ok(value.clone());
+        }
+        let value = match self.context.world.setup.get() {
+            Some(data) => data.write(&self.lua)?,
+            None => Value::Nil,
+        };
+        Ok(self.setup.get_or_init(|| value).clone())
+    }
+}
+
+/// `__index` of `vu`.
+const LOOK_UP: &str = r#"
+local shared, rand = ...
+return function(vu, key)
+  local value = shared[key]
+  if value == nil and key == "rand" then return rand(vu) end
+  return value
+end
+"#;
+
+/// A fresh state: bounded, with its context and its watch over stalls.
+fn state(context: &Rc<Context>) -> mlua::Result<Lua> {
+    let libraries =
+        StdLib::COROUTINE | StdLib::MATH | StdLib::STRING | StdLib::TABLE | StdLib::UTF8;
+    let lua = Lua::new_with(libraries, LuaOptions::new().thread_pool_size(THREAD_POOL))?;
+    lua.set_memory_limit(MEMORY_LIMIT)?;
+    lua.gc_set_mode(GcMode::Incremental(GcIncParams::default()));
+    lua.set_app_data(Rc::clone(context));
+    let watch = Rc::clone(context);
+    lua.set_global_hook(
+        HookTriggers::new().every_nth_instruction(HOOK_EVERY),
+        move |lua, _| watch.check_stall(lua),
+    )?;
+    Ok(lua)
+}
+
+/// Runs the script file and gives what it returned.
+fn run_file(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Value> {
+    let source: &Source = &context.world.source;
+    let text = source
+        .text
+        .strip_prefix(b"\xEF\xBB\xBF")
+        .unwrap_or(&source.text);
+    lua.load(text)
+        .set_name(format!("@{}", source.chunk()))
+        .set_mode(ChunkMode::Text)
+        .set_environment(environment(lua, context)?)
+        .call(())
+}
