@@ -617,5 +617,11 @@ async fn an_idle_session_is_small() {
         client.request("GET", "http://a/").unwrap(),
     );
     let future = client.send(&session, request);
-    assert!(size_of_val(&future) <= 2048, "{}", size_of_val(&future));
+    eprintln!(
+        size_of_val(&future),
+        size_of::<super::super::Request>(),
+        size_of::<super::super::exchange::Draft>(),
+        size_of::<super::super::Reply>()
+    );
+    assert!(size_of_val(&future) <= 1_700, "{}", size_of_val(&future));
 }
