@@ -54,7 +54,7 @@ use origin::{Origin, Origins};
 pub const MOST_REDIRECTS: u8 = 10;
 
 /// Longest time limit there is; what is longer is taken for this. A year is as good as none.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+const LONGEST: Duration = Duration::from_hours(365 * 24);
 
 /// Sends requests by one set of settings; one a worker and declaration.
 #[derive(Debug)]
@@ -143,14 +143,14 @@ impl Client {
     /// within the time limit. Several requests of one session may be under way at once. Dropping
     /// the future closes the connection it was using. Needs a tokio runtime with time and I/O,
     /// not a `LocalSet`.
-    pub async fn send(&self, session: &Session, request: Request) -> Exchange {
+    pub async fn send(&self, session: &Session, mut request: Request) -> Exchange {
         let started = Instant::now();
         let mut draft = Draft::new(started);
         let limit = request
             .timeout
             .unwrap_or(self.settings.timeout)
             .min(LONGEST);
-        let sending = hops::send(self, session, request, &mut draft);
+        let sending = hops::send(self, session, &mut request, &mut draft);
         match timeout_at(started + limit, sending).await {
             Ok(Ok(())) => {}
             Ok(Err(failure)) => draft.fail(failure),
