@@ -11,13 +11,13 @@ use std::sync::{Arc, OnceLock};
 
 use mlua::{Lua, MetaMethod, UserData, UserDataFields, UserDataMethods, UserDataRef, Value};
 
+use super::super::call::Call;
+use super::super::context::Context;
+use super::super::options::{self, Options};
+use super::super::plain::Plain;
 use crate::client::http::{Base, Body, Client, Request, Session, Settings};
 use crate::plan::ServiceDecl;
 use crate::sandbox::{BEHAVIOURS, Behaviour};
-use crate::script::call::Call;
-use crate::script::context::Context;
-use crate::script::options::{self, Options};
-use crate::script::plain::Plain;
 
 /// What a script can call or read.
 pub const FUNCTIONS: &[&str] = &["Sandbox:control", "Sandbox:name", "Sandbox:url", "start"];
@@ -65,14 +65,26 @@ fn start(lua: &Lua, given: Value) -> mlua::Result<Sandbox> {
         }
     }
     let mut declared = context.declared.borrow_mut();
-    let nth = declared.services.iter().filter(|service| service.kind == KIND).count() + 1;
-    let name = if nth == 1 { KIND.to_owned() } else { format!("{KIND}-{nth}") };
+    let nth = declared
+        .services
+        .iter()
+        .filter(|service| service.kind == KIND)
+        .count()
+        + 1;
+    let name = if nth == 1 {
+        KIND.to_owned()
+    } else {
+        format!("{KIND}-{nth}")
+    };
     declared.services.push(ServiceDecl {
         name: name.clone(),
         kind: KIND.to_owned(),
         options: chosen.into_iter().collect(),
     });
-    Ok(Sandbox { address: context.world.service_url(&name), name })
+    Ok(Sandbox {
+        address: context.world.service_url(&name),
+        name,
+    })
 }
 
 /// The value of an option as the command line takes it.
@@ -103,7 +115,11 @@ impl UserData for Sandbox {
 
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_meta_method(MetaMethod::ToString, |_, this, ()| {
-            Ok(this.address.get().cloned().unwrap_or_else(|| format!("{} (not started)", this.name)))
+            Ok(this
+                .address
+                .get()
+                .cloned()
+                .unwrap_or_else(|| format!("{} (not started)", this.name)))
         });
         methods.add_async_method("control", |lua, this: UserDataRef<Self>, given: Value| {
             let changes = changes(&lua, given);
@@ -122,7 +138,9 @@ fn changes(lua: &Lua, given: Value) -> mlua::Result<serde_json::Value> {
     let mut changes = serde_json::Map::new();
     for name in known {
         let value = if name == "stall" {
-            options.duration(name)?.map(|time| format!("{}s", time.as_secs_f64()))
+            options
+                .duration(name)?
+                .map(|time| format!("{}s", time.as_secs_f64()))
         } else {
             options.read(name, |value| setting(name, value))?
         };
@@ -136,8 +154,11 @@ fn changes(lua: &Lua, given: Value) -> mlua::Result<serde_json::Value> {
 /// Sends the changes, on a connection of its own and unmeasured, and gives the state after them.
 async fn control(lua: &Lua, base: Base, changes: serde_json::Value) -> mlua::Result<Value> {
     let call = Call::new(lua, "sandbox:control");
-    let client: Rc<Client> = Client::new(Settings { base: Some(base), ..Settings::default() })
-        .map_err(|what| call.wrong(what))?;
+    let client: Rc<Client> = Client::new(Settings {
+        base: Some(base),
+        ..Settings::default()
+    })
+    .map_err(|what| call.wrong(what))?;
     let mut request = Request::new("POST", "/control").map_err(|what| call.wrong(what))?;
     request.body = Body::new(changes.to_string(), Some("application/json"))
         .map_err(|what| call.wrong(what))?;
@@ -145,7 +166,10 @@ async fn control(lua: &Lua, base: Base, changes: serde_json::Value) -> mlua::Res
     if let Some(failure) = exchange.error {
         let detail = exchange.detail.unwrap_or_default();
         let body = String::from_utf8_lossy(&exchange.body);
-        let what = format!("the sandbox did not follow: {} {detail} {body}", failure.as_str());
+        let what = format!(
+            "the sandbox did not follow: {} {detail} {body}",
+            failure.as_str()
+        );
         return Err(call.wrong(what.trim_end()));
     }
     let state = serde_json::from_slice(&exchange.body).map_err(|error| call.wrong(error))?;
@@ -156,18 +180,23 @@ async fn control(lua: &Lua, base: Base, changes: serde_json::Value) -> mlua::Res
 mod tests {
     use mlua::ObjectLike as _;
 
+    use super::super::testing;
     use super::*;
-    use crate::script::api::testing;
 
     fn load(code: &str) -> (Lua, mlua::Result<String>) {
-        let lua = testing::state(&testing::world(std::path::Path::new(".")), "sandbox", module);
+        let lua = testing::state(
+            &testing::world(std::path::Path::new(".")),
+            "sandbox",
+            module,
+        );
         let result = lua.load(code).eval();
         (lua, result)
     }
 
     #[test]
     fn each_start_declares_one_service_with_its_options_as_flags() {
-        let code = "local a = sandbox.start { latency = 'normal 50ms 10ms', errors = 0.01, seed = 7 }
+        let code =
+            "local a = sandbox.start { latency = 'normal 50ms 10ms', errors = 0.01, seed = 7 }
             local b = sandbox.start { token = 'secret', capacity = '200/s' }
             return a.name .. ' ' .. b.name .. ' ' .. tostring(b)";
         let (lua, named) = load(code);
@@ -193,7 +222,10 @@ mod tests {
         let [control, worker] = [0, 1].map(|_| testing::state(&world, "sandbox", module));
         control.load("sandbox.start {}").exec().unwrap();
         let handle: mlua::AnyUserData = worker.load("return sandbox.start {}").eval().unwrap();
-        world.service_url("sandbox").set("http://127.0.0.1:1".to_owned()).unwrap();
+        world
+            .service_url("sandbox")
+            .set("http://127.0.0.1:1".to_owned())
+            .unwrap();
         assert_eq!(handle.to_string().unwrap(), "http://127.0.0.1:1");
         let base = handle.borrow::<Sandbox>().unwrap().base();
         assert_eq!(base.resolve(), Some("http://127.0.0.1:1"));
@@ -202,11 +234,26 @@ mod tests {
     #[test]
     fn mistakes_are_found_while_the_script_loads() {
         let cases = [
-            ("sandbox.start { latenci = '5ms' }", "unknown key `latenci`; did you mean `latency`?"),
-            ("sandbox.start { latency = 'often' }", "sandbox.start: latency: "),
-            ("sandbox.start { errors = '200%' }", "sandbox.start: errors: "),
-            ("sandbox.start { seed = -1 }", "sandbox.start: seed: expected a whole number, 0 or"),
-            ("sandbox.start({}).url", "sandbox.url: is known once the run has begun"),
+            (
+                "sandbox.start { latenci = '5ms' }",
+                "unknown key `latenci`; did you mean `latency`?",
+            ),
+            (
+                "sandbox.start { latency = 'often' }",
+                "sandbox.start: latency: ",
+            ),
+            (
+                "sandbox.start { errors = '200%' }",
+                "sandbox.start: errors: ",
+            ),
+            (
+                "sandbox.start { seed = -1 }",
+                "sandbox.start: seed: expected a whole number, 0 or",
+            ),
+            (
+                "sandbox.start({}).url",
+                "sandbox.url: is known once the run has begun",
+            ),
         ];
         for (code, expected) in cases {
             let error = load(&format!("return {code}")).1.unwrap_err().to_string();

@@ -13,7 +13,11 @@ const LIST_MARK: &str = "loadrun.list";
 impl Plain {
     /// Takes a value out of Lua. A [`View`] gives the data it looks at, without a copy.
     pub fn read(value: &Value) -> Result<Plain, PlainError> {
-        Taking { path: Vec::new(), tables: Vec::new() }.value(value)
+        Taking {
+            path: Vec::new(),
+            tables: Vec::new(),
+        }
+        .value(value)
     }
 
     /// Makes the value in a Lua state, with tables of its own.
@@ -164,7 +168,9 @@ fn keys(table: &Table) -> usize {
 }
 
 fn is_marked(table: &Table) -> bool {
-    let name = table.metatable().and_then(|mark| mark.raw_get::<LuaString>("__name").ok());
+    let name = table
+        .metatable()
+        .and_then(|mark| mark.raw_get::<LuaString>("__name").ok());
     name.is_some_and(|name| name == LIST_MARK)
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::script::plain::Plain;
+use super::super::super::plain::Plain;
 
 /// Keys with values, both plain.
 #[derive(Debug, Default)]
@@ -27,7 +27,10 @@ impl Map {
 
     /// The value under a key; nil when there is none.
     pub fn get(&self, key: &Plain) -> Plain {
-        self.held().entries.get(key).map_or(Plain::Nil, |(_, value)| value.clone())
+        self.held()
+            .entries
+            .get(key)
+            .map_or(Plain::Nil, |(_, value)| value.clone())
     }
 
     /// Sets the value under a key; nil takes the key away.
@@ -47,7 +50,12 @@ impl Map {
         change: impl Fn(&Plain) -> Result<Plain, E>,
     ) -> Result<Plain, E> {
         loop {
-            let (seen, old) = self.held().entries.get(key).cloned().unwrap_or((0, Plain::Nil));
+            let (seen, old) = self
+                .held()
+                .entries
+                .get(key)
+                .cloned()
+                .unwrap_or((0, Plain::Nil));
             let new = change(&old)?;
             let mut held = self.held();
             if held.entries.get(key).map_or(0, |(change, _)| *change) == seen {

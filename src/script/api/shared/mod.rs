@@ -16,10 +16,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use mlua::{Function, Lua, MetaMethod, UserData, UserDataMethods, UserDataRef, Value};
 
-use crate::script::call::Call;
-use crate::script::context::Context;
-use crate::script::options::{self, Options};
-use crate::script::plain::Plain;
+use super::super::call::Call;
+use super::super::context::Context;
+use super::super::options::{self, Options};
+use super::super::plain::Plain;
 
 use barrier::Barrier;
 use map::Map;
@@ -82,7 +82,10 @@ fn counter(lua: &Lua, (name, initial): (Value, Value)) -> mlua::Result<CounterHa
     };
     let initial = given.unwrap_or(0);
     let world = &Context::of(lua)?.world;
-    let kept = world.kept(&name, || Counter { value: AtomicI64::new(initial), initial });
+    let kept = world.kept(&name, || Counter {
+        value: AtomicI64::new(initial),
+        initial,
+    });
     agree(call, &name, "an initial value", kept.initial, given)?;
     Ok(CounterHandle(kept))
 }
@@ -123,9 +126,9 @@ fn agree<T: PartialEq + std::fmt::Display>(
     given: Option<T>,
 ) -> mlua::Result<()> {
     match given {
-        Some(given) if given != kept => {
-            Err(call.wrong(format!("{name:?} was made with {what} of {kept}, not {given}")))
-        }
+        Some(given) if given != kept => Err(call.wrong(format!(
+            "{name:?} was made with {what} of {kept}, not {given}"
+        ))),
         _ => Ok(()),
     }
 }
@@ -140,7 +143,10 @@ fn at_least_one(value: &Value) -> Result<u64, String> {
 /// Plain data for another Lua state.
 fn plain(call: Call, argument: &str, value: &Value) -> mlua::Result<Plain> {
     let read = Plain::read(value);
-    call.takes(argument, read.map_err(|error| format!("expected plain data, got {error}")))
+    call.takes(
+        argument,
+        read.map_err(|error| format!("expected plain data, got {error}")),
+    )
 }
 
 fn key(call: Call, value: &Value) -> mlua::Result<Plain> {
@@ -162,16 +168,24 @@ impl UserData for CounterHandle {
                 Value::Nil => 1,
                 given => Call::new(lua, "counter:add").takes("amount", options::integer(given))?,
             };
-            Ok(this.0.value.fetch_add(amount, Ordering::Relaxed).wrapping_add(amount))
+            Ok(this
+                .0
+                .value
+                .fetch_add(amount, Ordering::Relaxed)
+                .wrapping_add(amount))
         });
-        methods.add_method("value", |_, this, ()| Ok(this.0.value.load(Ordering::Relaxed)));
+        methods.add_method("value", |_, this, ()| {
+            Ok(this.0.value.load(Ordering::Relaxed))
+        });
     }
 }
 
 impl UserData for MapHandle {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_method("get", |lua, this, name: Value| {
-            this.0.get(&key(Call::new(lua, "map:get"), &name)?).write(lua)
+            this.0
+                .get(&key(Call::new(lua, "map:get"), &name)?)
+                .write(lua)
         });
         methods.add_method("set", |lua, this, (name, value): (Value, Value)| {
             let call = Call::new(lua, "map:set");
@@ -191,9 +205,13 @@ impl UserData for MapHandle {
                     return Err(call.wrong(format!("change: expected a function, got {got}")));
                 }
             };
-            this.0.update(&name, |old| changed(lua, call, change, old))?.write(lua)
+            this.0
+                .update(&name, |old| changed(lua, call, change, old))?
+                .write(lua)
         });
-        methods.add_method("keys", |lua, this, ()| Plain::list(this.0.keys()).write(lua));
+        methods.add_method("keys", |lua, this, ()| {
+            Plain::list(this.0.keys()).write(lua)
+        });
         methods.add_method("len", |_, this, ()| Ok(this.0.len()));
         methods.add_meta_method(MetaMethod::Len, |_, this, ()| Ok(this.0.len()));
     }
@@ -216,12 +234,16 @@ impl UserData for QueueHandle {
         methods.add_method("try_pop", |lua, this, ()| {
             this.0.try_pop().unwrap_or(Plain::Nil).write(lua)
         });
-        methods.add_async_method("pop", |lua, this: UserDataRef<Self>, given: Value| async move {
-            let patience = Options::new(&lua, "queue:pop", given, &["timeout"])?.duration("timeout")?;
-            let queue = Arc::clone(&this.0);
-            drop(this);
-            queue.pop(patience).await.unwrap_or(Plain::Nil).write(&lua)
-        });
+        methods.add_async_method(
+            "pop",
+            |lua, this: UserDataRef<Self>, given: Value| async move {
+                let patience =
+                    Options::new(&lua, "queue:pop", given, &["timeout"])?.duration("timeout")?;
+                let queue = Arc::clone(&this.0);
+                drop(this);
+                queue.pop(patience).await.unwrap_or(Plain::Nil).write(&lua)
+            },
+        );
         methods.add_method("len", |_, this, ()| Ok(this.0.len()));
         methods.add_meta_method(MetaMethod::Len, |_, this, ()| Ok(this.0.len()));
     }
@@ -229,12 +251,15 @@ impl UserData for QueueHandle {
 
 impl UserData for BarrierHandle {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        methods.add_async_method("wait", |lua, this: UserDataRef<Self>, given: Value| async move {
-            let patience =
-                Options::new(&lua, "barrier:wait", given, &["timeout"])?.duration("timeout")?;
-            let barrier = Arc::clone(&this.0);
-            drop(this);
-            Ok(barrier.wait(patience).await)
-        });
+        methods.add_async_method(
+            "wait",
+            |lua, this: UserDataRef<Self>, given: Value| async move {
+                let patience =
+                    Options::new(&lua, "barrier:wait", given, &["timeout"])?.duration("timeout")?;
+                let barrier = Arc::clone(&this.0);
+                drop(this);
+                Ok(barrier.wait(patience).await)
+            },
+        );
     }
 }
