@@ -248,3 +248,176 @@ fn scale(units: &[(&str, u64)], name: &str) -> Option<u64> {
         .find(|(unit, _)| *unit == name)
         .map(|(_, scale)| *scale)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn nanos(text: &str) -> u128 {
+        parse_duration(text).unwrap().as_nanos()
+    }
+
+    /// Whether two quantities are the same but for a half of the last digit shown.
+    fn near(a: f64, b: f64) -> bool {
+        (a - b).abs() <= a.abs().max(b.abs()) * 0.01
+    }
+
+    #[test]
+    fn durations_are_read_in_every_unit_and_as_sums() {
+        for (text, expected) in [
+            ("250ms", 250_000_000),
+            ("1m30s", 90_000_000_000),
+            ("90s", 90_000_000_000),
+            ("2h", 7_200_000_000_000),
+            ("1.5s", 1_500_000_000),
+            ("100us", 100_000),
+            ("50ns", 50),
+            ("2", 2_000_000_000),
+            ("0.25", 250_000_000),
+            ("0s", 0),
+            (" 1h 2m 3s 4ms ", 3_723_004_000_000),
+            ("1.51 s", 1_510_000_000),
+        ] {
+            assert_eq!(nanos(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_quantity_is_shown_with_the_form_expected() {
+        for text in [
+            "", "5x", "-1s", "s", "1s1m", "1s2s", "1.s", ".5s", "1e3", "inf", "1..2s", "1m 2",
+        ] {
+            let error = parse_duration(text).unwrap_err();
+            assert_eq!(error.what, format!("malformed duration {text:?}"));
+        }
+        assert_eq!(
+            parse_duration("5x").unwrap_err().to_string(),
+            "malformed duration \"5x\"; expected a number and ns, us, ms, s, m or h, such as \
+             \"250ms\" or \"1m30s\", or plain seconds"
+        );
+        assert_eq!(
+            Rate::parse("200/day").unwrap_err().to_string(),
+            "malformed rate \"200/day\"; expected a number and /s, /m or /h, such as \"200/s\""
+        );
+        assert_eq!(
+            Bytes::parse("4mib").unwrap_err().to_string(),
+            "malformed size \"4mib\"; expected a number and B, KB, MB, GB, KiB, MiB or GiB, such as \
+             \"4MiB\""
+        );
+        assert_eq!(
+            parse_share("150%").unwrap_err().to_string(),
+            "malformed share \"150%\"; expected a percentage such as \"99.5%\" or a number from 0 to 1"
+        );
+    }
+
+    #[test]
+    fn a_duration_too_long_to_count_is_refused() {
+        assert!(parse_duration("99999999999999999999h").is_err());
+        assert!(parse_duration("99999999999999999999999").is_err());
+        assert!(Bytes::parse("99999999999GiB").is_err());
+    }
+
+    #[test]
+    fn durations_are_shown_with_three_digits_and_the_fitting_unit() {
+        for (nanos, expected) in [
+            (0, "0 ns"),
+            (950, "950 ns"),
+            (87_240, "87.2 us"),
+            (999_499, "999 us"),
+            (999_600, "1 ms"),
+            (203_400_000, "203 ms"),
+            (1_512_000_000, "1.51 s"),
+            (30_000_000_000, "30 s"),
+            (59_960_000_000, "1m"),
+            (90_400_000_000, "1m 30s"),
+            (3_599_600_000_000, "1h"),
+            (7_530_000_000_000, "2h 6m"),
+        ] {
+            assert_eq!(show_duration(Duration::from_nanos(nanos)), expected);
+        }
+    }
+
+    #[test]
+    fn rates_sizes_and_shares_are_read_and_shown() {
+        let rate = |text| Rate::parse(text).unwrap().to_string();
+        assert_eq!(
+            [rate("200/s"), rate("30/m"), rate("36/h"), rate("5")].join(" "),
+            "200/s 0.5/s 0.01/s 5/s"
+        );
+        for (text, bytes, shown) in [
+            ("4MiB", 4_194_304, "4 MiB"),
+            ("16KB", 16_000, "15.6 KiB"),
+            ("100B", 100, "100 B"),
+            ("1.5 GiB", 1_610_612_736, "1.5 GiB"),
+            ("12", 12, "12 B"),
+            ("0", 0, "0 B"),
+        ] {
+            let size = Bytes::parse(text).unwrap();
+            assert_eq!((size.0, &*size.to_string()), (bytes, shown));
+        }
+        assert_eq!(parse_share("99.5%"), Ok(0.995));
+        assert_eq!(parse_share("0.3"), Ok(0.3));
+        assert_eq!(parse_share("100 %"), Ok(1.0));
+    }
+
+    #[test]
+    fn a_share_close_to_all_or_nothing_is_never_shown_as_all_or_nothing() {
+        for (share, expected) in [
+            (0.0, "0 %"),
+            (1.0, "100 %"),
+            (0.012, "1.2 %"),
+            (0.123_456, "12.3 %"),
+            (0.5, "50 %"),
+            (0.000_004, "0.0004 %"),
+            (0.999_96, "99.996 %"),
+            (0.995, "99.5 %"),
+        ] {
+            assert_eq!(show_share(share), expected);
+        }
+    }
+
+    #[test]
+    fn numbers_are_shown_with_three_digits_or_whole() {
+        let numbers = [0.0, 0.012_345, 1.5, 12.0, 99.96, 12_345.0, -2.5, 1e15];
+        let shown = numbers.map(show_number).join(" ");
+        assert_eq!(shown, "0 0.0123 1.5 12 100 12345 -2.5 1000000000000000");
+    }
+
+    proptest! {
+        #[test]
+        fn a_shown_duration_reads_back_to_its_digits(nanos in prop_oneof![0..100_000_u64, 0..1_u64 << 50]) {
+            let shown = show_duration(Duration::from_nanos(nanos));
+            let read = parse_duration(&shown).unwrap().as_nanos() as f64;
+            prop_assert!(near(nanos as f64, read), "{} {}", nanos, shown);
+        }
+
+        #[test]
+        fn whole_nanoseconds_are_read_exactly(nanos in 0..1_u64 << 53) {
+            prop_assert_eq!(parse_duration(&format!("{nanos}ns")), Ok(Duration::from_nanos(nanos)));
+        }
+
+        #[test]
+        fn a_shown_size_reads_back_to_its_digits(bytes in 0..1_u64 << 50) {
+            let read = Bytes::parse(&Bytes(bytes).to_string()).unwrap();
+            prop_assert!(near(bytes as f64, read.0 as f64));
+        }
+
+        #[test]
+        fn a_shown_rate_reads_back_to_its_digits(rate in 1e-6..1e9_f64) {
+            prop_assert!(near(rate, Rate::parse(&Rate(rate).to_string()).unwrap().0));
+        }
+
+        #[test]
+        fn a_shown_share_reads_back_to_its_digits(share in 0.0..=1.0_f64) {
+            let read = parse_share(&show_share(share)).unwrap();
+            prop_assert!((read - share).abs() <= 0.0005, "{} {}", read, share);
+        }
+
+        #[test]
+        fn no_text_makes_a_reader_panic(text in "\\PC*") {
+            _ = (parse_duration(&text), parse_share(&text), Rate::parse(&text), Bytes::parse(&text));
+        }
+    }
+}

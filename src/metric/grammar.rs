@@ -69,9 +69,10 @@ fn read(text: &str) -> Result<Threshold, ThresholdError> {
     let aggregate = cursor.aggregate()?;
     let comparison = cursor.comparison()?;
     let mut clauses = cursor.rest.split(',').map(str::trim);
-    let (value, over) = match clauses.next().unwrap_or_default().split_once(" over ") {
+    let first = clauses.next().unwrap_or_default();
+    let (value, over) = match first.split_once(" over ") {
         Some((value, length)) => (value, Some(window(length)?)),
-        None => (cursor.rest.split(',').next().unwrap_or_default(), None),
+        None => (first, None),
     };
     let limit = bound(comparison, value)?;
     let mut threshold = Threshold {
@@ -111,13 +112,13 @@ impl Threshold {
             "abort" => self.abort.replace(cursor.delay()?).is_some(),
             word => {
                 let known = ["over", "goal", "critical", "abort"];
-                let near = nearest(word, known.into_iter().map(|word| (word, word)));
-                return Err(wrong(format!("unknown clause \"{clause}\"{near}"), CLAUSES));
+                let expected = nearest(word, known.into_iter().map(|word| (word, word)), CLAUSES);
+                return Err(wrong(format!("unknown clause \"{clause}\""), &expected));
             }
         };
         if twice {
             return Err(wrong(
-                format!("\"{clause}\" says it a second time"),
+                format!("\"{clause}\" is said twice"),
                 "each clause once",
             ));
         }
@@ -179,11 +180,8 @@ impl<'a> Cursor<'a> {
             },
             ("", None) => Err(wrong("no aggregate after the metric", AGGREGATES)),
             (word, None) => {
-                let near = nearest(word, NEARBY.iter().copied());
-                Err(wrong(
-                    format!("unknown aggregate \"{word}\"{near}"),
-                    AGGREGATES,
-                ))
+                let expected = nearest(word, NEARBY.iter().copied(), AGGREGATES);
+                Err(wrong(format!("unknown aggregate \"{word}\""), &expected))
             }
         }
     }
@@ -297,14 +295,14 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// The length of a sliding window.
+/// The length of a sliding window, in whole seconds: a summary knows no smaller parts.
 fn window(text: &str) -> Result<Duration, ThresholdError> {
     let length = units::parse_duration(text)?;
     if length < Duration::from_secs(1) {
         let what = format!("a window of {} is too short", units::show_duration(length));
         return Err(wrong(what, "at least 1s"));
     }
-    Ok(length)
+    Ok(Duration::from_secs(length.as_secs_f64().ceil() as u64))
 }
 
 fn bound(comparison: Comparison, text: &str) -> Result<Bound, ThresholdError> {
@@ -342,15 +340,20 @@ fn decimal(text: &str) -> Option<f64> {
     text.parse().ok().filter(|_| plain)
 }
 
-/// `, did you mean "..."?` when one of the words is close; each comes with what it stands for.
-fn nearest<'a>(word: &str, known: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+/// What is expected, led by the nearest known word if one is near; each comes with what it means.
+fn nearest<'a>(
+    word: &str,
+    known: impl Iterator<Item = (&'a str, &'a str)>,
+    expected: &str,
+) -> String {
     let distance = |known: &str| strsim::damerau_levenshtein(word, known);
     known
         .min_by_key(|(spelling, _)| distance(spelling))
         .filter(|(spelling, _)| distance(spelling) <= 2)
-        .map_or_else(String::new, |(_, meant)| {
-            format!(", did you mean \"{meant}\"?")
-        })
+        .map_or_else(
+            || expected.to_owned(),
+            |(_, meant)| format!("\"{meant}\", or {expected}"),
+        )
 }
 
 fn wrong(what: impl Into<String>, expected: &str) -> ThresholdError {

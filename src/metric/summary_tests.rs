@@ -270,7 +270,7 @@ fn run(samples: &[Sample], workers: usize, backwards: bool) -> Summary {
 proptest! {
     #[test]
     fn several_workers_in_any_order_sum_up_to_what_one_would(
-        samples in prop::collection::vec((0..20_u32, 0..20_u32, 0..1_000_000_u64, 0..3_u8), 0..200),
+        samples in prop::collection::vec((0..20_u32, 0..20_u32, 0..1_000_000_u64, 0..3_u8), 0..60),
         workers in 2..5_usize,
     ) {
         let (one, many) = (run(&samples, 1, false), run(&samples, workers, true));

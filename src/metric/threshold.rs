@@ -169,12 +169,11 @@ impl Threshold {
         };
         for bound in [Some(self.limit), self.goal].into_iter().flatten() {
             if !scale.takes(bound) {
+                let (aggregate, metric) = (self.aggregate, &self.metric);
                 return Err(self.error(
                     &format!(
-                        "{} of {} is not {}",
-                        self.aggregate,
-                        self.metric,
-                        bound.article()
+                        "{aggregate} of {metric} is {scale}, not {}",
+                        bound.described()
                     ),
                     scale.expected().to_owned(),
                 ));
@@ -267,13 +266,15 @@ impl Bound {
         self.comparison.holds(measured, self.value)
     }
 
-    fn article(&self) -> &'static str {
+    /// What was written, for an error.
+    fn described(&self) -> String {
         match self.form {
-            Form::Time => "a time",
-            Form::Bytes => "a size",
-            Form::Percent => "a percentage",
-            Form::PerSecond | Form::BytesPerSecond => "so much a second",
-            Form::Plain => "a number of that size without a unit",
+            Form::Time => Scale::Time.to_string(),
+            Form::Bytes => Scale::Bytes.to_string(),
+            Form::Percent => "a percentage".to_owned(),
+            Form::PerSecond => Scale::PerSecond.to_string(),
+            Form::BytesPerSecond => Scale::BytesPerSecond.to_string(),
+            Form::Plain => units::show_number(self.value),
         }
     }
 }
@@ -428,6 +429,19 @@ impl fmt::Display for Aggregate {
             Self::Max => f.write_str("max"),
             Self::Percentile(percent) => write!(f, "p{percent}"),
         }
+    }
+}
+
+impl fmt::Display for Scale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Time => "a time",
+            Self::Bytes => "a size",
+            Self::Share => "a share",
+            Self::Number => "a number",
+            Self::PerSecond => "a number a second",
+            Self::BytesPerSecond => "a size a second",
+        })
     }
 }
 

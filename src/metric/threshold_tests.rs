@@ -1,3 +1,429 @@
 //! Tests of thresholds: their grammar, their error texts, their judgement.
 
+use proptest::prelude::*;
+
 use super::*;
+use crate::metric::{Metric, Recorder, Series};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn parse(text: &str) -> Threshold {
+    Threshold::parse(text).unwrap()
+}
+
+fn refusal(text: &str) -> String {
+    Threshold::parse(text).unwrap_err().to_string()
+}
+
+fn filter(key: &str, values: &[&str], wanted: bool) -> Filter {
+    let values = values.iter().map(|value| (*value).to_owned()).collect();
+    Filter {
+        key: key.to_owned(),
+        values,
+        wanted,
+    }
+}
+
+fn limit(text: &str) -> (f64, Form) {
+    let limit = parse(&format!("m p95 < {text}")).limit;
+    (limit.value, limit.form)
+}
+
+#[test]
+fn a_threshold_with_every_clause_is_read_whole() {
+    let text = "http.duration{name=item, scenario in (buy|look), kind!=x} p(99.9) <= 1.5s over 10s, \
+                goal < 100ms, critical, abort after 1m";
+    let expected = Threshold {
+        text: text.to_owned(),
+        metric: "http.duration".to_owned(),
+        filters: vec![
+            filter("name", &["item"], true),
+            filter("scenario", &["buy", "look"], true),
+            filter("kind", &["x"], false),
+        ],
+        aggregate: Aggregate::Percentile(99.9),
+        limit: Bound {
+            comparison: Comparison::AtMost,
+            value: 1.5e9,
+            form: Form::Time,
+        },
+        goal: Some(Bound {
+            comparison: Comparison::Less,
+            value: 1e8,
+            form: Form::Time,
+        }),
+        over: Some(10 * SECOND),
+        critical: true,
+        abort: Some(60 * SECOND),
+    };
+    assert_eq!(parse(text), expected);
+}
+
+#[test]
+fn spaces_are_free_and_a_goal_takes_over_the_operator() {
+    let tight = parse("http.failed{name=a}rate<1%,goal 0.1%,abort,over 1500ms");
+    assert_eq!(tight.goal.unwrap().comparison, Comparison::Less);
+    assert_eq!(tight.abort, Some(Duration::ZERO));
+    assert_eq!(tight.over, Some(2 * SECOND), "rounded up to whole seconds");
+    let wide = parse("  http.failed { name = a }  rate  <  1 % , goal < 0.1 % , abort , over 2s ");
+    assert_eq!(
+        Threshold {
+            text: tight.text.clone(),
+            ..wide
+        },
+        tight
+    );
+}
+
+#[test]
+fn values_are_read_in_every_unit() {
+    assert_eq!(limit("300ms"), (3e8, Form::Time));
+    assert_eq!(limit("1m30s"), (9e10, Form::Time));
+    assert_eq!(limit("5m"), (3e11, Form::Time));
+    assert_eq!(limit("4MiB"), (4_194_304.0, Form::Bytes));
+    assert_eq!(limit("1%"), (0.01, Form::Percent));
+    assert_eq!(limit("30/m"), (0.5, Form::PerSecond));
+    assert_eq!(limit("6KB/m"), (100.0, Form::BytesPerSecond));
+    assert_eq!(limit("12"), (12.0, Form::Plain));
+    assert_eq!(limit("-0.5"), (-0.5, Form::Plain));
+}
+
+#[test]
+fn every_aggregate_and_operator_is_read() {
+    let aggregates = [
+        "count", "rate", "value", "avg", "min", "max", "med", "p5", "p(99.99)", "p100",
+    ];
+    let shown = aggregates.map(|word| parse(&format!("m {word} < 1")).aggregate.to_string());
+    let expected = [
+        "count", "rate", "value", "avg", "min", "max", "p50", "p5", "p99.99", "p100",
+    ];
+    assert_eq!(shown, expected);
+    let holds = |sign: &str| {
+        let limit = parse(&format!("m value {sign} 2")).limit;
+        [1.0, 2.0, 3.0].map(|value| limit.holds(value))
+    };
+    assert_eq!(holds("<"), [true, false, false]);
+    assert_eq!(holds("<="), [true, true, false]);
+    assert_eq!(holds(">"), [false, false, true]);
+    assert_eq!(holds(">="), [false, true, true]);
+    assert_eq!(holds("=="), [false, true, false]);
+    assert_eq!(holds("!="), [true, false, true]);
+}
+
+#[test]
+fn a_tag_value_may_hold_paired_braces_or_stand_in_quotes() {
+    let braces = parse("m{name=GET /items/{id},kind=x} count > 1");
+    assert_eq!(
+        braces.filters[0],
+        filter("name", &["GET /items/{id}"], true)
+    );
+    assert_eq!(braces.filters[1], filter("kind", &["x"], true));
+    let quotes = parse(r#"m{name in ("a,b"|"say \"hi\"}")} count > 1"#);
+    assert_eq!(
+        quotes.filters[0],
+        filter("name", &["a,b", "say \"hi\"}"], true)
+    );
+}
+
+#[test]
+fn a_malformed_threshold_says_what_is_wrong_and_what_is_expected() {
+    let malformed = [
+        "",
+        "http.duration",
+        "http.duration p95",
+        "http.duration p95 300ms",
+        "http.duration p95 =< 300ms",
+        "http.duration mean < 300ms",
+        "http.duration medain < 300ms",
+        "http.duration slowest < 300ms",
+        "http.duration p101 < 300ms",
+        "http.duration p(95 < 300ms",
+        "http.duration p95 < ",
+        "http.duration p95 < 300 parsecs",
+        "http.duration p95 < 1e3",
+        "http.failed rate < 150%",
+        "http.failed rate < 1%, critcal",
+        "http.failed rate < 1%, critical, critical",
+        "http.failed rate < 1% over 10ms",
+        "http.failed rate < 1% over ten seconds",
+        "http.failed rate < 1%, abort before 3s",
+        "http.failed rate < 1%,",
+        "http.failed{} rate < 1%",
+        "http.failed{name} rate < 1%",
+        "http.failed{name=} rate < 1%",
+        "http.failed{name=a rate < 1%",
+        "http.failed{name in (a|b} rate < 1%",
+        "http.failed{name=\"a} rate < 1%",
+    ];
+    insta::assert_snapshot!(malformed.map(refusal).join("\n"));
+}
+
+#[test]
+fn a_threshold_that_does_not_suit_its_metric_says_what_would() {
+    let misfits = [
+        ("m p95 < 1", Kind::Counter, Unit::Number),
+        ("m value < 1", Kind::Rate, Unit::Number),
+        ("m count < 1", Kind::Gauge, Unit::Number),
+        ("m value < 1s", Kind::Trend, Unit::Time),
+        ("m p95 < 300", Kind::Trend, Unit::Time),
+        ("m p95 < 4MiB", Kind::Trend, Unit::Time),
+        ("m rate < 300ms", Kind::Rate, Unit::Number),
+        ("m rate < 5", Kind::Rate, Unit::Number),
+        ("m rate < 1%, goal < 1s", Kind::Rate, Unit::Number),
+        ("m max < 1%", Kind::Trend, Unit::Bytes),
+        ("m rate > 10/s", Kind::Counter, Unit::Bytes),
+        ("m count < 3/s", Kind::Trend, Unit::Time),
+    ];
+    let refusals =
+        misfits.map(|(text, kind, unit)| parse(text).fits(kind, unit).unwrap_err().to_string());
+    insta::assert_snapshot!(refusals.join("\n"));
+}
+
+#[test]
+fn a_threshold_in_the_unit_of_its_metric_fits() {
+    for (text, kind, unit) in [
+        ("m p95 < 300ms, goal 0", Kind::Trend, Unit::Time),
+        ("m count == 0", Kind::Counter, Unit::Number),
+        ("m rate > 10/s", Kind::Counter, Unit::Number),
+        ("m rate > 10", Kind::Trend, Unit::Time),
+        ("m rate > 4MiB/s", Kind::Counter, Unit::Bytes),
+        ("m count < 4MiB", Kind::Counter, Unit::Bytes),
+        ("m rate < 0.01, goal 0.1%", Kind::Rate, Unit::Number),
+        ("m value > -3", Kind::Gauge, Unit::Number),
+        ("m max < 4KB", Kind::Trend, Unit::Bytes),
+    ] {
+        assert_eq!(parse(text).fits(kind, unit), Ok(()), "{text}");
+    }
+}
+
+/// What a threshold makes of one second's samples, ten seconds into the run.
+fn judge(text: &str, unit: Unit, kind: Kind, record: impl Fn(&mut Recorder, &Metric)) -> Judgement {
+    let threshold = parse(text);
+    let metric = Metric::new(&threshold.metric, kind, unit);
+    let mut recorder = Recorder::new();
+    record(&mut recorder, &metric);
+    let mut summary = Summary::new(10 * SECOND);
+    summary.absorb(9, recorder.take());
+    threshold.judge(&summary, 10 * SECOND, 9, unit)
+}
+
+fn judge_trend(text: &str, unit: Unit, values: &[f64]) -> Option<f64> {
+    let judgement = judge(text, unit, Kind::Trend, |recorder, metric| {
+        let id = recorder.series(metric, &Tags::default());
+        for value in values {
+            recorder.record(id, 9, unit.raw(*value));
+        }
+    });
+    judgement.value
+}
+
+#[test]
+fn a_trend_is_judged_in_the_unit_of_its_values_not_in_raw_steps() {
+    let values = [1.5, 0.5, 4.0, 2.0];
+    for (aggregate, expected) in [
+        ("count", 4.0),
+        ("rate", 0.4),
+        ("avg", 2.0),
+        ("min", 0.5),
+        ("max", 4.0),
+        ("med", 1.5),
+    ] {
+        let value = judge_trend(&format!("m {aggregate} < 1"), Unit::Number, &values);
+        assert_eq!(value, Some(expected), "{aggregate}");
+    }
+    assert_eq!(
+        judge_trend("m max < 1s over 5s", Unit::Time, &[7e8]),
+        Some(7e8)
+    );
+    assert_eq!(
+        judge_trend("m rate < 1 over 4s", Unit::Number, &values),
+        Some(1.0)
+    );
+}
+
+#[test]
+fn limit_and_goal_are_judged_apart() {
+    let failures = |text: &str, failed: u32| {
+        judge(text, Unit::Number, Kind::Rate, |recorder, metric| {
+            let id = recorder.series(metric, &Tags::default());
+            for n in 0..10 {
+                recorder.hit(id, n < failed);
+            }
+        })
+    };
+    let text = "http.failed rate <= 20%, goal == 0";
+    let expected = [(0, true, true), (2, true, false), (3, false, false)];
+    for (failed, limit_held, goal) in expected {
+        let value = Some(f64::from(failed) / 10.0);
+        let judgement = Judgement {
+            value,
+            limit_held,
+            goal_held: Some(goal),
+        };
+        assert_eq!(failures(text, failed), judgement);
+    }
+    assert_eq!(failures("http.failed count < 1", 3).value, Some(3.0));
+}
+
+#[test]
+fn a_gauge_and_a_counter_are_judged_by_their_own_aggregates() {
+    let gauge = |text: &str| {
+        judge(text, Unit::Number, Kind::Gauge, |recorder, metric| {
+            let id = recorder.series(metric, &Tags::default());
+            for value in [4.0, -1.0, 2.0] {
+                recorder.set(id, value);
+            }
+        })
+    };
+    assert_eq!(gauge("m value > 0").value, Some(2.0));
+    assert_eq!(gauge("m min > 0").value, Some(-1.0));
+    assert_eq!(gauge("m max > 0").value, Some(4.0));
+    let rate = judge(
+        "m rate > 3/s",
+        Unit::Number,
+        Kind::Counter,
+        |recorder, metric| {
+            let id = recorder.series(metric, &Tags::default());
+            recorder.add(id, 40.0);
+        },
+    );
+    assert_eq!((rate.value, rate.limit_held), (Some(4.0), true));
+}
+
+#[test]
+fn a_threshold_that_matched_no_sample_does_not_hold() {
+    let silence = |text: &str| judge(text, Unit::Time, Kind::Trend, |_, _| {});
+    let none = Judgement {
+        value: None,
+        limit_held: false,
+        goal_held: None,
+    };
+    assert_eq!(silence("http.duration p95 < 1s"), none);
+    assert_eq!(silence("http.duration count == 0"), none);
+    assert_eq!(silence("http.failed rate < 1%"), none);
+    assert_eq!(silence("mine count == 0"), none);
+    assert_eq!(
+        silence("http.failed rate < 1%, goal 0").goal_held,
+        Some(false)
+    );
+}
+
+#[test]
+fn nothing_dropped_is_a_real_zero_but_a_ledger_never_balanced_is_not() {
+    let silence = |text: &str| judge(text, Unit::Number, Kind::Counter, |_, _| {});
+    let zero = Judgement {
+        value: Some(0.0),
+        limit_held: true,
+        goal_held: None,
+    };
+    assert_eq!(silence("iteration.dropped count == 0"), zero);
+    assert_eq!(silence("script.errors{scenario=a} rate < 1/s"), zero);
+    assert_eq!(silence("ledger.lost count == 0").value, None);
+}
+
+#[test]
+fn a_run_is_ended_by_a_miss_after_its_delay_and_never_by_silence() {
+    let threshold = parse("m max < 1s, abort after 10s");
+    let missed = Judgement {
+        value: Some(2e9),
+        limit_held: false,
+        goal_held: None,
+    };
+    let silent = Judgement {
+        value: None,
+        ..missed
+    };
+    assert!(threshold.aborts(&missed, 10 * SECOND));
+    assert!(!threshold.aborts(&missed, 9 * SECOND));
+    assert!(!threshold.aborts(&silent, 10 * SECOND));
+    assert!(!parse("m max < 1s").aborts(&missed, 10 * SECOND));
+}
+
+#[test]
+fn a_missed_window_stays_missed_and_a_silent_one_says_nothing() {
+    let held = Judgement {
+        value: Some(1.0),
+        limit_held: true,
+        goal_held: Some(true),
+    };
+    let worse = Judgement {
+        value: Some(2.0),
+        limit_held: true,
+        goal_held: Some(false),
+    };
+    let missed = Judgement {
+        value: Some(3.0),
+        limit_held: false,
+        goal_held: Some(false),
+    };
+    let silent = Judgement {
+        value: None,
+        limit_held: false,
+        goal_held: Some(false),
+    };
+    assert_eq!(silent.then(held).then(silent), held);
+    assert_eq!(held.then(worse).then(held), worse);
+    assert_eq!(held.then(missed).then(held).then(silent), missed);
+    assert_eq!(silent.then(silent), silent);
+}
+
+#[test]
+fn values_are_shown_in_the_scale_they_are_judged_in() {
+    let show = |text: &str, kind, unit, value| parse(text).show(kind, unit, value);
+    assert_eq!(
+        show("m p95 < 1s", Kind::Trend, Unit::Time, 2.034e8),
+        "203 ms"
+    );
+    assert_eq!(show("m count < 1", Kind::Trend, Unit::Time, 12.0), "12");
+    assert_eq!(show("m avg < 1", Kind::Trend, Unit::Number, 1.5), "1.5");
+    assert_eq!(
+        show("m rate < 1%", Kind::Rate, Unit::Number, 0.012),
+        "1.2 %"
+    );
+    assert_eq!(
+        show("m rate < 1", Kind::Counter, Unit::Number, 20.0),
+        "20/s"
+    );
+    assert_eq!(
+        show("m rate < 1B/s", Kind::Counter, Unit::Bytes, 4_194_304.0),
+        "4 MiB/s"
+    );
+}
+
+#[test]
+fn a_file_keeps_a_threshold_as_it_was_written() {
+    let threshold = parse("http.failed{name=a} rate < 1% over 10s, critical");
+    let json = serde_json::to_string(&threshold).unwrap();
+    assert_eq!(
+        json,
+        r#""http.failed{name=a} rate < 1% over 10s, critical""#
+    );
+    assert_eq!(serde_json::from_str::<Threshold>(&json).unwrap(), threshold);
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_parser_panic(text in "\\PC*") {
+        _ = Threshold::parse(&text);
+    }
+
+    #[test]
+    fn no_nearly_right_text_makes_the_parser_panic(
+        text in r#"[a-z.]{0,5}[{]?[a-z]{0,2}[=!]?=?["a-z{}\\|]{0,4}[}]? ?p?[(]?[0-9.]{0,3}[)]? ?[<>=]{0,2}[0-9.a-z%/-]{0,4}[, a-z0-9]{0,9}"#
+    ) {
+        _ = Threshold::parse(&text);
+    }
+
+    #[test]
+    fn a_series_as_shown_is_selected_by_a_threshold_on_it(
+        tags in prop::collection::btree_map("[a-z]{1,3}", "[^\\s\\p{C}][^\\p{C}]{0,6}[^\\s\\p{C}]", 1..4)
+    ) {
+        let series = Series {
+            metric: Metric::new("m.n", Kind::Counter, Unit::Number),
+            tags: Tags::new(tags),
+        };
+        let threshold = parse(&format!("{series} count > 1"));
+        prop_assert!(threshold.filters.iter().all(|filter| filter.matches(&series.tags)));
+        prop_assert_eq!(threshold.filters.len(), series.tags.iter().count());
+    }
+}
