@@ -180,3 +180,99 @@ impl Drop for Sleeper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::{JoinSet, LocalSet};
+
+    use super::super::Clock;
+    use super::*;
+
+    /// Does `work` in real time: no test here says how fast the machine is.
+    fn really<T>(work: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        LocalSet::new().block_on(&runtime.unwrap(), work)
+    }
+
+    #[test]
+    fn every_sleeper_is_woken_and_none_early() {
+        really(async {
+            let clock = Clock::new().unwrap();
+            let begin = Instant::now();
+            let woken = Rc::new(Cell::new(0));
+            let mut sleepers = JoinSet::new();
+            for number in 0..200_u64 {
+                // 0 to 20 ms, in an order of its own, some at one instant.
+                let deadline = begin + Duration::from_micros(number * 7_919 % 100 * 200);
+                let (clock, woken) = (clock.clone(), Rc::clone(&woken));
+                sleepers.spawn_local(async move {
+                    clock.sleep_until(deadline).await;
+                    assert!(Instant::now() >= deadline);
+                    woken.update(|woken| woken + 1);
+                });
+            }
+            sleepers.join_all().await;
+            assert_eq!(woken.get(), 200);
+        });
+    }
+
+    #[test]
+    fn a_deadline_that_has_passed_is_not_waited_for() {
+        really(async {
+            let clock = Clock::new().unwrap();
+            let past = Instant::now();
+            let polled = polled_once(clock.sleep_until(past)).await;
+            assert!(polled.is_ready());
+        });
+    }
+
+    #[test]
+    fn a_dropped_sleeper_is_forgotten_and_wakes_nobody_else_late() {
+        really(async {
+            let alarm = Alarm::new().unwrap();
+            let now = Instant::now();
+            let (near, far) = (
+                now + Duration::from_millis(5),
+                now + Duration::from_hours(1),
+            );
+            let mut forgotten = Sleeper::new(&alarm, far);
+            let mut first = Sleeper::new(&alarm, near - Duration::from_millis(1));
+            let mut second = Sleeper::new(&alarm, near);
+            poll_fn(|context| {
+                for sleeper in [&mut forgotten, &mut first, &mut second] {
+                    assert!(sleeper.poll(context).is_pending());
+                }
+                Poll::Ready(())
+            })
+            .await;
+            assert_eq!(alarm.sleepers.borrow().len(), 3);
+            drop((forgotten, first));
+            assert_eq!(alarm.sleepers.borrow().len(), 1);
+            poll_fn(|context| second.poll(context)).await;
+            drop(second);
+            assert!(alarm.sleepers.borrow().is_empty());
+        });
+    }
+
+    #[test]
+    fn an_alarm_ends_with_its_last_holder() {
+        really(async {
+            let alarm = Alarm::new().unwrap();
+            let held = Rc::downgrade(&alarm);
+            tokio::task::yield_now().await;
+            drop(alarm);
+            assert!(
+                held.upgrade().is_none(),
+                "the listening task holds it only while it rings"
+            );
+        });
+    }
+
+    /// What `future` says when it is polled once.
+    async fn polled_once<F: Future>(future: F) -> Poll<F::Output> {
+        let mut future = std::pin::pin!(future);
+        poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
+    }
+}

@@ -144,7 +144,7 @@ async fn offer<D: Driver>(
 
 /// `duration` after `instant`, or in practice never if no instant is that late.
 fn later(instant: Instant, duration: Duration) -> Instant {
-    const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+    const NEVER: Duration = Duration::from_hours(30 * 365 * 24);
     instant.checked_add(duration).unwrap_or(instant + NEVER)
 }
 
@@ -176,7 +176,10 @@ impl Stop {
     async fn reached(&self, halt: Halt) {
         let mut receiver = self.0.clone();
         if receiver.wait_for(|asked| *asked >= halt).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,7 +53,12 @@ pub(super) async fn offer<D: Driver>(
 }
 
 /// The life of one user, from the arrival it was made for.
-async fn serve<D: Driver>(crew: Rc<Crew<D>>, idle: Rc<Idle>, number: u64, mut turn: Turn) {
+pub(super) async fn serve<D: Driver>(
+    crew: Rc<Crew<D>>,
+    idle: Rc<Idle>,
+    number: u64,
+    mut turn: Turn,
+) {
     let seat = Rc::new(Seat::default());
     let mut user = crew.create(number).await;
     loop {
@@ -65,7 +70,7 @@ async fn serve<D: Driver>(crew: Rc<Crew<D>>, idle: Rc<Idle>, number: u64, mut tu
 
 /// The users that wait for an arrival, the one that became free last on top.
 #[derive(Default)]
-struct Idle {
+pub(super) struct Idle {
     seats: RefCell<Vec<Rc<Seat>>>,
 }
 
@@ -87,12 +92,12 @@ impl Seat {
 
     /// Waits for the next turn.
     async fn next(&self) -> Turn {
-        poll_fn(|context| match self.turn.take() {
-            Some(turn) => Poll::Ready(turn),
-            None => {
+        poll_fn(|context| {
+            let turn = self.turn.take();
+            if turn.is_none() {
                 self.waker.set(Some(context.waker().clone()));
-                Poll::Pending
             }
+            turn.map_or(Poll::Pending, Poll::Ready)
         })
         .await
     }

@@ -27,7 +27,7 @@ pub(super) async fn offer<D: Driver>(crew: &Rc<Crew<D>>, users: &mut JoinSet<()>
 }
 
 /// The life of one user.
-async fn live<D: Driver>(crew: Rc<Crew<D>>, curve: Rc<Curve>, number: u64) {
+pub(super) async fn live<D: Driver>(crew: Rc<Crew<D>>, curve: Rc<Curve>, number: u64) {
     let mut user = crew.create(number).await;
     for iteration in 0.. {
         let now = crew.elapsed();

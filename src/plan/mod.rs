@@ -5,6 +5,7 @@
 //! can be looked at, written into an outcome and reasoned about without a target or a clock.
 
 mod curve;
+mod problem;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,8 @@ use serde::{Serialize, Serializer};
 use crate::metric::{Metric, Threshold};
 
 pub use curve::{Curve, Step};
-pub use validate::{nearest, validate};
+pub use problem::{Place, Problem, nearest};
+pub use validate::validate;
 
 /// How many users a `rate` scenario may grow to, over all workers, when it does not say.
 pub const MOST_USERS: u64 = 10_000;
@@ -154,26 +156,6 @@ pub struct ServiceDecl {
     pub kind: String,
     /// Its settings, as text.
     pub options: BTreeMap<String, String>,
-}
-
-/// A line of a script.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Place {
-    /// The file as the user knows it.
-    pub file: String,
-    /// The line, from 1.
-    pub line: u32,
-}
-
-/// Something that keeps a script from being run, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Problem {
-    /// What is wrong, the offending value shown.
-    pub what: String,
-    /// Where it is written, if it is written anywhere.
-    pub at: Option<Place>,
-    /// The next step.
-    pub hint: Option<String>,
 }
 
 impl Plan {
@@ -351,26 +333,6 @@ impl fmt::Display for ParamValue {
     }
 }
 
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
-    }
-}
-
-/// As the user reads it: what, where, what next; without a final line break.
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.what)?;
-        if let Some(place) = &self.at {
-            write!(f, "\n  --> {place}")?;
-        }
-        if let Some(hint) = &self.hint {
-            write!(f, "\n  hint: {hint}")?;
-        }
-        Ok(())
-    }
-}
-
 /// A duration in seconds: what every reader of JSON understands.
 fn in_seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(duration.as_secs_f64())
@@ -386,3 +348,6 @@ fn in_seconds_if_any<S: Serializer>(
         .map(|duration| duration.as_secs_f64())
         .serialize(serializer)
 }
+
+#[cfg(test)]
+mod tests;

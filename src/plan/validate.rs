@@ -5,11 +5,8 @@
 //! author meant; what merely may turn out empty, like a threshold on a tag that a script sets
 //! while it runs, is left to the run to report.
 
-use super::{Curve, Load, Place, Plan, Problem, Scenario, Start};
+use super::{Curve, Load, Plan, Problem, Scenario, Start, nearest};
 use crate::metric::{BUILTIN, Builtin, Filter, Kind, Threshold, Unit};
-
-/// Characters that separate things where names are written down.
-const SEPARATORS: &str = "{}()=,|\"";
 
 /// Every reason why `plan` cannot be run; empty if it can.
 pub fn validate(plan: &Plan) -> Vec<Problem> {
@@ -39,42 +36,16 @@ pub fn validate(plan: &Plan) -> Vec<Problem> {
         problems.extend(
             self::threshold(plan, threshold)
                 .into_iter()
-                .map(|problem| Problem {
-                    what: format!("threshold {:?}: {}", threshold.text, problem.what),
-                    at: Some(place.clone()),
-                    ..problem
-                }),
+                .map(|found| found.at(place)),
         );
     }
     problems
 }
 
-/// The name in `among` that `word` was most likely meant to be; `None` if none is near.
-pub fn nearest<'a>(word: &str, among: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word = word.to_lowercase();
-    among
-        .into_iter()
-        .map(|name| {
-            (
-                strsim::normalized_damerau_levenshtein(&word, &name.to_lowercase()),
-                name,
-            )
-        })
-        .filter(|(likeness, _)| *likeness >= 0.6)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
-}
-
-/// A name has to be told apart from what surrounds it in a filter or a report.
+/// A name is shown on one line and typed in filters.
 fn name(scenario: &Scenario) -> Option<Problem> {
-    let name = &*scenario.name;
-    (name.is_empty() || name.contains(|c: char| SEPARATORS.contains(c) || c.is_control())).then(
-        || {
-            Problem::new(format!(
-                "a name is one or more characters, none of {SEPARATORS}"
-            ))
-        },
-    )
+    let unseen = scenario.name.trim().is_empty() || scenario.name.contains(char::is_control);
+    unseen.then(|| Problem::new("a name needs a visible character, and no control characters"))
 }
 
 /// A load has to be made of sensible numbers, take time, and start something.
@@ -168,11 +139,16 @@ fn start(plan: &Plan, scenario: &Scenario) -> Option<Problem> {
     let Start::After(first) = &scenario.start else {
         return None;
     };
-    let names = || plan.scenarios.iter().map(|scenario| &*scenario.name);
-    (!names().any(|name| name == &**first)).then(|| {
-        Problem::new(format!("starts after {first:?}, which is not a scenario"))
-            .hint(meant(first, names()))
-    })
+    if plan.scenario(first).is_some() {
+        return None;
+    }
+    let others = plan
+        .scenarios
+        .iter()
+        .filter(|other| other.name != scenario.name);
+    let hint = meant(first, others.map(|other| &*other.name));
+    let what = format!("starts after {first:?}, which is not a scenario");
+    Some(Problem::new(what).hint(hint))
 }
 
 /// Scenarios that wait for each other; each circle is told once, at its first scenario.
@@ -239,20 +215,25 @@ fn metrics(plan: &Plan) -> impl Iterator<Item = Problem> {
 /// A threshold has to speak of something that can be recorded.
 fn threshold(plan: &Plan, threshold: &Threshold) -> Vec<Problem> {
     let name = threshold.metric.as_str();
+    let inside = |what| format!("threshold `{}`: {what}", threshold.text);
     let Some((kind, unit)) = kind_and_unit(plan, name) else {
         let names = BUILTIN.iter().map(|metric| metric.name);
         let names = names.chain(plan.metrics.iter().map(|metric| &*metric.name));
-        return vec![
-            Problem::new(format!("no metric is called {name:?}")).hint(meant(name, names)),
-        ];
+        let what = inside(format!("no metric is called {name:?}"));
+        return vec![Problem::new(what).hint(meant(name, names))];
     };
-    let misfit = threshold.fits(kind, unit).err();
-    let misfit =
-        misfit.map(|error| Problem::new(error.what).hint(format!("expected {}", error.expected)));
+    let misfit = threshold
+        .fits(kind, unit)
+        .err()
+        .map(|error| Problem::new(error.what).hint(format!("expected {}", error.expected)));
     let filters = threshold
         .filters
         .iter()
         .filter_map(|filter| self::filter(plan, name, filter));
+    let filters = filters.map(|problem| Problem {
+        what: inside(problem.what),
+        ..problem
+    });
     misfit.into_iter().chain(filters).collect()
 }
 
@@ -305,37 +286,13 @@ fn takes_any_tag(metric: &str) -> bool {
 /// A hint for a word that is not one of `names`.
 fn meant<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.into_iter().collect();
-    match nearest(word, names.iter().copied()) {
-        Some(name) => format!("did you mean {name:?}?"),
-        None => format!("expected one of {}", names.join(", ")),
+    match (nearest(word, names.iter().copied()), &names[..]) {
+        (Some(name), _) => format!("did you mean {name:?}?"),
+        (None, []) => "there is none".to_owned(),
+        (None, [only]) => format!("there is only {only:?}"),
+        (None, _) => format!("expected one of {}", names.join(", ")),
     }
 }
 
-impl Problem {
-    /// Something that is wrong; where, and what to do about it, may follow.
-    pub fn new(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            at: None,
-            hint: None,
-        }
-    }
-
-    /// The same, with the place it is written at.
-    #[must_use]
-    pub fn at(self, place: &Place) -> Self {
-        Self {
-            at: Some(place.clone()),
-            ..self
-        }
-    }
-
-    /// The same, with the next step to take.
-    #[must_use]
-    pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self {
-            hint: Some(hint.into()),
-            ..self
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,9 @@
 //! The curve as properties: what `at`, `area`, `time_of` and `rise_above` say must agree.
+#![expect(
+    clippy::unchecked_time_subtraction,
+    reason = "a negative time fails the test"
+)]
+#![expect(clippy::float_cmp, reason = "what is compared is exact by design")]
 
 use std::time::Duration;
 
