@@ -40,6 +40,7 @@ pub use body::{Body, Multipart};
 pub use exchange::{Exchange, Protocol, Timing};
 pub use expect::Expect;
 pub use fields::Headers;
+pub use reply::Reply;
 pub use request::Request;
 pub use settings::{Auth, Base, Connections, Settings, Version};
 

@@ -30,9 +30,10 @@ enum Part {
     Done,
 }
 
-/// One reply, as far as it has come.
+/// One reply, as far as it has come. Public for what measures it; [`Client`](super::Client) is what
+/// to use.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub struct Reply {
     /// The final reply's status; 0 before its head is whole.
     pub(super) status: u16,
     /// What the peer says it speaks.
@@ -68,7 +69,7 @@ struct Framing {
 
 impl Reply {
     /// A reply of which nothing has come yet. `limit` is the largest body accepted, in bytes.
-    pub(super) fn new(to_head: bool, limit: u64) -> Self {
+    pub fn new(to_head: bool, limit: u64) -> Self {
         Self {
             status: 0,
             protocol: Protocol::Http11,
@@ -86,12 +87,12 @@ impl Reply {
     }
 
     /// Whether the reply is whole.
-    pub(super) fn done(&self) -> bool {
+    pub fn done(&self) -> bool {
         matches!(self.part, Part::Done)
     }
 
     /// Takes bytes as they came; says how many it used: all, unless the reply ended within them.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<usize, Failure> {
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<usize, Failure> {
         let mut used = 0;
         while matches!(self.part, Part::Head) && used < bytes.len() {
             used += self.feed_head(&bytes[used..])?;
@@ -100,7 +101,7 @@ impl Reply {
     }
 
     /// Says that the peer has closed its side.
-    pub(super) fn end(&mut self) -> Result<(), Failure> {
+    pub fn end(&mut self) -> Result<(), Failure> {
         let early = |detail| Err(Failure::new(FailureKind::Reset, detail));
         match &self.part {
             Part::Done => Ok(()),
