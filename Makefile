@@ -29,7 +29,7 @@ format: lua-tools ## rewrite Rust and Lua in the house style
 .PHONY: bench
 bench: ## hot paths (criterion), then side by side with wrk and nginx (Linux)
 	cargo bench
-	bash benches/side_by_side.sh
+	bash benches/side_by_side/run.sh
 
 .PHONY: nextest
 nextest:

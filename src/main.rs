@@ -1,2 +1,7 @@
 //! Parse, run, print the error, return the exit code.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    loadrun::cli::main()
+}

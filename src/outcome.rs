@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::Balance;
 use crate::metric::{Kind, Metric, Point, Tags, Total, Unit};
-use crate::plan::Plan;
+use crate::plan::{Place, Plan};
 
 /// The format of `outcome.json`; raised when a field changes its meaning or goes.
 pub const SCHEMA: u32 = 1;
@@ -237,7 +237,11 @@ pub struct SeriesOutcome {
 impl SeriesOutcome {
     /// The metric's definition.
     pub fn definition(&self) -> Metric {
-        Metric { name: self.metric.as_str().into(), kind: self.kind, unit: self.unit }
+        Metric {
+            name: self.metric.as_str().into(),
+            kind: self.kind,
+            unit: self.unit,
+        }
     }
 }
 
@@ -259,8 +263,12 @@ pub struct FailureSample {
 /// A place in the script that raised an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScriptErrorSample {
-    /// What Lua said, with `file:line` where it is known.
+    /// What was raised.
     pub message: String,
+    /// The line of the script that raised it, where that is known.
+    pub place: Option<Place>,
+    /// What to do about it, where that is known.
+    pub hint: Option<String>,
     /// The script's own frames, innermost first.
     pub traceback: Vec<String>,
     /// Scenario the first one happened in.
@@ -314,7 +322,10 @@ impl Outcome {
     /// Writes `outcome.json` into `folder`: whole or not at all, even when the machine stops.
     pub fn save(&self, folder: &Path) -> Result<PathBuf, FileError> {
         let path = folder.join("outcome.json");
-        let told = |what: String| FileError { path: path.clone(), what };
+        let told = |what: String| FileError {
+            path: path.clone(),
+            what,
+        };
         let text = serde_json::to_vec(self).map_err(|e| told(e.to_string()))?;
         write_whole(folder, &path, &text).map_err(|e| told(e.to_string()))?;
         Ok(path)
@@ -322,13 +333,19 @@ impl Outcome {
 
     /// Reads an outcome; one of another schema is refused by name.
     pub fn load(path: &Path) -> Result<Self, FileError> {
-        let told = |what: String| FileError { path: path.to_owned(), what };
+        let told = |what: String| FileError {
+            path: path.to_owned(),
+            what,
+        };
         let text = fs::read(path).map_err(|e| told(e.to_string()))?;
         let head: Head = serde_json::from_slice(&text)
             .map_err(|e| told(format!("not an outcome of loadrun: {e}")))?;
         if head.schema != SCHEMA {
             let versions = format!("schema {}, this program reads {SCHEMA}", head.schema);
-            return Err(told(format!("{versions} (written by loadrun {})", head.loadrun)));
+            return Err(told(format!(
+                "{versions} (written by loadrun {})",
+                head.loadrun
+            )));
         }
         serde_json::from_slice(&text).map_err(|e| told(format!("damaged outcome: {e}")))
     }
@@ -356,7 +373,14 @@ mod tests {
 
     fn verdict(limit_held: bool, goal_held: Option<bool>, critical: bool) -> Verdict {
         let threshold = "http.failed rate < 1%".to_owned();
-        Verdict { threshold, shown: None, value: None, limit_held, goal_held, critical }
+        Verdict {
+            threshold,
+            shown: None,
+            value: None,
+            limit_held,
+            goal_held,
+            critical,
+        }
     }
 
     #[test]
@@ -365,11 +389,17 @@ mod tests {
         let goal_missed = || verdict(true, Some(false), false);
         let missed = || verdict(false, Some(false), false);
         assert_eq!(Grade::of(&[]), None);
-        assert_eq!(Grade::of(&[held(), verdict(true, None, false)]), Some(Grade::Excellent));
+        assert_eq!(
+            Grade::of(&[held(), verdict(true, None, false)]),
+            Some(Grade::Excellent)
+        );
         assert_eq!(Grade::of(&[held(), goal_missed()]), Some(Grade::Good));
         assert_eq!(Grade::of(&[held(), missed()]), Some(Grade::Fair));
         assert_eq!(Grade::of(&[held(), missed(), missed()]), Some(Grade::Poor));
-        assert_eq!(Grade::of(&[held(), held(), verdict(false, None, true)]), Some(Grade::Poor));
+        assert_eq!(
+            Grade::of(&[held(), held(), verdict(false, None, true)]),
+            Some(Grade::Poor)
+        );
     }
 
     #[test]

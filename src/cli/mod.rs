@@ -3,10 +3,11 @@
 //! Only this room prints, and `progress` is its only file that draws. A command returns its exit
 //! code or an [`Error`]; `main` does the rest.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::error::Error;
 
@@ -19,18 +20,17 @@ mod source;
 
 /// Load, faults and proof from one Lua file.
 #[derive(Debug, Parser)]
-#[command(name = "loadrun", version, args_conflicts_with_subcommands = true)]
-#[command(override_usage = "loadrun [OPTIONS] <SCRIPT>\n       loadrun <COMMAND>")]
-#[command(after_help = EXIT_CODES)]
+#[command(name = "loadrun", version, after_help = EXIT_CODES)]
+#[command(override_usage = "loadrun [OPTIONS] <SCRIPT>\n       loadrun <COMMAND> [OPTIONS]")]
 struct Line {
     #[command(subcommand)]
-    command: Option<Command>,
-    #[command(flatten)]
-    run: Option<run::RunArgs>,
+    command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a script; `loadrun SCRIPT` is short for it
+    Run(run::RunArgs),
     /// Say what a script would do, without any traffic
     Check(check::CheckArgs),
     /// Run the practice target, a small message service to load
@@ -51,25 +51,37 @@ Exit codes:
 
 /// The whole program.
 pub fn main() -> ExitCode {
-    let line = match Line::try_parse() {
+    let line = match Line::try_parse_from(completed(std::env::args_os().collect())) {
         Ok(line) => line,
         Err(told) => return usage(&told),
     };
-    let done = match (line.command, line.run) {
-        (Some(Command::Check(args)), _) => check::run(&args),
-        (Some(Command::Sandbox(args)), _) => sandbox::run(args),
-        (Some(Command::Selftest(args)), _) => selftest::run(&args),
-        (None, Some(args)) => run::run(&args),
-        (None, None) => Err(Error::usage(
-            "no script given",
-            "loadrun scripts/first.lua; loadrun --help lists everything",
-        )),
+    let done = match line.command {
+        Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Sandbox(args) => sandbox::run(args),
+        Command::Selftest(args) => selftest::run(&args),
     };
     let code = done.unwrap_or_else(|error| {
         tell(&error.to_string());
         error.exit_code()
     });
     ExitCode::from(code)
+}
+
+/// The command line with `run` put in where it was left out.
+fn completed(mut words: Vec<OsString>) -> Vec<OsString> {
+    let whole = ["help", "-h", "--help", "-V", "--version"];
+    let line = Line::command();
+    let known = |word: &OsString| {
+        let command = line
+            .get_subcommands()
+            .any(|command| word == command.get_name());
+        command || whole.iter().any(|whole| word == whole)
+    };
+    if words.get(1).is_some_and(|first| !known(first)) {
+        words.insert(1, "run".into());
+    }
+    words
 }
 
 /// Help and version go to stdout and succeed; anything else could not start.

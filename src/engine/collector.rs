@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::progress::ScenarioProgress;
-use super::worker::{Counts, Second};
+use super::worker::{Ended, Second, ShareState};
 use crate::metric::{
     BUILTIN, Comparison, Distribution, Filter, Interval, Judgement, Kind, Metric, Summary,
     Threshold, Total,
@@ -26,13 +26,14 @@ pub struct Collector {
     summary: Summary,
     workers: Vec<Worker>,
     worst: Vec<Option<Judgement>>,
-    before: Vec<Counts>,
+    before: Vec<ShareState>,
+    ended: Vec<Ended>,
 }
 
 /// The last that was heard of a worker.
 #[derive(Default)]
 struct Worker {
-    counts: Vec<Counts>,
+    shares: Vec<ShareState>,
     cpu: Duration,
     busy: Busy,
 }
@@ -40,13 +41,17 @@ struct Worker {
 impl Collector {
     /// One that has heard nothing yet.
     pub fn new(plan: Arc<Plan>, workers: usize) -> Self {
-        let windows = plan.thresholds.iter().filter_map(|(threshold, _)| threshold.over);
+        let windows = plan
+            .thresholds
+            .iter()
+            .filter_map(|(threshold, _)| threshold.over);
         let longest = windows.max().unwrap_or_default().max(PROGRESS_WINDOW);
         Self {
             summary: Summary::new(longest),
             workers: (0..workers).map(|_| Worker::default()).collect(),
             worst: vec![None; plan.thresholds.len()],
-            before: vec![Counts::default(); plan.scenarios.len()],
+            before: vec![ShareState::default(); plan.scenarios.len()],
+            ended: Vec::new(),
             plan,
         }
     }
@@ -55,8 +60,19 @@ impl Collector {
     pub fn absorb(&mut self, second: Second) {
         self.summary.absorb(second.second, second.interval);
         if let Some(worker) = self.workers.get_mut(second.worker as usize) {
-            *worker = Worker { counts: second.counts, cpu: second.cpu, busy: second.busy };
+            worker.busy.merge(&second.busy);
+            (worker.shares, worker.cpu) = (second.shares, second.cpu);
         }
+    }
+
+    /// Takes in a worker's last words.
+    pub fn close(&mut self, ended: Ended) {
+        self.ended.push(ended);
+    }
+
+    /// What the workers said last.
+    pub fn ended(&self) -> &[Ended] {
+        &self.ended
     }
 
     /// Takes in what the control state recorded in `setup` or `teardown`.
@@ -102,29 +118,32 @@ impl Collector {
         &self.summary
     }
 
-    /// What became of a scenario so far, over all workers.
-    pub fn counts(&self, scenario: usize) -> Counts {
-        let shares = self.workers.iter().filter_map(|worker| worker.counts.get(scenario));
-        let heard = shares.clone().count();
-        let mut sum = Counts::default();
+    /// A scenario as it is now, over all workers.
+    pub fn share(&self, scenario: usize) -> ShareState {
+        let shares = self
+            .workers
+            .iter()
+            .filter_map(|worker| worker.shares.get(scenario));
+        let mut sum = ShareState::default();
         for share in shares.clone() {
-            sum.offered += share.offered;
-            sum.started += share.started;
-            sum.finished += share.finished;
-            sum.dropped += share.dropped;
-            sum.unfinished += share.unfinished;
-            sum.late += share.late;
-            sum.busy += share.busy;
+            sum.counts += share.counts;
             sum.begun = [sum.begun, share.begun].into_iter().flatten().min();
         }
-        let all_ended = heard == self.workers.len() && shares.clone().all(|s| s.ended.is_some());
-        sum.ended = all_ended.then(|| shares.filter_map(|s| s.ended).max()).flatten();
+        let over = shares.clone().filter(|share| share.ended.is_some()).count();
+        let all_over = over == self.workers.len();
+        sum.ended = all_over
+            .then(|| shares.filter_map(|share| share.ended).max())
+            .flatten();
         sum
     }
 
     /// CPU time of the busiest worker.
     pub fn busiest(&self) -> Duration {
-        self.workers.iter().map(|worker| worker.cpu).max().unwrap_or_default()
+        self.workers
+            .iter()
+            .map(|worker| worker.cpu)
+            .max()
+            .unwrap_or_default()
     }
 
     /// What the script cost each worker.
@@ -157,7 +176,7 @@ impl Collector {
         let plan = Arc::clone(&self.plan);
         let scenarios = plan.scenarios.iter().enumerate();
         let told = scenarios.map(|(at, scenario)| {
-            let now = self.counts(at);
+            let now = self.share(at);
             let told = self.scenario_progress(scenario, now, self.before[at], second);
             self.before[at] = now;
             told
@@ -168,8 +187,8 @@ impl Collector {
     fn scenario_progress(
         &self,
         scenario: &Scenario,
-        now: Counts,
-        before: Counts,
+        now: ShareState,
+        before: ShareState,
         second: u32,
     ) -> ScenarioProgress {
         let (calls, failed) = self.calls(Some(&scenario.name));
@@ -186,14 +205,17 @@ impl Collector {
             Load::Iterations { duration, .. } => *duration,
             load => Some(load.duration()),
         };
-        let left = now.begun.zip(length).map(|(begun, length)| length.saturating_sub(begun.elapsed()));
+        let left = now
+            .begun
+            .zip(length)
+            .map(|(begun, length)| length.saturating_sub(begun.elapsed()));
         ScenarioProgress {
             name: scenario.name.to_string(),
             begun: now.begun.is_some(),
             ended: now.ended.is_some(),
-            users: now.busy,
-            asked: open.then_some((now.offered - before.offered) as f64),
-            reached: (now.finished - before.finished) as f64,
+            users: now.counts.users_busy,
+            asked: open.then_some((now.counts.offered - before.counts.offered) as f64),
+            reached: (now.counts.finished - before.counts.finished) as f64,
             failed,
             calls,
             p95,
@@ -238,6 +260,8 @@ fn worse(threshold: &Threshold, a: Judgement, b: Judgement) -> Judgement {
 /// A judged value for people.
 pub fn shown(plan: &Plan, threshold: &Threshold, value: f64) -> String {
     let metric = definition(plan, &threshold.metric);
-    let (kind, unit) = metric.map_or((Kind::Counter, crate::metric::Unit::Number), |m| (m.kind, m.unit));
+    let (kind, unit) = metric.map_or((Kind::Counter, crate::metric::Unit::Number), |m| {
+        (m.kind, m.unit)
+    });
     threshold.show(kind, unit, value)
 }

@@ -12,10 +12,10 @@ use super::collector::Collector;
 use super::progress::{Progress, Stage};
 use super::worker::{self, Gates, Message, Orders};
 use super::{EngineError, Options, signals};
-use crate::executor::{Halt, Stripe};
+use crate::executor::{Halt, Stop, Stripe};
 use crate::outcome::Outcome;
 use crate::plan::{Load, Plan};
-use crate::script::{Loaded, Vm, World};
+use crate::script::{Level, Loaded, Vm, World};
 use crate::service::{self, Running};
 
 /// Between "all workers are ready" and the first intended start.
@@ -29,20 +29,24 @@ pub async fn run(
     options: Options,
     progress: watch::Sender<Progress>,
 ) -> Result<Outcome, EngineError> {
-    let (halt, _) = watch::channel(Halt::Run);
+    let (halt, stop) = Stop::channel();
     let listening = tokio::task::spawn_local(signals::listen(halt.clone()));
     let mut services = Vec::new();
+    let world = loaded.control.world();
     let conductor = Conductor {
         plan: Arc::new(loaded.plan),
-        world: loaded.control.world(),
+        world: Arc::clone(&world),
         control: loaded.control,
         options,
         progress,
         halt,
+        stop,
     };
     let outcome = conductor.conduct(&mut services).await;
     for service in services {
-        service.stop().await;
+        if let Err(error) = service.stop().await {
+            world.log.add(Level::Warn, error.to_string());
+        }
     }
     listening.abort();
     outcome
@@ -55,6 +59,7 @@ struct Conductor {
     options: Options,
     progress: watch::Sender<Progress>,
     halt: watch::Sender<Halt>,
+    stop: Stop,
 }
 
 impl Conductor {
@@ -63,13 +68,16 @@ impl Conductor {
         self.unless_halted(self.start_services(services)).await??;
         self.stage(Stage::Setup);
         if self.plan.has_setup {
-            self.unless_halted(self.control.setup()).await?.map_err(EngineError::Setup)?;
+            self.unless_halted(self.control.setup())
+                .await?
+                .map_err(EngineError::Setup)?;
         }
         let workers = self.workers();
         let (orders, begin, mut messages) = self.orders(workers);
         let threads = start_workers(&orders, workers)?;
         drop(orders);
-        self.unless_halted(all_ready(&mut messages, workers)).await??;
+        self.unless_halted(all_ready(&mut messages, workers))
+            .await??;
         let at = Instant::now() + HEAD_START;
         let before = closing::Usage::now();
         // Read before any worker's user runs; set nowhere else.
@@ -83,7 +91,13 @@ impl Conductor {
         let load = closing::Usage::now().since(&before);
         let interrupted = aborted_by.is_none() && *self.halt.borrow() != Halt::Run;
         let teardown = self.teardown(&mut collector, elapsed).await;
-        let ending = Ending { elapsed, interrupted, aborted_by, teardown, load };
+        let ending = Ending {
+            elapsed,
+            interrupted,
+            aborted_by,
+            teardown,
+            load,
+        };
         let close = Close {
             plan: &self.plan,
             world: &self.world,
@@ -108,9 +122,14 @@ impl Conductor {
         let program = std::env::current_exe()
             .map_err(|e| EngineError::System(format!("cannot find this program itself: {e}")))?;
         for declared in &self.plan.services {
-            let running = service::start(declared, &program).await.map_err(EngineError::Service)?;
+            let running = service::start(declared, &program)
+                .await
+                .map_err(EngineError::Service)?;
             // Each declared name is started once.
-            let _ = self.world.service_url(&declared.name).set(running.url().to_owned());
+            let _ = self
+                .world
+                .service_url(&declared.name)
+                .set(running.url().to_owned());
             services.push(running);
         }
         Ok(())
@@ -122,11 +141,18 @@ impl Conductor {
         self.options.workers.unwrap_or_else(processors)
     }
 
-    #[expect(clippy::type_complexity, reason = "both ends of the channels to the workers")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "both ends of the channels to the workers"
+    )]
     fn orders(
         &self,
         workers: usize,
-    ) -> (Orders, watch::Sender<Option<Instant>>, mpsc::UnboundedReceiver<Message>) {
+    ) -> (
+        Orders,
+        watch::Sender<Option<Instant>>,
+        mpsc::UnboundedReceiver<Message>,
+    ) {
         let (begin, begins) = watch::channel(None);
         let (out, messages) = mpsc::unbounded_channel();
         let of = workers as u64;
@@ -135,7 +161,7 @@ impl Conductor {
             world: Arc::clone(&self.world),
             plan: Arc::clone(&self.plan),
             begin: begins,
-            halt: self.halt.subscribe(),
+            stop: self.stop.clone(),
             gates: Arc::new(Gates::new(&self.plan, of)),
             out,
         };
@@ -157,6 +183,7 @@ impl Conductor {
             tokio::select! {
                 message = messages.recv() => match message {
                     Some(Message::Second(heard)) => collector.absorb(*heard),
+                    Some(Message::Ended(ended)) => collector.close(*ended),
                     Some(message) => refused(message)?,
                     None => return Ok(aborted_by),
                 },
@@ -191,7 +218,8 @@ impl Conductor {
         closing::record_ledgers(&self.world, &self.control);
         let interval = self.control.recorder().borrow_mut().take();
         collector.absorb_control(elapsed.as_secs() as u32, interval);
-        self.progress.send_modify(|state| state.log = self.world.log.drain());
+        self.progress
+            .send_modify(|state| state.log = self.world.log.drain());
         failed
     }
 
@@ -216,7 +244,10 @@ impl Conductor {
 /// How long the plan is, when its clock and not its work says so.
 fn planned(plan: &Plan) -> Option<Duration> {
     let open_ended = |load: &Load| matches!(load, Load::Iterations { duration: None, .. });
-    let timed = !plan.scenarios.iter().any(|scenario| open_ended(&scenario.load));
+    let timed = !plan
+        .scenarios
+        .iter()
+        .any(|scenario| open_ended(&scenario.load));
     timed.then(|| plan.duration())
 }
 
@@ -238,7 +269,11 @@ async fn all_ready(
         match messages.recv().await {
             Some(Message::Ready) => {}
             Some(message) => refused(message)?,
-            None => return Err(EngineError::Broke("a worker ended before the load".to_owned())),
+            None => {
+                return Err(EngineError::Broke(
+                    "a worker ended before the load".to_owned(),
+                ));
+            }
         }
     }
     Ok(())
@@ -247,7 +282,7 @@ async fn all_ready(
 /// Every message but a second means that the run cannot go on.
 fn refused(message: Message) -> Result<(), EngineError> {
     match message {
-        Message::Ready | Message::Second(_) => Ok(()),
+        Message::Ready | Message::Second(_) | Message::Ended(_) => Ok(()),
         Message::Refused(problems) => Err(EngineError::Worker(problems)),
         Message::Failed(what) => Err(EngineError::System(what)),
     }

@@ -10,7 +10,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 
 use tokio::runtime::Builder;
 use tokio::sync::watch;
@@ -103,7 +102,7 @@ pub fn run<W: Future<Output = ()>>(
     let (progress, states) = watch::channel(Progress::default());
     let follow = watch(states);
     LocalSet::new().block_on(&runtime, async {
-        let (outcome, ()) = tokio::join!(conduct::run(loaded, options, Arc::new(progress)), follow);
+        let (outcome, ()) = tokio::join!(conduct::run(loaded, options, progress), follow);
         outcome
     })
 }

@@ -15,10 +15,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
-use crate::executor::{self, Clock, Driver, Halt, Stop, Stripe, Tally, Turn};
+use crate::executor::{self, Clock, Counts, Driver, Halt, Shift, Stop, Stripe, Tally, Turn};
 use crate::metric::{Interval, Metric, SeriesId, Tags};
+use crate::outcome::FailureSample;
 use crate::plan::{Plan, Problem, Scenario, Start};
-use crate::script::{Busy, User, Vm, World};
+use crate::script::{Busy, Errors, User, Vm, World};
 
 /// What a worker is given.
 #[derive(Clone)]
@@ -32,7 +33,7 @@ pub struct Orders {
     /// When the load begins, once that is known.
     pub begin: watch::Receiver<Option<Instant>>,
     /// Whether to go on.
-    pub halt: watch::Receiver<Halt>,
+    pub stop: Stop,
     /// What scenarios wait for each other at.
     pub gates: Arc<Gates>,
     /// Where its messages go.
@@ -49,6 +50,8 @@ pub enum Message {
     Failed(String),
     /// What happened since its last second.
     Second(Box<Second>),
+    /// Its load has ended; the last message.
+    Ended(Box<Ended>),
 }
 
 /// What one worker did in one second.
@@ -59,31 +62,27 @@ pub struct Second {
     pub second: u32,
     /// What was recorded.
     pub interval: Interval,
-    /// Counts since the begin, one entry a scenario.
-    pub counts: Vec<Counts>,
+    /// What became of its shares since the begin, one entry a scenario.
+    pub shares: Vec<ShareState>,
     /// CPU time of the thread since the begin.
     pub cpu: Duration,
-    /// What the script cost since the begin.
+    /// What the script cost in this second.
     pub busy: Busy,
 }
 
-/// What became of one worker's share of a scenario so far.
+/// What one worker keeps to itself until its load has ended.
+pub struct Ended {
+    /// Where its script broke.
+    pub errors: Errors,
+    /// How its calls failed, one example a kind and operation.
+    pub failures: Vec<FailureSample>,
+}
+
+/// One worker's share of a scenario as it is now.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Counts {
-    /// Iterations that were due.
-    pub offered: u64,
-    /// Iterations that began.
-    pub started: u64,
-    /// Iterations that ended.
-    pub finished: u64,
-    /// Arrivals that found no free user.
-    pub dropped: u64,
-    /// Iterations cut off.
-    pub unfinished: u64,
-    /// Iterations that began more than 10 ms after they were due.
-    pub late: u64,
-    /// Users inside an iteration now.
-    pub busy: u64,
+pub struct ShareState {
+    /// What was started and what became of it.
+    pub counts: Counts,
     /// When its users began, once they have.
     pub begun: Option<Instant>,
     /// When its last user ended, once it has.
@@ -104,8 +103,18 @@ struct Gate {
 impl Gates {
     /// A closed gate for every scenario.
     pub fn new(plan: &Plan, workers: u64) -> Self {
-        let closed = || watch::Sender::new(Gate { workers_left: workers, ended: None });
-        Self(plan.scenarios.iter().map(|s| (Arc::clone(&s.name), closed())).collect())
+        let closed = || {
+            watch::Sender::new(Gate {
+                workers_left: workers,
+                ended: None,
+            })
+        };
+        Self(
+            plan.scenarios
+                .iter()
+                .map(|s| (Arc::clone(&s.name), closed()))
+                .collect(),
+        )
     }
 
     /// One worker's share has ended.
@@ -123,7 +132,10 @@ impl Gates {
     /// When the last worker's share has ended; the same instant for everyone who waits.
     async fn ended(&self, scenario: &str) -> Option<Instant> {
         let mut gate = self.0.get(scenario)?.subscribe();
-        gate.wait_for(|gate| gate.ended.is_some()).await.ok().and_then(|gate| gate.ended)
+        gate.wait_for(|gate| gate.ended.is_some())
+            .await
+            .ok()
+            .and_then(|gate| gate.ended)
     }
 }
 
@@ -136,7 +148,9 @@ pub fn spawn(orders: Orders) -> std::io::Result<thread::JoinHandle<()>> {
             Ok(runtime) => runtime,
             Err(error) => {
                 // Where the control thread is gone there is nobody to tell.
-                let _ = out.send(Message::Failed(format!("no event loop for a worker: {error}")));
+                let _ = out.send(Message::Failed(format!(
+                    "no event loop for a worker: {error}"
+                )));
                 return;
             }
         };
@@ -149,16 +163,23 @@ pub fn spawn(orders: Orders) -> std::io::Result<thread::JoinHandle<()>> {
 }
 
 async fn work(mut orders: Orders) -> Result<(), Message> {
-    let vm = Vm::worker(&orders.world, &orders.plan).map_err(Message::Refused)?;
+    let vm = Vm::worker(&orders.world).map_err(Message::Refused)?;
     let clock = Clock::new().map_err(|e| Message::Failed(format!("no timer: {e}")))?;
     let _ = orders.out.send(Message::Ready);
     // The control thread gives up by dropping the sender.
-    let Ok(begin) = orders.begin.wait_for(Option::is_some).await.map(|begin| *begin) else {
+    let Ok(begin) = orders
+        .begin
+        .wait_for(Option::is_some)
+        .await
+        .map(|begin| *begin)
+    else {
         return Ok(());
     };
     let begin = begin.unwrap_or_else(Instant::now);
     let cpu_before = thread_cpu();
-    let shares: Vec<_> = (0..orders.plan.scenarios.len()).map(|_| Rc::new(Share::default())).collect();
+    let shares: Vec<_> = (0..orders.plan.scenarios.len())
+        .map(|_| Rc::new(Share::default()))
+        .collect();
     let users = shares.iter().enumerate().map(|(at, share)| {
         let (orders, vm) = (orders.clone(), Rc::clone(&vm));
         let (clock, share) = (clock.clone(), Rc::clone(share));
@@ -179,6 +200,8 @@ async fn work(mut orders: Orders) -> Result<(), Message> {
         tokio::select! {
             ended = &mut all => {
                 account.send(&orders.out);
+                let last = Ended { errors: vm.take_errors(), failures: vm.failures() };
+                let _ = orders.out.send(Message::Ended(Box::new(last)));
                 return ended;
             }
             () = tokio::time::sleep_until(next) => account.send(&orders.out),
@@ -206,11 +229,15 @@ async fn offer(
     let scenario = &orders.plan.scenarios[at];
     if let Some(begin) = starts(orders, scenario, begin).await {
         share.begun.set(Some(begin));
-        let driver = Rc::new(Users { vm, scenario: at });
-        let stop = Stop::new(orders.halt.clone());
-        let tally = Rc::clone(&share.tally);
-        let seed = orders.world.source.seed;
-        executor::run(scenario, seed, orders.stripe, begin, &clock, driver, stop, tally).await;
+        let shift = Shift {
+            stripe: orders.stripe,
+            begin,
+            seed: orders.world.source.seed,
+            clock,
+            stop: orders.stop.clone(),
+            tally: Rc::clone(&share.tally),
+        };
+        executor::run(scenario, shift, Rc::new(Users { vm, scenario: at })).await;
         share.ended.set(Some(Instant::now()));
     }
     orders.gates.leave(&scenario.name);
@@ -218,7 +245,6 @@ async fn offer(
 
 /// When the scenario starts; `None` if the run halts before.
 async fn starts(orders: &Orders, scenario: &Scenario, begin: Instant) -> Option<Instant> {
-    let mut halt = orders.halt.clone();
     let start = async {
         match &scenario.start {
             Start::At(after) => {
@@ -231,7 +257,7 @@ async fn starts(orders: &Orders, scenario: &Scenario, begin: Instant) -> Option<
     };
     tokio::select! {
         biased;
-        _ = halt.wait_for(|halt| *halt != Halt::Run) => None,
+        () = orders.stop.reached(Halt::Graceful) => None,
         at = start => at,
     }
 }
@@ -286,7 +312,8 @@ impl<'a> Account<'a> {
             let own = scenario.tags.iter().map(|(k, v)| (k.as_str(), v.as_str()));
             let tags = Tags::new(scenario_tag.into_iter().chain(own));
             ["iteration.dropped", "iteration.unfinished"].map(|name| {
-                let metric = Metric::builtin(name).unwrap_or_else(|| unreachable!("{name} is built in"));
+                let metric =
+                    Metric::builtin(name).unwrap_or_else(|| unreachable!("{name} is built in"));
                 recorder.series(&metric, &tags)
             })
         });
@@ -294,26 +321,35 @@ impl<'a> Account<'a> {
         let sent = vec![Counts::default(); series.len()];
         let worker = orders.stripe.worker;
         drop(recorder);
-        Self { vm, worker, shares, series, sent, begin, cpu_before, second: 0 }
+        Self {
+            vm,
+            worker,
+            shares,
+            series,
+            sent,
+            begin,
+            cpu_before,
+            second: 0,
+        }
     }
 
     /// Sends what happened since the last message.
     fn send(&mut self, out: &mpsc::UnboundedSender<Message>) {
-        let counts: Vec<_> = self.shares.iter().map(|share| share.counts()).collect();
+        let shares: Vec<_> = self.shares.iter().map(|share| share.state()).collect();
         let mut recorder = self.vm.recorder().borrow_mut();
-        for ((series, now), sent) in self.series.iter().zip(&counts).zip(&mut self.sent) {
-            let [dropped, unfinished] = *series;
+        for ((series, share), sent) in self.series.iter().zip(&shares).zip(&mut self.sent) {
+            let ([dropped, unfinished], now) = (*series, share.counts);
             recorder.add(dropped, (now.dropped - sent.dropped) as f64);
             recorder.add(unfinished, (now.unfinished - sent.unfinished) as f64);
-            *sent = *now;
+            *sent = now;
         }
         let second = Second {
             worker: self.worker,
             second: self.second,
             interval: recorder.take(),
-            counts,
+            shares,
             cpu: thread_cpu().saturating_sub(self.cpu_before),
-            busy: self.vm.busy(),
+            busy: self.vm.take_busy(),
         };
         // A worker whose script kept it for seconds goes on with the second it is in.
         self.second = self.begin.elapsed().as_secs() as u32;
@@ -322,15 +358,9 @@ impl<'a> Account<'a> {
 }
 
 impl Share {
-    fn counts(&self) -> Counts {
-        Counts {
-            offered: self.tally.offered(),
-            started: self.tally.started(),
-            finished: self.tally.finished(),
-            dropped: self.tally.dropped(),
-            unfinished: self.tally.unfinished(),
-            late: self.tally.late(),
-            busy: self.tally.users_busy(),
+    fn state(&self) -> ShareState {
+        ShareState {
+            counts: self.tally.counts(),
             begun: self.begun.get(),
             ended: self.ended.get(),
         }

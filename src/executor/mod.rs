@@ -173,7 +173,7 @@ impl Stop {
     }
 
     /// Waits until at least `halt` is asked for; for ever if nobody is left who could ask.
-    async fn reached(&self, halt: Halt) {
+    pub async fn reached(&self, halt: Halt) {
         let mut receiver = self.0.clone();
         if receiver.wait_for(|asked| *asked >= halt).await.is_err() {
             std::future::pending::<()>().await;

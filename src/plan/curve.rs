@@ -18,8 +18,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::ser::{SerializeSeq, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// One step of a load as the script writes it; the load before the first step is the start value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,7 +61,8 @@ struct Piece {
 }
 
 /// A load over time. Pieces follow each other without a gap; before and after them it is zero.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Vec<Shown>", from = "Vec<Shown>")]
 pub struct Curve {
     /// In order of time.
     pieces: Vec<Piece>,
@@ -268,49 +268,61 @@ fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
-/// As its pieces, times in seconds: `{"start":0,"over":60,"from":0,"to":200}`, `{"start":60,"burst":100}`.
-impl Serialize for Curve {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        #[serde(untagged)]
-        enum Shown {
-            Line {
-                start: f64,
-                over: f64,
-                from: f64,
-                to: f64,
-            },
-            Burst {
-                start: f64,
-                burst: f64,
-            },
-        }
-        let mut list = serializer.serialize_seq(Some(self.pieces.len()))?;
-        for &Piece {
-            start,
-            over,
-            from,
-            to,
-            before,
-            after,
-        } in &self.pieces
-        {
-            let (start, over) = (start.as_secs_f64(), over.as_secs_f64());
-            list.serialize_element(&if over > 0.0 {
+/// A piece as it is written down, times in seconds: `{"start":0,"over":60,"from":0,"to":200}`,
+/// `{"start":60,"burst":100}`.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Shown {
+    Line {
+        start: f64,
+        over: f64,
+        from: f64,
+        to: f64,
+    },
+    Burst {
+        start: f64,
+        burst: f64,
+    },
+}
+
+impl From<Curve> for Vec<Shown> {
+    fn from(curve: Curve) -> Self {
+        let shown = curve.pieces.iter().map(|piece| {
+            let (start, over) = (piece.start.as_secs_f64(), piece.over.as_secs_f64());
+            if piece.over.is_zero() {
+                Shown::Burst {
+                    start,
+                    burst: piece.after - piece.before,
+                }
+            } else {
                 Shown::Line {
                     start,
                     over,
-                    from,
+                    from: piece.from,
+                    to: piece.to,
+                }
+            }
+        });
+        shown.collect()
+    }
+}
+
+impl From<Vec<Shown>> for Curve {
+    fn from(shown: Vec<Shown>) -> Self {
+        let steps = shown.iter().flat_map(|piece| match *piece {
+            Shown::Line { over, from, to, .. } => [
+                Step::Jump {
+                    to: from,
+                    hold: None,
+                },
+                Step::To {
                     to,
-                }
-            } else {
-                Shown::Burst {
-                    start,
-                    burst: after - before,
-                }
-            })?;
-        }
-        list.end()
+                    over: seconds(over),
+                },
+            ],
+            Shown::Burst { burst, .. } => [Step::Burst(burst as u64), Step::Hold(Duration::ZERO)],
+        });
+        Self::steps(0.0, &steps.collect::<Vec<_>>())
     }
 }
 

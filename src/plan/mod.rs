@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::metric::{Metric, Threshold};
 
@@ -27,7 +27,7 @@ pub use validate::validate;
 pub const MOST_USERS: u64 = 10_000;
 
 /// Everything a script asked for.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
     /// The script's path as the user typed it.
     pub script: PathBuf,
@@ -48,7 +48,7 @@ pub struct Plan {
 }
 
 /// One load, and the part of the run it takes.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Scenario {
     /// Its key in the script; the `scenario` tag of everything it records.
     pub name: Arc<str>,
@@ -57,7 +57,7 @@ pub struct Scenario {
     /// When it begins.
     pub start: Start,
     /// How long iterations still running at its end may take before they are cut off.
-    #[serde(serialize_with = "in_seconds")]
+    #[serde(with = "in_seconds")]
     pub graceful_stop: Duration,
     /// The most users it may have over all workers; `None` leaves it to [`Scenario::most_users`].
     pub max_users: Option<u64>,
@@ -68,7 +68,7 @@ pub struct Scenario {
 }
 
 /// The three ways of offering load.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Load {
     /// A closed loop: so many users at a time, each iterating as fast as the target lets it.
@@ -88,13 +88,13 @@ pub enum Load {
         /// How many there are.
         total: u64,
         /// When to stop even if some are left; `None` goes on until all are done.
-        #[serde(serialize_with = "in_seconds_if_any")]
+        #[serde(with = "in_seconds_if_any")]
         duration: Option<Duration>,
     },
 }
 
 /// How the arrivals of an open loop are spread around the curve.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Arrivals {
     /// Evenly: arrival *n* is due exactly when the curve's area reaches *n*.
@@ -106,18 +106,18 @@ pub enum Arrivals {
 }
 
 /// When a scenario begins.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Start {
     /// So long after the run's begin.
-    #[serde(serialize_with = "in_seconds")]
+    #[serde(with = "in_seconds")]
     At(Duration),
     /// When the last user of another scenario has ended.
     After(Arc<str>),
 }
 
 /// Something a script lets its caller choose: `param("base", "http://...", "address")`.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Deserialize)]
 pub struct Parameter {
     /// Its name, as in `-p name=value`.
     pub name: String,
@@ -134,7 +134,7 @@ pub struct Parameter {
 }
 
 /// A parameter's value, of the type of its default.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ParamValue {
     /// Text.
@@ -148,7 +148,7 @@ pub enum ParamValue {
 }
 
 /// A real service the script wants started for the run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceDecl {
     /// What the script calls it; unique in a run.
     pub name: String,
@@ -286,26 +286,29 @@ impl Load {
 }
 
 impl Parameter {
-    /// `value`, or `***` in its place if the parameter is secret.
-    fn shown(&self, value: &ParamValue) -> ParamValue {
+    /// What may be shown of it: `***` in place of its values if it is secret.
+    #[must_use]
+    pub fn shown(&self) -> Self {
+        let mut shown = self.clone();
         if self.secret {
-            ParamValue::String("***".to_owned())
-        } else {
-            value.clone()
+            shown.value = ParamValue::String("***".to_owned());
+            shown.default = shown.value.clone();
         }
+        shown
     }
 }
 
 impl Serialize for Parameter {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut shown = serializer.serialize_struct("Parameter", 6)?;
-        shown.serialize_field("name", &self.name)?;
-        shown.serialize_field("value", &self.shown(&self.value))?;
-        shown.serialize_field("default", &self.shown(&self.default))?;
-        shown.serialize_field("about", &self.about)?;
-        shown.serialize_field("secret", &self.secret)?;
-        shown.serialize_field("place", &self.place)?;
-        shown.end()
+        let shown = self.shown();
+        let mut fields = serializer.serialize_struct("Parameter", 6)?;
+        fields.serialize_field("name", &shown.name)?;
+        fields.serialize_field("value", &shown.value)?;
+        fields.serialize_field("default", &shown.default)?;
+        fields.serialize_field("about", &shown.about)?;
+        fields.serialize_field("secret", &shown.secret)?;
+        fields.serialize_field("place", &shown.place)?;
+        fields.end()
     }
 }
 
@@ -316,7 +319,7 @@ impl fmt::Debug for Parameter {
             f,
             "{} = {:?} at {}",
             self.name,
-            self.shown(&self.value),
+            self.shown().value,
             self.place
         )
     }
@@ -334,19 +337,42 @@ impl fmt::Display for ParamValue {
 }
 
 /// A duration in seconds: what every reader of JSON understands.
-fn in_seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_secs_f64())
+mod in_seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(time.as_secs_f64())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        let seconds = f64::deserialize(from)?;
+        Duration::try_from_secs_f64(seconds).map_err(serde::de::Error::custom)
+    }
 }
 
 /// The same where there may be none.
-#[expect(clippy::ref_option, reason = "serde passes the field by reference")]
-fn in_seconds_if_any<S: Serializer>(
-    duration: &Option<Duration>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    duration
-        .map(|duration| duration.as_secs_f64())
-        .serialize(serializer)
+mod in_seconds_if_any {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[expect(clippy::ref_option, reason = "serde passes the field by reference")]
+    pub fn serialize<S: Serializer>(
+        time: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        time.map(|time| time.as_secs_f64()).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        let seconds = Option::<f64>::deserialize(from)?;
+        seconds
+            .map(Duration::try_from_secs_f64)
+            .transpose()
+            .map_err(serde::de::Error::custom)
+    }
 }
 
 #[cfg(test)]

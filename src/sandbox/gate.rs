@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(taken(25), 10);
         sleep(Duration::from_millis(500)).await;
         assert_eq!(taken(25), 5);
-        sleep(Duration::from_secs(60)).await;
+        sleep(Duration::from_mins(1)).await;
         assert_eq!(taken(25), 10);
     }
 

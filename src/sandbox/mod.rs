@@ -6,7 +6,7 @@
 //! `MessageSid` is stored once, and a signature that does not fit is refused. How it misbehaves
 //! is chosen by a [`Behaviour`], at the start by flags and while it runs by `POST /control`.
 //!
-//! Which requests misbehave: the working routes (`/webhook`, `/items`, `/authorize`) have
+//! Which requests misbehave: the working routes (`/`, `/webhook`, `/items`, `/authorize`) have
 //! latency, errors and a capacity. Those that watch it (`/health`, `/messages`) only wait out a
 //! stall, so that a run can be reconciled afterwards, and `/control` always answers.
 //!

@@ -23,10 +23,13 @@ use crate::units::parse_duration;
 const BODY_LIMIT: usize = 1024 * 1024;
 
 /// Messages in one page of `GET /messages`, unless `limit` asks for fewer.
-const PAGE: i64 = 1000;
+const PAGE: usize = 1000;
 
 /// The header the signature comes in.
 const SIGNATURE: &str = "x-twilio-signature";
+
+/// What `GET /` answers.
+const GREETING: &str = "This is loadrun's practice target.\n";
 
 /// What is answered to an accepted webhook.
 const TWIML: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response></Response>"#;
@@ -46,6 +49,7 @@ type Shared = State<Arc<Service>>;
 /// The routes, each behind as much of the gate as the room's documentation says.
 pub(super) fn router(service: Arc<Service>) -> Router {
     let working = Router::new()
+        .route("/", get(|| async { GREETING }))
         .route("/webhook", post(receive_webhook))
         .route("/items", post(create_item))
         .route("/items/{id}", get(read_item))
@@ -79,7 +83,7 @@ async fn work(State(service): Shared, request: Request, next: Next) -> Response 
     };
     let gate = &service.gate;
     gate.wait_out_stall().await;
-    let response = match gate.admit() {
+    match gate.admit() {
         Err(refused) => {
             let wait = [(RETRY_AFTER, refused.retry_after.to_string())];
             (
@@ -101,8 +105,7 @@ async fn work(State(service): Shared, request: Request, next: Next) -> Response 
             gate.wait_out_stall().await;
             response
         }
-    };
-    response
+    }
 }
 
 /// The gate for those who watch: only a stall.
@@ -167,11 +170,11 @@ async fn read_message(State(service): Shared, Path(sid): Path<String>) -> Respon
 /// Which page of messages is asked for.
 #[derive(Deserialize)]
 struct Page {
-    /// The cursor: `next` of the page before; 0 begins.
+    /// The cursor: `next` of the page before; 0 begins. An empty page is the end for now.
     #[serde(default)]
     since: i64,
     /// Messages wanted, 1 to 1000.
-    limit: Option<i64>,
+    limit: Option<usize>,
 }
 
 async fn list_messages(State(service): Shared, Query(page): Query<Page>) -> Response {
@@ -179,12 +182,8 @@ async fn list_messages(State(service): Shared, Query(page): Query<Page>) -> Resp
     match service.store.messages(page.since, limit).await {
         Err(error) => broken(&error),
         Ok(messages) => {
-            let mut answer = json!({ "messages": messages });
-            // A page that is not full is the last one, for now.
-            if let Some(last) = messages.last().filter(|_| messages.len() as i64 == limit) {
-                answer["next"] = last.seq.into();
-            }
-            Json(answer).into_response()
+            let next = messages.last().map_or(page.since, |last| last.seq);
+            Json(json!({ "messages": messages, "next": next })).into_response()
         }
     }
 }

@@ -231,12 +231,12 @@ impl Store {
     pub(super) async fn messages(
         &self,
         since: i64,
-        limit: i64,
+        limit: usize,
     ) -> Result<Vec<Message>, StoreError> {
         let query = sqlx::query_as("SELECT * FROM messages WHERE seq > ? ORDER BY seq LIMIT ?");
         Ok(query
             .bind(since)
-            .bind(limit)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(&self.readers)
             .await?)
     }

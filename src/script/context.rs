@@ -11,6 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use tokio::time::Instant;
 
 use super::api::rand::Rand;
 use super::log::Log;
-use super::measure::ScenarioMeter;
+use super::measure::{ScenarioMeter, nanoseconds};
 use super::plain::Plain;
 use super::traceback::{Errors, caller, misuse};
 use crate::client::http::Session;
@@ -65,6 +66,8 @@ pub struct World {
     pub made: Instant,
     /// What scripts wrote with `loadrun.log` and `print`.
     pub log: Log,
+    /// Longest a resume of a coroutine may take, in nanoseconds; shorter in tests only.
+    stall_limit: AtomicU64,
     /// Addresses of declared services by name; an address is set when its service is ready.
     services: Mutex<BTreeMap<String, Arc<OnceLock<String>>>>,
     /// Everything else that is shared, by type and name.
@@ -81,9 +84,17 @@ impl World {
             workers: OnceLock::new(),
             made: Instant::now(),
             log: Log::default(),
+            stall_limit: AtomicU64::new(nanoseconds(STALL)),
             services: Mutex::default(),
             kept: Mutex::default(),
         })
+    }
+
+    /// Stops resumes after another time than 5 s.
+    #[cfg(test)]
+    pub(super) fn stall_after(&self, limit: Duration) {
+        self.stall_limit
+            .store(nanoseconds(limit), Ordering::Relaxed);
     }
 
     /// The one `T` called `name` in this run, made by `make` when nobody asked for it before.
@@ -94,7 +105,9 @@ impl World {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let value = kept.entry(key).or_insert_with(|| Arc::new(make()));
         // The key holds the type, so the cast can only succeed.
-        Arc::clone(value).downcast().unwrap_or_else(|_| unreachable!("kept under its own type"))
+        Arc::clone(value)
+            .downcast()
+            .unwrap_or_else(|_| unreachable!("kept under its own type"))
     }
 
     /// Every `T` of this run with its name, sorted by name.
@@ -138,8 +151,6 @@ pub struct Context {
     current: RefCell<Option<Rc<UserState>>>,
     /// When the resume under way began.
     resumed: Cell<Option<std::time::Instant>>,
-    /// Longest a resume may take.
-    stall_limit: Cell<Duration>,
     /// True from the moment a resume is stopped until it has ended.
     pub(super) stalled: Cell<bool>,
     /// `script stalled at file:line`.
@@ -185,7 +196,6 @@ impl Context {
             bodies: Cell::new(0),
             current: RefCell::default(),
             resumed: Cell::default(),
-            stall_limit: Cell::new(STALL),
             stalled: Cell::new(false),
             stall_text: RefCell::default(),
         })
@@ -208,7 +218,10 @@ impl Context {
     pub fn may_wait(&self, lua: &Lua, call: &str) -> mlua::Result<Rc<UserState>> {
         self.user().ok_or_else(|| {
             let hint = "call it in `run`, `init`, `setup` or `teardown`";
-            misuse(lua, format!("{call}: loading a script makes no calls\n  hint: {hint}"))
+            misuse(
+                lua,
+                format!("{call}: loading a script makes no calls\n  hint: {hint}"),
+            )
         })
     }
 
@@ -218,7 +231,10 @@ impl Context {
             return Ok(());
         }
         let hint = "call it at file scope and keep what it returns in a local";
-        Err(misuse(lua, format!("{call}: declares something, so only at file scope\n  hint: {hint}")))
+        Err(misuse(
+            lua,
+            format!("{call}: declares something, so only at file scope\n  hint: {hint}"),
+        ))
     }
 
     /// Polls or drops a coroutine of `user`: sets whose it is, watches the time it takes.
@@ -250,7 +266,8 @@ impl Context {
 
     /// Called every so many instructions: stops a resume that has taken too long.
     pub(super) fn check_stall(&self, lua: &Lua) -> mlua::Result<VmState> {
-        let late = |since: std::time::Instant| since.elapsed() > self.stall_limit.get();
+        let limit = Duration::from_nanos(self.world.stall_limit.load(Ordering::Relaxed));
+        let late = |since: std::time::Instant| since.elapsed() > limit;
         if !self.resumed.get().is_some_and(late) {
             return Ok(VmState::Continue);
         }
@@ -258,9 +275,8 @@ impl Context {
             let mut busy = self.busy.get();
             busy.stalls += 1;
             self.busy.set(busy);
-            let place = caller(lua).map_or_else(String::new, |(chunk, line)| {
-                format!("{}:{line}: ", chunk)
-            });
+            let place =
+                caller(lua).map_or_else(String::new, |(chunk, line)| format!("{}:{line}: ", chunk));
             let at = place.trim_end_matches(": ");
             let hint = "a loop that never waits holds up every user of its worker";
             let text = format!("{place}script stalled at {at}\n  hint: {hint}");

@@ -70,8 +70,12 @@ impl ScenarioMeter {
     /// The meter of a scenario, or of `setup` and `teardown`.
     pub fn new(world: &World, name: &Arc<str>, tags: &[(String, String)]) -> Rc<Self> {
         let own = [("scenario", &**name)];
-        let given = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let hashed = name.bytes().fold(0, |hash, byte| mixed(hash, u64::from(byte)));
+        let given = tags
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()));
+        let hashed = name
+            .bytes()
+            .fold(0, |hash, byte| mixed(hash, u64::from(byte)));
         Rc::new(Self {
             name: Arc::clone(name),
             tags: Tags::new(given.chain(own)),
@@ -179,7 +183,8 @@ impl ScenarioMeter {
 
     fn tags_of(&self, naming: Naming<'_>, tags: &[(String, String)]) -> Tags {
         let named = self.tags.with("name", &naming.name());
-        tags.iter().fold(named, |tags, (key, value)| tags.with(key, value))
+        tags.iter()
+            .fold(named, |tags, (key, value)| tags.with(key, value))
     }
 }
 
@@ -225,8 +230,10 @@ impl Operation {
             Some(kind) => {
                 let mut failed = self.failed[kind as usize].borrow_mut();
                 let failed = failed.get_or_insert_with(|| Failed {
-                    series: recorder
-                        .series(&builtin("http.failed"), &self.tags.with("kind", kind.as_str())),
+                    series: recorder.series(
+                        &builtin("http.failed"),
+                        &self.tags.with("kind", kind.as_str()),
+                    ),
                     detail: exchange.detail.clone().unwrap_or_default(),
                     count: 0,
                 });
@@ -269,7 +276,9 @@ impl Naming<'_> {
             Self::Given(name) => String::from_utf8_lossy(name).into_owned(),
             Self::Made(method, target) => {
                 let path = String::from_utf8_lossy(path(target)).into_owned();
-                let segments = path.split('/').map(|part| if is_id(part) { "{id}" } else { part });
+                let segments = path
+                    .split('/')
+                    .map(|part| if is_id(part) { "{id}" } else { part });
                 format!("{method} {}", segments.collect::<Vec<_>>().join("/"))
             }
         }
@@ -278,7 +287,10 @@ impl Naming<'_> {
 
 /// The path of a target: without scheme and host, query and fragment.
 fn path(target: &[u8]) -> &[u8] {
-    let end = target.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(target.len());
+    let end = target
+        .iter()
+        .position(|byte| matches!(byte, b'?' | b'#'))
+        .unwrap_or(target.len());
     let target = &target[..end];
     if target.first() == Some(&b'/') {
         return target;
@@ -287,7 +299,9 @@ fn path(target: &[u8]) -> &[u8] {
         None => target,
         Some(scheme) => {
             let host = &target[scheme + 3..];
-            host.iter().position(|byte| *byte == b'/').map_or(b"/", |slash| &host[slash..])
+            host.iter()
+                .position(|byte| *byte == b'/')
+                .map_or(b"/", |slash| &host[slash..])
         }
     }
 }
@@ -339,7 +353,10 @@ mod tests {
             ("/blob/deadbeef01", "GET /blob/{id}"),
             ("/feedback/v2", "GET /feedback/v2"),
             ("/m/SM1a2B3c4D5e6F7g8H9i0JkL", "GET /m/{id}"),
-            ("/internationalization-guide", "GET /internationalization-guide"),
+            (
+                "/internationalization-guide",
+                "GET /internationalization-guide",
+            ),
         ] {
             assert_eq!(Naming::Made("GET", target.as_bytes()).name(), name);
         }

@@ -23,22 +23,23 @@ pub struct Options<'a> {
 impl<'a> Options<'a> {
     /// Takes the table; nil is an empty one. A value of another type and keys that are not in
     /// `known` raise at the caller's line, all unknown keys at once.
-    pub fn new(
-        lua: &'a Lua,
-        owner: &'a str,
-        value: Value,
-        known: &[&str],
-    ) -> mlua::Result<Self> {
+    pub fn new(lua: &'a Lua, owner: &'a str, value: Value, known: &[&str]) -> mlua::Result<Self> {
         let table = match value {
             Value::Nil => None,
             Value::Table(table) => Some(table),
             other => {
-                let what = format!("{owner}: expected a table of options, got {}", shown(&other));
+                let what = format!(
+                    "{owner}: expected a table of options, got {}",
+                    shown(&other)
+                );
                 return Err(misuse(lua, what));
             }
         };
         let options = Self { lua, owner, table };
-        let unknown = options.table.as_ref().map(|table| unknown_keys(table, known));
+        let unknown = options
+            .table
+            .as_ref()
+            .map(|table| unknown_keys(table, known));
         match unknown {
             Some(unknown) if !unknown.is_empty() => Err(options.wrong(&unknown.join("; "))),
             _ => Ok(options),
@@ -120,7 +121,10 @@ pub fn unknown_keys(table: &Table, known: &[&str]) -> Vec<String> {
 pub fn unknown_key(name: &str, known: &[&str]) -> String {
     match nearest(name, known.iter().copied()) {
         Some(near) => format!("unknown key `{name}`; did you mean `{near}`?"),
-        None => format!("unknown key `{name}`; expected one of: {}", known.join(", ")),
+        None => format!(
+            "unknown key `{name}`; expected one of: {}",
+            known.join(", ")
+        ),
     }
 }
 
@@ -190,9 +194,7 @@ pub fn count(value: &Value) -> Result<u64, String> {
 pub fn integer(value: &Value) -> Result<i64, String> {
     match value {
         Value::Integer(number) => Ok(*number),
-        Value::Number(number) if number.fract() == 0.0 && number.abs() < 9e15 => {
-            Ok(*number as i64)
-        }
+        Value::Number(number) if number.fract() == 0.0 && number.abs() < 9e15 => Ok(*number as i64),
         other => Err(format!("expected a whole number, got {}", shown(other))),
     }
 }
@@ -221,21 +223,26 @@ pub fn scalar(value: &Value) -> Result<String, String> {
         Value::Integer(number) => Ok(number.to_string()),
         Value::Number(number) => Ok(number.to_string()),
         Value::Boolean(value) => Ok(value.to_string()),
-        other => Err(format!("expected a string or a number, got {}", shown(other))),
+        other => Err(format!(
+            "expected a string or a number, got {}",
+            shown(other)
+        )),
     }
 }
 
 /// Pairs of strings, sorted by key, from a table of names; a value may be a list: one pair each.
 pub fn pairs(value: &Value) -> Result<Vec<(String, String)>, String> {
     let Value::Table(table) = value else {
-        return Err(format!("expected a table of names and values, got {}", shown(value)));
+        return Err(format!(
+            "expected a table of names and values, got {}",
+            shown(value)
+        ));
     };
     let mut found = Vec::new();
     for pair in table.pairs::<Value, Value>() {
         let (key, value) = pair.map_err(|error| error.to_string())?;
-        let key = string(&key).map_err(|_| {
-            format!("expected names and values, got {} as a name", shown(&key))
-        })?;
+        let key = string(&key)
+            .map_err(|_| format!("expected names and values, got {} as a name", shown(&key)))?;
         let named = |what: String| format!("{key}: {what}");
         if let Value::Table(list) = &value {
             for item in list.sequence_values::<Value>() {

@@ -16,9 +16,7 @@ use super::locate::{Locator, Step as At};
 use super::measure::ScenarioMeter;
 use super::options::{self, shown};
 use crate::metric::Threshold;
-use crate::plan::{
-    Arrivals, Curve, Load, Place, Plan, Problem, Scenario, Start, Step,
-};
+use crate::plan::{Arrivals, Curve, Load, Place, Plan, Problem, Scenario, Start, Step};
 
 /// Keys of the returned table.
 const SCRIPT: &[&str] = &["scenarios", "setup", "teardown", "thresholds"];
@@ -118,12 +116,19 @@ impl<'a> Part<'a> {
 
 impl Reading<'_> {
     fn place(&self, path: &[At<'_>]) -> Place {
-        Place { file: self.file.clone(), line: self.locator.line(path) }
+        Place {
+            file: self.file.clone(),
+            line: self.locator.line(path),
+        }
     }
 
     fn problem(&mut self, path: &[At<'_>], what: String, hint: Option<&str>) {
         let at = Some(self.place(path));
-        self.problems.push(Problem { what, at, hint: hint.map(str::to_owned) });
+        self.problems.push(Problem {
+            what,
+            at,
+            hint: hint.map(str::to_owned),
+        });
     }
 
     fn unknown_keys(&mut self, part: &Part<'_>, known: &[&str]) {
@@ -136,7 +141,8 @@ impl Reading<'_> {
                     self.problem(&part.to(At::Key(&name)), what, None);
                 }
                 Err(_) => {
-                    let what = format!("{}expected names as keys, got {}", part.called, shown(&key));
+                    let what =
+                        format!("{}expected names as keys, got {}", part.called, shown(&key));
                     self.problem(&part.path, what, None);
                 }
             }
@@ -188,7 +194,11 @@ impl Reading<'_> {
             self.problem(&[], what, Some(hint));
             return script;
         };
-        let part = Part { table, path: Vec::new(), called: String::new() };
+        let part = Part {
+            table,
+            path: Vec::new(),
+            called: String::new(),
+        };
         self.unknown_keys(&part, SCRIPT);
         script.setup = self.field(&part, "setup", function);
         script.teardown = self.field(&part, "teardown", function);
@@ -205,14 +215,19 @@ impl Reading<'_> {
 
     fn thresholds(&mut self, part: &Part<'_>) -> Vec<(Threshold, Place)> {
         let mut read = Vec::new();
-        let Some(list) = self.field(part, "thresholds", table) else { return read };
+        let Some(list) = self.field(part, "thresholds", table) else {
+            return read;
+        };
         for (index, item) in list.sequence_values::<Value>().flatten().enumerate() {
             let path = [At::Key("thresholds"), At::Item(index + 1)];
             match options::string(&item) {
                 Ok(text) => {
                     let line = self.locator.text(&text);
                     let place = match line {
-                        Some(line) => Place { file: self.file.clone(), line },
+                        Some(line) => Place {
+                            file: self.file.clone(),
+                            line,
+                        },
                         None => self.place(&path),
                     };
                     match Threshold::parse(&text) {
@@ -231,14 +246,23 @@ impl Reading<'_> {
     }
 
     fn scenarios(&mut self, part: &Part<'_>, script: &mut Scripted) {
-        let missing = part.table.raw_get::<Value>("scenarios").is_ok_and(|value| value.is_nil());
-        let named = self.field(part, "scenarios", table).map(|table| sorted(&table));
+        let missing = part
+            .table
+            .raw_get::<Value>("scenarios")
+            .is_ok_and(|value| value.is_nil());
+        let named = self
+            .field(part, "scenarios", table)
+            .map(|table| sorted(&table));
         let hint = "add `scenarios = { name = { run = ..., users = 1, duration = \"10s\" } }`";
         match named {
             None if missing => self.problem(&[], "no scenarios".to_owned(), Some(hint)),
             None => {}
             Some(named) if named.is_empty() => {
-                self.problem(&[At::Key("scenarios")], "no scenarios".to_owned(), Some(hint));
+                self.problem(
+                    &[At::Key("scenarios")],
+                    "no scenarios".to_owned(),
+                    Some(hint),
+                );
             }
             Some(named) => {
                 for (name, value) in named {
@@ -261,7 +285,11 @@ impl Reading<'_> {
             self.problem(&path, what, None);
             return;
         };
-        let part = Part { table, path, called: format!("scenario `{name}`: ") };
+        let part = Part {
+            table,
+            path,
+            called: format!("scenario `{name}`: "),
+        };
         self.unknown_keys(&part, SCENARIO);
         let mix = self.mix(&part);
         let init = self.field(&part, "init", function);
@@ -292,7 +320,9 @@ impl Reading<'_> {
         Scenario {
             name: Arc::from(name),
             load,
-            start: self.field(part, "start", start).unwrap_or(Start::At(Duration::ZERO)),
+            start: self
+                .field(part, "start", start)
+                .unwrap_or(Start::At(Duration::ZERO)),
             graceful_stop: stop.unwrap_or(Scenario::GRACEFUL_STOP),
             max_users: self.field(part, "max_users", options::count),
             tags: self.field(part, "tags", tags).unwrap_or_default(),
@@ -303,7 +333,8 @@ impl Reading<'_> {
     /// `run`, or the functions of `weights`.
     fn mix(&mut self, part: &Part<'_>) -> Vec<(f64, Function)> {
         let has = |key: &str| part.table.contains_key(key).unwrap_or(false);
-        let hint = Some("`run` is a function, or `weights` a list such as `{ {60, read}, {40, write} }`");
+        let hint =
+            Some("`run` is a function, or `weights` a list such as `{ {60, read}, {40, write} }`");
         match (has("run"), has("weights")) {
             (true, true) => {
                 let what = format!("{}`run` and `weights` at the same time", part.called);
@@ -355,16 +386,26 @@ impl Reading<'_> {
         if let Value::Table(steps) = &value {
             let curve = Curve::steps(0.0, &self.steps(part, shape, steps)?);
             if duration.is_some() && shape != "iterations" {
-                let what = format!("{}duration: the curve of `{shape}` has its own", part.called);
+                let what = format!(
+                    "{}duration: the curve of `{shape}` has its own",
+                    part.called
+                );
                 let hint = "leave `duration` out, or make the load a number";
                 self.problem(&part.to(At::Key("duration")), what, Some(hint));
             }
             return Some(match shape {
                 "users" => Load::Users(curve),
-                "rate" => Load::Rate { curve, arrivals: Arrivals::Even },
+                "rate" => Load::Rate {
+                    curve,
+                    arrivals: Arrivals::Even,
+                },
                 _ => {
                     let total = curve.last().max(0.0).round() as u64;
-                    Load::Iterations { curve, total, duration }
+                    Load::Iterations {
+                        curve,
+                        total,
+                        duration,
+                    }
                 }
             });
         }
@@ -372,18 +413,29 @@ impl Reading<'_> {
             let total = self.field(part, shape, options::count)?;
             return Some(Load::iterations(total, duration));
         }
-        let read = if shape == "rate" { rate } else { options::number };
+        let read = if shape == "rate" {
+            rate
+        } else {
+            options::number
+        };
         let level = self.field(part, shape, read)?;
         // A duration that is there but malformed has been reported already.
         if duration.is_none() && !part.table.contains_key("duration").unwrap_or(false) {
-            let what = format!("{}`{shape} = {}` needs a `duration`", part.called, shown(&value));
+            let what = format!(
+                "{}`{shape} = {}` needs a `duration`",
+                part.called,
+                shown(&value)
+            );
             let hint = Some("add `duration = \"1m\"`, or give a list of steps");
             self.problem(&part.to(At::Key(shape)), what, hint);
         }
         let curve = Curve::constant(level, duration?);
         Some(match shape {
             "users" => Load::Users(curve),
-            _ => Load::Rate { curve, arrivals: Arrivals::Even },
+            _ => Load::Rate {
+                curve,
+                arrivals: Arrivals::Even,
+            },
         })
     }
 
@@ -393,8 +445,12 @@ impl Reading<'_> {
         let mut read = Vec::new();
         let list: Vec<Value> = steps.sequence_values::<Value>().flatten().collect();
         if list.is_empty() {
-            let what = format!("{}{shape}: expected a number or a list of steps", part.called);
-            let hint = "a step is `{ to = 200, over = \"1m\" }`, `{ hold = \"5m\" }` or `{ jump = 10 }`";
+            let what = format!(
+                "{}{shape}: expected a number or a list of steps",
+                part.called
+            );
+            let hint =
+                "a step is `{ to = 200, over = \"1m\" }`, `{ hold = \"5m\" }` or `{ jump = 10 }`";
             self.problem(&part.to(At::Key(shape)), what, Some(hint));
         }
         for (index, value) in list.iter().enumerate() {
@@ -402,11 +458,19 @@ impl Reading<'_> {
             path.push(At::Item(index + 1));
             let called = format!("{}{shape}: step {}: ", part.called, index + 1);
             if let Value::Table(table) = value {
-                let step = Part { table, path, called };
+                let step = Part {
+                    table,
+                    path,
+                    called,
+                };
                 self.unknown_keys(&step, STEP);
                 read.extend(self.step(&step, shape));
             } else {
-                self.problem(&path, format!("{called}expected a table, got {}", shown(value)), None);
+                self.problem(
+                    &path,
+                    format!("{called}expected a table, got {}", shown(value)),
+                    None,
+                );
             }
         }
         (self.problems.len() == before).then_some(read)
@@ -414,7 +478,11 @@ impl Reading<'_> {
 
     fn step(&mut self, part: &Part<'_>, shape: &str) -> Option<Step> {
         let before = self.problems.len();
-        let level = if shape == "rate" { rate } else { options::number };
+        let level = if shape == "rate" {
+            rate
+        } else {
+            options::number
+        };
         let to = self.field(part, "to", level);
         let over = self.field(part, "over", options::duration);
         let hold = self.field(part, "hold", options::duration);
@@ -430,9 +498,10 @@ impl Reading<'_> {
             (None, None, None, None, Some(burst)) if shape == "rate" => {
                 return Some(Step::Burst(burst));
             }
-            (None, None, None, None, Some(_)) => {
-                ("only a `rate` has bursts", "use `{ jump = n }` to change the load at once")
-            }
+            (None, None, None, None, Some(_)) => (
+                "only a `rate` has bursts",
+                "use `{ jump = n }` to change the load at once",
+            ),
             (Some(_), None, ..) => ("`to` needs `over`", "write `{ to = 200, over = \"1m\" }`"),
             _ => (
                 "expected one of: `to` with `over`; `hold`; `jump`, with or without `hold`; `burst`",
@@ -479,7 +548,10 @@ fn arrivals(value: &Value) -> Result<Arrivals, String> {
     match options::string(value).as_deref() {
         Ok("even") => Ok(Arrivals::Even),
         Ok("poisson") => Ok(Arrivals::Poisson),
-        _ => Err(format!("expected \"even\" or \"poisson\", got {}", shown(value))),
+        _ => Err(format!(
+            "expected \"even\" or \"poisson\", got {}",
+            shown(value)
+        )),
     }
 }
 
@@ -497,7 +569,10 @@ fn start(value: &Value) -> Result<Start, String> {
 
 fn tags(value: &Value) -> Result<BTreeMap<String, String>, String> {
     let pairs = options::pairs(value)?;
-    match pairs.iter().find(|(key, _)| OWN_TAGS.contains(&key.as_str())) {
+    match pairs
+        .iter()
+        .find(|(key, _)| OWN_TAGS.contains(&key.as_str()))
+    {
         Some((key, _)) => Err(format!("the tag `{key}` is set by the engine")),
         None => Ok(pairs.into_iter().collect()),
     }
@@ -510,13 +585,22 @@ fn weights(value: &Value) -> Result<Vec<(f64, Function)>, String> {
     for (index, item) in list.sequence_values::<Value>().flatten().enumerate() {
         let wrong = |what: String| format!("entry {}: {what}", index + 1);
         let pair = table(&item).map_err(&wrong)?;
-        let part = |at: usize| pair.raw_get::<Value>(at).map_err(|error| wrong(error.to_string()));
+        let part = |at: usize| {
+            pair.raw_get::<Value>(at)
+                .map_err(|error| wrong(error.to_string()))
+        };
         let weight = options::number(&part(1)?).map_err(&wrong)?;
         if weight < 0.0 {
-            return Err(wrong(format!("expected a weight of 0 or more, got {weight}")));
+            return Err(wrong(format!(
+                "expected a weight of 0 or more, got {weight}"
+            )));
         }
         sum += weight;
         mix.push((sum, function(&part(2)?).map_err(&wrong)?));
     }
-    if sum > 0.0 { Ok(mix) } else { Err(format!("{form} with a weight above 0")) }
+    if sum > 0.0 {
+        Ok(mix)
+    } else {
+        Err(format!("{form} with a weight above 0"))
+    }
 }

@@ -41,7 +41,13 @@ impl User {
     pub(super) fn new(vm: Rc<Vm>, scenario: usize, number: u64) -> Self {
         let meter = Rc::clone(&vm.run(scenario).meter);
         let state = UserState::new(meter, number, true);
-        Self { vm, state, scenario: scenario as u32, ready: false, vu: None }
+        Self {
+            vm,
+            state,
+            scenario: scenario as u32,
+            ready: false,
+            vu: None,
+        }
     }
 
     /// Runs the scenario's `init`, unmeasured. When it fails, it is tried again before the user's
@@ -73,9 +79,15 @@ impl User {
             self.prepare().await?;
         }
         let run = self.vm.run(self.scenario as usize);
-        let user = if run.own_iterations { self.state.number } else { ANY_USER };
+        let user = if run.own_iterations {
+            self.state.number
+        } else {
+            ANY_USER
+        };
         let seed = self.state.seed_of(user, turn.number);
-        let Some(function) = run.choose(seed).cloned() else { return Ok(()) };
+        let Some(function) = run.choose(seed).cloned() else {
+            return Ok(());
+        };
         let vu = self.table()?;
         vu.raw_set("iteration", turn.number + 1)?;
         self.state.begin(&vu, seed, turn.intended);
@@ -85,7 +97,8 @@ impl User {
     async fn prepare(&mut self) -> mlua::Result<()> {
         let vu = self.table()?;
         if let Some(init) = self.vm.run(self.scenario as usize).init.clone() {
-            self.state.begin(&vu, self.state.seed_of(self.state.number, INIT), None);
+            self.state
+                .begin(&vu, self.state.seed_of(self.state.number, INIT), None);
             self.state.measured.set(false);
             let ended = self.call(&init, vu).await;
             self.state.measured.set(true);
@@ -120,14 +133,25 @@ impl User {
         let context = &self.vm.context;
         let mut recorder = context.recorder.borrow_mut();
         let meter = &self.state.scenario;
-        meter.iteration(&mut recorder, &context.world, turn.intended, begun, Instant::now());
+        meter.iteration(
+            &mut recorder,
+            &context.world,
+            turn.intended,
+            begun,
+            Instant::now(),
+        );
     }
 
     fn broken(&self, error: &mlua::Error) {
         let context = &self.vm.context;
         let error: ScriptError = self.vm.error(error);
-        context.errors.borrow_mut().add(&self.state.scenario.name, error);
-        self.state.scenario.broken(&mut context.recorder.borrow_mut());
+        context
+            .errors
+            .borrow_mut()
+            .add(&self.state.scenario.name, error);
+        self.state
+            .scenario
+            .broken(&mut context.recorder.borrow_mut());
     }
 }
 
@@ -140,24 +164,23 @@ pub(super) struct Entered<R: FromLuaMulti> {
 }
 
 impl<R: FromLuaMulti> Entered<R> {
-    pub(super) fn new(
-        call: AsyncCallFuture<R>,
-        context: Rc<Context>,
-        user: Rc<UserState>,
-    ) -> Self {
-        Self { call: Some(call), context, user }
+    pub(super) fn new(call: AsyncCallFuture<R>, context: Rc<Context>, user: Rc<UserState>) -> Self {
+        Self {
+            call: Some(call),
+            context,
+            user,
+        }
     }
 }
 
 impl<R: FromLuaMulti> Future for Entered<R> {
     type Output = mlua::Result<R>;
 
-    fn poll(
-        self: Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> Poll<mlua::Result<R>> {
+    fn poll(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<mlua::Result<R>> {
         let this = self.get_mut();
-        let Some(call) = this.call.as_mut() else { return Poll::Pending };
+        let Some(call) = this.call.as_mut() else {
+            return Poll::Pending;
+        };
         let polled = this.context.entered(&this.user, || Pin::new(call).poll(cx));
         if polled.is_pending() {
             this.user.waits.set(this.user.waits.get().wrapping_add(1));

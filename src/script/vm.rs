@@ -53,9 +53,8 @@ impl Vm {
 
     /// Loads the script; what is wrong with it comes back beside the state.
     pub(super) fn load(world: &Arc<World>) -> (Option<Self>, Vec<Problem>) {
-        let failed = |error: &mlua::Error| {
-            vec![ScriptError::new(error, &world.source).into_problem()]
-        };
+        let failed =
+            |error: &mlua::Error| vec![ScriptError::new(error, &world.source).into_problem()];
         let context = Context::new(world);
         let lua = match state(&context) {
             Ok(lua) => lua,
@@ -74,14 +73,25 @@ impl Vm {
                 problems.extend(found);
                 let metatables = RefCell::new(vec![None; script.runs.len()]);
                 let setup = OnceCell::new();
-                (Some(Self { lua, context, script, metatables, setup }), problems)
+                (
+                    Some(Self {
+                        lua,
+                        context,
+                        script,
+                        metatables,
+                        setup,
+                    }),
+                    problems,
+                )
             }
         }
     }
 
     /// Runs `setup`, if there is one, and keeps what it returns for users and `teardown`.
     pub async fn setup(&self) -> Result<(), Problem> {
-        let Some(setup) = self.script.setup.clone() else { return Ok(()) };
+        let Some(setup) = self.script.setup.clone() else {
+            return Ok(());
+        };
         let value: Value = self.control("setup", setup, Value::Nil).await?;
         let data = Plain::read(&value).map_err(|error| Problem {
             what: format!("setup: returned {error}"),
@@ -95,8 +105,12 @@ impl Vm {
 
     /// Runs `teardown`, if there is one, with what `setup` returned.
     pub async fn teardown(&self) -> Result<(), Problem> {
-        let Some(teardown) = self.script.teardown.clone() else { return Ok(()) };
-        let data = self.setup_value().map_err(|error| self.error(&error).into_problem())?;
+        let Some(teardown) = self.script.teardown.clone() else {
+            return Ok(());
+        };
+        let data = self
+            .setup_value()
+            .map_err(|error| self.error(&error).into_problem())?;
         self.control("teardown", teardown, data).await.map(drop)
     }
 
@@ -140,7 +154,11 @@ impl Vm {
 
     /// How the calls of this state's users failed: one example a kind and operation.
     pub fn failures(&self) -> Vec<FailureSample> {
-        self.script.runs.iter().flat_map(|run| run.meter.failures()).collect()
+        self.script
+            .runs
+            .iter()
+            .flat_map(|run| run.meter.failures())
+            .collect()
     }
 
     /// How long this state's resumes took since the last call.
@@ -171,9 +189,17 @@ impl Vm {
         shared.raw_set("scenario", &*self.run(scenario).meter.name)?;
         shared.raw_set("setup", self.setup_value()?)?;
         let context = Rc::clone(&self.context);
-        let rand = self.lua.create_function(move |lua, vu: Table| context.rand(lua, &vu))?;
+        let rand = self
+            .lua
+            .create_function(move |lua, vu: Table| context.rand(lua, &vu))?;
         let metatable = self.lua.create_table()?;
-        metatable.raw_set("__index", self.lua.load(LOOK_UP).set_name("=[lib vu]").call::<Function>((shared, rand))?)?;
+        metatable.raw_set(
+            "__index",
+            self.lua
+                .load(LOOK_UP)
+                .set_name("=[lib vu]")
+                .call::<Function>((shared, rand))?,
+        )?;
         metatable.raw_set("__metatable", false)?;
         self.metatables.borrow_mut()[scenario] = Some(metatable.clone());
         Ok(metatable)
@@ -211,16 +237,20 @@ fn state(context: &Rc<Context>) -> mlua::Result<Lua> {
     lua.gc_set_mode(GcMode::Incremental(GcIncParams::default()));
     lua.set_app_data(Rc::clone(context));
     let watch = Rc::clone(context);
-    lua.set_global_hook(HookTriggers::new().every_nth_instruction(HOOK_EVERY), move |lua, _| {
-        watch.check_stall(lua)
-    })?;
+    lua.set_global_hook(
+        HookTriggers::new().every_nth_instruction(HOOK_EVERY),
+        move |lua, _| watch.check_stall(lua),
+    )?;
     Ok(lua)
 }
 
 /// Runs the script file and gives what it returned.
 fn run_file(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Value> {
     let source: &Source = &context.world.source;
-    let text = source.text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&source.text);
+    let text = source
+        .text
+        .strip_prefix(b"\xEF\xBB\xBF")
+        .unwrap_or(&source.text);
     lua.load(text)
         .set_name(format!("@{}", source.chunk()))
         .set_mode(ChunkMode::Text)

@@ -33,7 +33,8 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
     table.raw_set(
         "sleep",
         lua.create_async_function(|lua, duration: Value| {
-            let context = Context::of(&lua).and_then(|context| context.may_wait(&lua, "time.sleep"));
+            let context =
+                Context::of(&lua).and_then(|context| context.may_wait(&lua, "time.sleep"));
             let duration = context.and_then(|_| {
                 Call::new(&lua, "time.sleep").takes("duration", options::duration(&duration))
             });

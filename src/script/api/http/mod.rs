@@ -25,9 +25,23 @@ use reply::Reply;
 
 /// What a script can call.
 pub const FUNCTIONS: &[&str] = &[
-    "Client:delete", "Client:get", "Client:head", "Client:options", "Client:patch", "Client:post",
-    "Client:put", "Client:request", "client", "delete", "get", "head", "options", "patch", "post",
-    "put", "request",
+    "Client:delete",
+    "Client:get",
+    "Client:head",
+    "Client:options",
+    "Client:patch",
+    "Client:post",
+    "Client:put",
+    "Client:request",
+    "client",
+    "delete",
+    "get",
+    "head",
+    "options",
+    "patch",
+    "post",
+    "put",
+    "request",
 ];
 
 /// What a script can read of a reply.
@@ -118,9 +132,12 @@ impl UserData for Caller {
 
 impl Caller {
     fn new(lua: &Lua, context: &Rc<Context>, settings: Settings) -> mlua::Result<Self> {
-        let client = Client::new(settings)
-            .map_err(|what| misuse(lua, format!("http.client: {what}")))?;
-        Ok(Self { client, context: Rc::clone(context) })
+        let client =
+            Client::new(settings).map_err(|what| misuse(lua, format!("http.client: {what}")))?;
+        Ok(Self {
+            client,
+            context: Rc::clone(context),
+        })
     }
 
     /// Everything that can be wrong with a call, while the caller's line is still known.
@@ -136,7 +153,10 @@ impl Caller {
         let wrong = |what: String| misuse(lua, format!("{call}: {what}"));
         let Value::String(target) = target else {
             let hint = "call it as `client:get(\"/path\")`";
-            return Err(wrong(format!("expected a path or URL, got {}\n  hint: {hint}", shown(target))));
+            return Err(wrong(format!(
+                "expected a path or URL, got {}\n  hint: {hint}",
+                shown(target)
+            )));
         };
         let mut request = text(target)
             .and_then(|text| Request::new(method, &text))
@@ -149,17 +169,30 @@ impl Caller {
                 Some(name) => Naming::Given(name),
                 None => Naming::Made(method, &bytes),
             };
-            user.scenario.operation(&mut self.context.recorder.borrow_mut(), naming, &opts.tags)
+            user.scenario
+                .operation(&mut self.context.recorder.borrow_mut(), naming, &opts.tags)
         });
         let (client, context) = (Rc::clone(&self.client), Rc::clone(&self.context));
-        Ok(Begun { client, context, user, request, operation })
+        Ok(Begun {
+            client,
+            context,
+            user,
+            request,
+            operation,
+        })
     }
 }
 
 /// Sends what was begun, records what came of it, and hands it to the script.
 fn run(begun: mlua::Result<Begun>, lua: Lua) -> impl Future<Output = mlua::Result<Reply>> {
     async move {
-        let Begun { client, context, user, request, operation } = begun?;
+        let Begun {
+            client,
+            context,
+            user,
+            request,
+            operation,
+        } = begun?;
         // Only the first call of an iteration has an intended time: later ones depend on it.
         let intended = operation.as_ref().and_then(|_| user.intended.take());
         let exchange = client.send(&user.session, request).await;
@@ -183,5 +216,7 @@ fn named_method(lua: &Lua, method: &Value) -> mlua::Result<String> {
 
 /// Text in UTF-8.
 fn text(value: &LuaString) -> Result<mlua::BorrowedStr, String> {
-    value.to_str().map_err(|_| "expected text in UTF-8, got other bytes".to_owned())
+    value
+        .to_str()
+        .map_err(|_| "expected text in UTF-8, got other bytes".to_owned())
 }

@@ -8,8 +8,18 @@ use crate::script::options::{self, shown};
 
 /// What a call can be given.
 const KNOWN: &[&str] = &[
-    "auth", "body", "expect", "form", "headers", "json", "multipart", "name", "query",
-    "redirects", "tags", "timeout",
+    "auth",
+    "body",
+    "expect",
+    "form",
+    "headers",
+    "json",
+    "multipart",
+    "name",
+    "query",
+    "redirects",
+    "tags",
+    "timeout",
 ];
 
 /// The options that speak of the sample; all others go into the request.
@@ -43,7 +53,10 @@ impl CallOptions {
                 b"tags" => read.tags = tags(&value).map_err(named)?,
                 b"body" | b"json" | b"form" | b"multipart" => {
                     if let Some(other) = body.replace(String::from_utf8_lossy(&key).into_owned()) {
-                        return Err(format!("`{other}` and `{}` at the same time", String::from_utf8_lossy(&key)));
+                        return Err(format!(
+                            "`{other}` and `{}` at the same time",
+                            String::from_utf8_lossy(&key)
+                        ));
                     }
                     request.body = self::body(&key, &value).map_err(named)?;
                 }
@@ -66,7 +79,9 @@ fn apply(request: &mut Request, key: &[u8], value: &Value) -> Option<Result<(), 
             }
         }),
         b"headers" => options::pairs(value).and_then(|pairs| {
-            pairs.iter().try_for_each(|(name, value)| request.header(name, value.as_bytes()))
+            pairs
+                .iter()
+                .try_for_each(|(name, value)| request.header(name, value.as_bytes()))
         }),
         b"auth" => auth(request, value),
         b"timeout" => options::duration(value).map(|limit| request.timeout = Some(limit)),
@@ -85,7 +100,10 @@ fn name(value: Value) -> Result<LuaString, String> {
 
 fn tags(value: &Value) -> Result<Vec<(String, String)>, String> {
     let tags = options::pairs(value)?;
-    match tags.iter().find(|(key, _)| matches!(key.as_str(), "scenario" | "name" | "kind" | "status")) {
+    match tags
+        .iter()
+        .find(|(key, _)| matches!(key.as_str(), "scenario" | "name" | "kind" | "status"))
+    {
         Some((key, _)) => Err(format!("the tag `{key}` is set by the engine")),
         None => Ok(tags),
     }
@@ -115,7 +133,11 @@ pub(super) fn credentials(value: &Value) -> Result<Credentials, String> {
     if let Some(unknown) = options::unknown_keys(table, &["bearer", "password", "user"]).first() {
         return Err(unknown.clone());
     }
-    match (text_of(table, "user")?, text_of(table, "password")?, text_of(table, "bearer")?) {
+    match (
+        text_of(table, "user")?,
+        text_of(table, "password")?,
+        text_of(table, "bearer")?,
+    ) {
         (Some(user), Some(password), None) => Ok(Credentials::Basic(user, password)),
         (None, None, Some(token)) => Ok(Credentials::Bearer(token)),
         _ => Err(form.to_owned()),
@@ -127,7 +149,9 @@ fn text_of(table: &Table, key: &str) -> Result<Option<String>, String> {
     let value: Value = table.raw_get(key).map_err(|error| error.to_string())?;
     match value {
         Value::Nil => Ok(None),
-        value => options::string(&value).map(Some).map_err(|what| format!("{key}: {what}")),
+        value => options::string(&value)
+            .map(Some)
+            .map_err(|what| format!("{key}: {what}")),
     }
 }
 
@@ -146,10 +170,15 @@ pub(super) fn expect(value: &Value) -> Result<Expect, String> {
         Value::String(text) => Expect::parse(&text.to_string_lossy()),
         other => match options::integer(other) {
             Ok(status @ 100..=999) => Ok(Expect::status(status as u16)),
-            _ => Err(format!("expected a status such as 201 or \"2xx\", got {}", shown(other))),
+            _ => Err(format!(
+                "expected a status such as 201 or \"2xx\", got {}",
+                shown(other)
+            )),
         },
     };
-    let Value::Table(list) = value else { return one(value) };
+    let Value::Table(list) = value else {
+        return one(value);
+    };
     let mut all: Option<Expect> = None;
     for item in list.sequence_values::<Value>().flatten() {
         let more = one(&item)?;
@@ -180,7 +209,10 @@ fn body(key: &[u8], value: &Value) -> Result<Body, String> {
 /// A table of names and values; a value is text, or `{ content, filename, type }` for a file.
 fn multipart(value: &Value) -> Result<Body, String> {
     let Value::Table(table) = value else {
-        return Err(format!("expected a table of names and parts, got {}", shown(value)));
+        return Err(format!(
+            "expected a table of names and parts, got {}",
+            shown(value)
+        ));
     };
     let mut parts = Vec::new();
     for pair in table.pairs::<Value, Value>() {
@@ -197,11 +229,13 @@ fn multipart(value: &Value) -> Result<Body, String> {
                 return Err(named(unknown.clone()));
             }
             let content: Value = file.raw_get("content").map_err(|error| error.to_string())?;
-            let content = options::bytes(&content).map_err(|what| named(format!("content: {what}")))?;
+            let content =
+                options::bytes(&content).map_err(|what| named(format!("content: {what}")))?;
             let filename = text_of(file, "filename").map_err(named)?;
             let kind = text_of(file, "type").map_err(named)?;
             let filename = filename.as_deref().unwrap_or(name);
-            form.file(name, filename, kind.as_deref(), &content).map_err(named)?;
+            form.file(name, filename, kind.as_deref(), &content)
+                .map_err(named)?;
         } else {
             let bytes = match part {
                 Value::String(text) => text.as_bytes().to_vec(),

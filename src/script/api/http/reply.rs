@@ -13,8 +13,17 @@ use crate::script::traceback::misuse;
 
 /// What a script can read.
 pub(super) const FIELDS: &[&str] = &[
-    "body", "detail", "duration", "error", "headers", "json", "ok", "protocol", "redirects",
-    "status", "timing",
+    "body",
+    "detail",
+    "duration",
+    "error",
+    "headers",
+    "json",
+    "ok",
+    "protocol",
+    "redirects",
+    "status",
+    "timing",
 ];
 
 /// What came of a call.
@@ -26,11 +35,16 @@ pub(super) struct Reply {
 
 impl Reply {
     pub(super) fn new(exchange: Exchange) -> Self {
-        Self { exchange, json: RefCell::new(None) }
+        Self {
+            exchange,
+            json: RefCell::new(None),
+        }
     }
 
     fn field(&self, lua: &Lua, key: &Value) -> mlua::Result<Value> {
-        let Value::String(name) = key else { return Err(unknown(lua, key)) };
+        let Value::String(name) = key else {
+            return Err(unknown(lua, key));
+        };
         let exchange = &self.exchange;
         Ok(match &*name.as_bytes() {
             b"status" => Value::Integer(exchange.status.into()),
@@ -64,7 +78,10 @@ impl Reply {
                 Some(kind) if exchange.body.is_empty() => {
                     format!("the call failed ({kind}), there is no body")
                 }
-                _ => format!("not JSON: {what}; the body begins {}", beginning(&exchange.body)),
+                _ => format!(
+                    "not JSON: {what}; the body begins {}",
+                    beginning(&exchange.body)
+                ),
             };
             let hint = "look at `reply.ok` or `reply.status` first";
             misuse(lua, format!("reply.json: {wrong}\n  hint: {hint}"))
@@ -90,7 +107,9 @@ impl Reply {
 
 impl UserData for Reply {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        methods.add_meta_method(MetaMethod::Index, |lua, this, key: Value| this.field(lua, &key));
+        methods.add_meta_method(MetaMethod::Index, |lua, this, key: Value| {
+            this.field(lua, &key)
+        });
         methods.add_meta_method(MetaMethod::ToString, |_, this, ()| {
             Ok(match this.exchange.error {
                 Some(kind) => format!("reply: {} ({kind})", this.exchange.status),

@@ -12,8 +12,22 @@ use crate::units::Bytes;
 
 /// What a client can be given.
 const KNOWN: &[&str] = &[
-    "auth", "base", "body_limit", "ca", "cert", "connect_timeout", "connections", "cookies",
-    "decompress", "expect", "headers", "insecure", "key", "redirects", "timeout", "version",
+    "auth",
+    "base",
+    "body_limit",
+    "ca",
+    "cert",
+    "connect_timeout",
+    "connections",
+    "cookies",
+    "decompress",
+    "expect",
+    "headers",
+    "insecure",
+    "key",
+    "redirects",
+    "timeout",
+    "version",
 ];
 
 /// Reads the options; a wrong one raises at the caller's line.
@@ -29,16 +43,22 @@ pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<S
     Ok(Settings {
         base: given.read("base", |value| base(value))?,
         timeout: given.duration("timeout")?.unwrap_or(usual.timeout),
-        connect_timeout: given.duration("connect_timeout")?.unwrap_or(usual.connect_timeout),
+        connect_timeout: given
+            .duration("connect_timeout")?
+            .unwrap_or(usual.connect_timeout),
         connections: given
             .read("connections", |value| connections(context, value))?
             .unwrap_or_default(),
-        redirects: given.read("redirects", redirects)?.unwrap_or(usual.redirects),
+        redirects: given
+            .read("redirects", redirects)?
+            .unwrap_or(usual.redirects),
         headers: given.pairs("headers")?.unwrap_or_default(),
         auth,
         cookies: given.boolean("cookies")?.unwrap_or(usual.cookies),
         decompress: given.boolean("decompress")?.unwrap_or(usual.decompress),
-        body_limit: given.read("body_limit", body_limit)?.unwrap_or(usual.body_limit),
+        body_limit: given
+            .read("body_limit", body_limit)?
+            .unwrap_or(usual.body_limit),
         expect: given.read("expect", expect)?.unwrap_or(usual.expect),
         tls: tls(context, &given)?,
         version: given.read("version", version)?.unwrap_or_default(),
@@ -92,7 +112,10 @@ fn version(value: &Value) -> Result<Version, String> {
         Ok("auto") => Ok(Version::Auto),
         Ok("1.1") => Ok(Version::H1),
         Ok("2") => Ok(Version::H2PriorKnowledge),
-        _ => Err(format!("expected \"auto\", \"1.1\" or \"2\", got {}", shown(value))),
+        _ => Err(format!(
+            "expected \"auto\", \"1.1\" or \"2\", got {}",
+            shown(value)
+        )),
     }
 }
 
@@ -110,5 +133,9 @@ fn tls(context: &Context, given: &Options<'_>) -> mlua::Result<TlsSettings> {
         _ => return Err(given.wrong("`cert` and `key` go together")),
     };
     let insecure = given.boolean("insecure")?.unwrap_or(false);
-    Ok(TlsSettings { ca: file("ca")?, identity, insecure })
+    Ok(TlsSettings {
+        ca: file("ca")?,
+        identity,
+        insecure,
+    })
 }

@@ -1,0 +1,221 @@
+//! Loading: plans, parameters, `require`, and everything that can be wrong before a request.
+
+use super::*;
+use crate::plan::{Load, ParamValue, Start};
+
+#[test]
+fn the_script_of_the_design_becomes_a_plan() {
+    let loaded = script(
+        r#"
+local check = require "loadrun.check"
+local http  = require "loadrun.http"
+local param = require "loadrun.param"
+local base = param("base", "http://127.0.0.1:8080", "address of the shop")
+local shop = http.client { base = base, timeout = "2s" }
+local function buy(vu)
+  local page = shop:get("/items/" .. vu.rand:integer(1, 1000), { name = "item" })
+  if not check(page, { ["item found"] = page.status == 200 }) then return end
+end
+return {
+  scenarios = {
+    customers = { run = buy, max_users = 400, tags = { team = "shop" },
+                  rate = { { to = 200, over = "1m" }, { hold = "5m" }, { jump = 1000, hold = "10s" } } },
+    auditors  = { run = buy, users = 5, duration = "6m", start = "10s" },
+    counters  = { weights = { { 60, buy }, { 40, buy } }, iterations = 100, start = { after = "auditors" } },
+  },
+  thresholds = {
+    "http.duration{name=item} p95 < 300ms, goal < 100ms",
+    "iteration.dropped count == 0",
+  },
+}"#,
+    )
+    .load()
+    .unwrap_or_else(|problems| panic!("{problems:?}"));
+    let plan = loaded.plan;
+    let names: Vec<_> = plan
+        .scenarios
+        .iter()
+        .map(|scenario| &*scenario.name)
+        .collect();
+    assert_eq!(names, ["auditors", "counters", "customers"]);
+    assert_eq!(plan.scenarios[0].start, Start::At(Duration::from_secs(10)));
+    assert_eq!(plan.scenarios[1].start, Start::After(Arc::from("auditors")));
+    assert!(matches!(
+        plan.scenarios[1].load,
+        Load::Iterations { total: 100, .. }
+    ));
+    let Load::Rate { curve, .. } = &plan.scenarios[2].load else {
+        panic!()
+    };
+    assert_eq!(curve.duration(), Duration::from_secs(370));
+    assert_eq!(plan.scenarios[2].max_users, Some(400));
+    assert_eq!(plan.scenarios[2].place.line, 13);
+    assert_eq!(plan.thresholds[1].1.line, 20);
+    assert_eq!(plan.parameters[0].about, "address of the shop");
+    assert_eq!(plan.parameters[0].place.to_string(), "shop.lua:5");
+}
+
+#[test]
+fn all_mistakes_of_a_table_are_reported_at_once_with_their_lines() {
+    insta::assert_snapshot!(script(
+        r#"local function run() end
+return {
+  scenarios = {
+    a = { run = run, users = 1, rate = 2, duration = "1s" },
+    b = { users = 1, duration = "5x" },
+    c = { run = run, rate = { { to = 5 }, { hold = "1s", to = 3 }, { brust = 1 } } },
+    d = { run = 5, users = 2 },
+    e = { run = run, users = "many", duration = "1s", gracefull_stop = "1s" },
+    f = { run = run, users = 1, duration = "1s", start = { after = "nobody" }, arrivals = "even" },
+    g = { weights = { { 1, run }, { -1, run } }, iterations = 1.5 },
+    h = { run = run },
+  },
+  threshholds = {},
+}"#
+    ).problems(), @"");
+}
+
+#[test]
+fn a_script_that_is_not_a_table_is_told_how_to_end() {
+    insta::assert_snapshot!(script("local x = 1").problems(), @"");
+    insta::assert_snapshot!(script("return 5").problems(), @"");
+    insta::assert_snapshot!(script("return {}").problems(), @"");
+}
+
+#[test]
+fn syntax_and_runtime_errors_have_their_line() {
+    insta::assert_snapshot!(script("local x = {\n  a = 1\n  b = 2\n}").problems(), @"");
+    insta::assert_snapshot!(script("local x\nlocal function f() return x.y end\nf()").problems(), @"");
+    insta::assert_snapshot!(script("\x1bLua").problems(), @"");
+}
+
+#[test]
+fn a_threshold_on_an_unknown_metric_names_the_nearest() {
+    let text = running("", "").source.text;
+    let text = String::from_utf8(text.to_vec()).unwrap();
+    let with = text.replace(
+        "return {",
+        "return { thresholds = {\n 'http.duratoin p95 < 1s',\n 'http.duration p95 <',\n },",
+    );
+    insta::assert_snapshot!(script(&with).problems(), @"");
+}
+
+#[test]
+fn globals_can_be_neither_made_nor_guessed() {
+    insta::assert_snapshot!(script("local a = 1\ncount = 5").problems(), @"");
+    insta::assert_snapshot!(script("local t = tabel.concat({})").problems(), @"");
+    insta::assert_snapshot!(script("local t = os.time()").problems(), @"");
+    insta::assert_snapshot!(script("print = nil").problems(), @"");
+    insta::assert_snapshot!(script("rawset(_G, 'x', 1)").problems(), @"");
+    insta::assert_snapshot!(script("return math.random(5)").problems(), @"");
+    insta::assert_snapshot!(script("setmetatable({}, { __gc = print })").problems(), @"");
+    assert!(
+        script("string.dump(print)")
+            .problems()
+            .contains("nil value (field 'dump')")
+    );
+    assert!(
+        script("getmetatable(_G).x = 1")
+            .problems()
+            .contains("index a boolean value")
+    );
+    assert!(
+        script("load('x = 1')")
+            .problems()
+            .contains("undeclared global `load`")
+    );
+}
+
+#[test]
+fn a_loop_at_file_scope_is_stopped_and_named() {
+    let source = script("local n = 0\nwhile true do\n  n = n + 1\nend").source;
+    let world = World::new(source);
+    world.stall_after(Duration::from_millis(20));
+    let (_, problems) = Vm::load(&world);
+    insta::assert_snapshot!(problems[0].to_string().replace(":2", ":3"), @"");
+}
+
+#[test]
+fn memory_is_bounded() {
+    let text = script("local s = ('x'):rep(3 << 30)").problems();
+    insta::assert_snapshot!(text, @"");
+}
+
+#[test]
+fn modules_are_found_beside_the_script_and_named_when_they_are_not() {
+    let beside = running(
+        "local shop = require './lib/shop'\nlocal log = require 'loadrun.log'",
+        "log.info(shop.name)",
+    )
+    .file("lib/shop.lua", "return { name = 'corner' }");
+    assert_eq!(beside.logged(), ["corner"]);
+    insta::assert_snapshot!(script("require 'loadrun.htpp'").problems(), @"");
+    insta::assert_snapshot!(script("\nrequire 'http'").problems(), @"");
+    insta::assert_snapshot!(script("require './shop'").problems(), @"");
+    insta::assert_snapshot!(script("require 'shopx'").problems(), @"");
+    insta::assert_snapshot!(script("require(nil)").problems(), @"");
+    insta::assert_snapshot!(script("require '../../etc/passwd'").problems(), @"");
+    insta::assert_snapshot!(script("local a = require './a'").file("a.lua", "\nreturn { 1 2 }").problems(), @"");
+    let circle = script("require './a'")
+        .file("a.lua", "require './b'")
+        .file("b.lua", "require './a'");
+    insta::assert_snapshot!(circle.problems(), @"");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_out_of_the_folder_is_not_followed() {
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("secret.lua"), "return 1").unwrap();
+    let script = script("require './link/secret'");
+    std::os::unix::fs::symlink(outside.path(), script.folder.path().join("link")).unwrap();
+    assert!(
+        script
+            .problems()
+            .contains("lies outside the script's folder"),
+        "{}",
+        script.problems()
+    );
+}
+
+#[test]
+fn parameters_come_from_the_command_line_then_the_environment_then_the_default() {
+    let text = r#"
+local param = require "loadrun.param"
+local log = require "loadrun.log"
+log.info(param("a", 1), param("b", 0.5), param("c", false), param("d", "x"), param("e", "y"))
+return { scenarios = { s = { users = 1, duration = "1s", run = function() end } } }"#;
+    let given = script(text)
+        .param("a", "7")
+        .param("b", "2")
+        .env("A", "8")
+        .env("C", "true")
+        .env("D", "z");
+    let loaded = given
+        .load()
+        .unwrap_or_else(|problems| panic!("{problems:?}"));
+    assert_eq!(loaded.control.world().log.drain()[0].text, "7 2.0 true z y");
+    assert_eq!(loaded.plan.parameters[0].value, ParamValue::Integer(7));
+    assert_eq!(loaded.plan.parameters[0].default, ParamValue::Integer(1));
+}
+
+#[test]
+fn wrong_and_unknown_parameters_are_reported_together() {
+    let text = r#"
+local param = require "loadrun.param"
+local users = param("users", 10, "how many")
+local key = param("key", 1.5, "secret", { secret = true })
+return { scenarios = { s = { users = users, duration = "1s", run = function() end } } }"#;
+    let given = script(text)
+        .param("users", "many")
+        .param("key", "hush")
+        .param("bsae", "x")
+        .param("user", "1");
+    insta::assert_snapshot!(given.problems(), @"");
+}
+
+#[test]
+fn a_worker_reads_the_same_script_as_the_control_state() {
+    let vm = running("", "").worker();
+    assert_eq!(vm.plan().scenarios.len(), 1);
+}
