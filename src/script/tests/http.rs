@@ -113,9 +113,24 @@ fn every_call_is_a_sample_under_its_name() {
     let of = |metric: &str| {
         found.iter().filter(|line| line.starts_with(metric)).map(String::as_str).collect::<Vec<_>>()
     };
-    insta::assert_snapshot!(of("http.duration").join("\n"), @"");
-    insta::assert_snapshot!(of("http.failed").join("\n"), @"");
-    insta::assert_snapshot!(of("http.status").join("\n"), @"");
+    insta::assert_snapshot!(of("http.duration").join("\n"), @r#"
+    http.duration{name="GET /items/{id}",scenario=s} 2 samples
+    http.duration{name="PURGE /items/{id}",scenario=s} 1 samples
+    http.duration{name=POST /x,scenario=s,size=s} 1 samples
+    http.duration{name=b,scenario=s} 1 samples
+    "#);
+    insta::assert_snapshot!(of("http.failed").join("\n"), @r#"
+    http.failed{kind=status,name=b,scenario=s} 1/1
+    http.failed{name="GET /items/{id}",scenario=s} 0/2
+    http.failed{name="PURGE /items/{id}",scenario=s} 0/1
+    http.failed{name=POST /x,scenario=s,size=s} 0/1
+    "#);
+    insta::assert_snapshot!(of("http.status").join("\n"), @r#"
+    http.status{name="GET /items/{id}",scenario=s,status=200} 2
+    http.status{name="PURGE /items/{id}",scenario=s,status=200} 1
+    http.status{name=POST /x,scenario=s,size=s,status=200} 1
+    http.status{name=b,scenario=s,status=500} 1
+    "#);
     assert_eq!(
         vm.failures().iter().map(|f| (f.name.as_str(), f.kind.as_str(), f.count)).collect::<Vec<_>>(),
         [("b", "status", 1)]
@@ -151,7 +166,13 @@ fn options_become_parts_of_the_request() {
          print(shop:delete('/e').status, shop:options('/f').status, shop:head('/g', { timeout = '1s' }).status)",
     );
     let shown = lines(&vm).join("\n");
-    insta::assert_snapshot!(shown, @"");
+    insta::assert_snapshot!(shown, @r#"
+    GET /a?n=1&n=2&q=x%20y HTTP/1.1|X-App: a|User-Agent: loadrun/0.1.0|Accept: */*|Accept-Encoding: gzip, deflate, br, zstd|Authorization: Bearer tok|X-One: 1||
+    POST /b HTTP/1.1|X-App: a|User-Agent: loadrun/0.1.0|Accept: */*|Accept-Encoding: gzip, deflate, br, zstd|Authorization: Bearer tok|Content-Type: application/json|Content-Length: 9||{"a":[1]}
+    PUT /c HTTP/1.1|X-App: a|User-Agent: loadrun/0.1.0|Accept: */*|Accept-Encoding: gzip, deflate, br, zstd|Authorization: Bearer tok|Content-Type: application/x-www-form-urlencoded|Content-Length: 11||a+b=%26&c=1
+    PATCH /d HTTP/1.1|X-App: a|User-Agent: loadrun/0.1.0|Accept: */*|Accept-Encoding: gzip, deflate, br, zstd|Authorization: Basic dTpw|Content-Length: 3||raw
+    200 200 200
+    "#);
 }
 
 #[test]
@@ -178,9 +199,17 @@ fn what_init_sends_is_not_measured() {
 #[test]
 fn json_that_is_none_is_told_at_the_line_that_reads_it() {
     let vm = against(shop, "", "local r = shop:get('/broken')\nlocal x = r.json.id");
-    insta::assert_snapshot!(vm.take_errors().iter().next().unwrap().1.to_string(), @"");
+    insta::assert_snapshot!(vm.take_errors().iter().next().unwrap().1.to_string(), @r#"
+    error: reply.json: not JSON: expected value at line 1 column 1; the body begins "<html>no</html>"
+      --> shop.lua:7
+      hint: look at `reply.ok` or `reply.status` first
+    "#);
     let vm = against(shop, "", "local r = shop:get('/x')\nlocal x = r.staus");
-    insta::assert_snapshot!(vm.take_errors().iter().next().unwrap().1.to_string(), @"");
+    insta::assert_snapshot!(vm.take_errors().iter().next().unwrap().1.to_string(), @r#"
+    error: reply: no field "staus"
+      --> shop.lua:7
+      hint: did you mean `status`?
+    "#);
 }
 
 #[test]
@@ -210,13 +239,40 @@ fn a_client_says_what_is_wrong_with_its_options() {
     let client = |options: &str| {
         script(&format!("local http = require 'loadrun.http'\nlocal c = http.client {options}")).problems()
     };
-    insta::assert_snapshot!(client("{ timeot = 1, timeout = '5x' }"), @"");
-    insta::assert_snapshot!(client("{ timeout = '5x' }"), @"");
-    insta::assert_snapshot!(client("{ base = print }"), @"");
-    insta::assert_snapshot!(client("{ base = 'not a url' }"), @"");
-    insta::assert_snapshot!(client("{ connections = 'many' }"), @"");
-    insta::assert_snapshot!(client("{ ca = '../ca.pem' }"), @"");
-    insta::assert_snapshot!(client("{ cert = 'x' , insecure = 1 }"), @"");
-    insta::assert_snapshot!(client("{ expect = 'fine' }"), @"");
-    insta::assert_snapshot!(client("{ auth = { user = 'u' } }"), @"");
+    insta::assert_snapshot!(client("{ timeot = 1, timeout = '5x' }"), @"
+    error: http.client: unknown key `timeot`; did you mean `timeout`?
+      --> shop.lua:2
+    ");
+    insta::assert_snapshot!(client("{ timeout = '5x' }"), @r#"
+    error: http.client: timeout: malformed duration "5x"; expected a number and ns, us, ms, s, m or h, such as "250ms" or "1m30s", or plain seconds
+      --> shop.lua:2
+    "#);
+    insta::assert_snapshot!(client("{ base = print }"), @"
+    error: http.client: base: expected a URL or a service, got a function
+      --> shop.lua:2
+    ");
+    insta::assert_snapshot!(client("{ base = 'not a url' }"), @r#"
+    error: http.client: base: malformed address "not a url"; expected "http://host:port/path"
+      --> shop.lua:2
+    "#);
+    insta::assert_snapshot!(client("{ connections = 'many' }"), @r#"
+    error: http.client: connections: expected "user", "new" or `{ shared = 8 }`, got "many"
+      --> shop.lua:2
+    "#);
+    insta::assert_snapshot!(client("{ ca = '../ca.pem' }"), @"
+    error: http.client: ca: there is no file `../ca.pem` beside the script
+      --> shop.lua:2
+    ");
+    insta::assert_snapshot!(client("{ cert = 'x' , insecure = 1 }"), @"
+    error: http.client: cert: there is no file `x` beside the script
+      --> shop.lua:2
+    ");
+    insta::assert_snapshot!(client("{ expect = 'fine' }"), @r#"
+    error: http.client: expect: malformed status "fine"; expected "204", "2xx", "200-299" or "any"
+      --> shop.lua:2
+    "#);
+    insta::assert_snapshot!(client("{ auth = { user = 'u' } }"), @r#"
+    error: http.client: auth: expected `{ user = "...", password = "..." }` or `{ bearer = "..." }`
+      --> shop.lua:2
+    "#);
 }
