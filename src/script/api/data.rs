@@ -12,11 +12,11 @@ use std::sync::{Arc, OnceLock};
 
 use mlua::{Function, Lua, Value};
 
-use crate::script::call::Call;
-use crate::script::context::Context;
-use crate::script::options::{self, Options};
-use crate::script::plain::{Plain, View};
-use crate::script::require::confined;
+use super::super::call::Call;
+use super::super::context::Context;
+use super::super::options::{self, Options};
+use super::super::plain::{Plain, View};
+use super::super::require::confined;
 
 /// What a script can call.
 pub const FUNCTIONS: &[&str] = &["csv", "json", "lines"];
@@ -183,8 +183,8 @@ fn malformed(error: &csv::Error) -> String {
 mod tests {
     use tempfile::TempDir;
 
+    use super::super::testing;
     use super::*;
-    use crate::script::api::testing;
 
     fn folder(files: &[(&str, &str)]) -> TempDir {
         let folder = tempfile::tempdir().unwrap();

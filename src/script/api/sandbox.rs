@@ -11,13 +11,13 @@ use std::sync::{Arc, OnceLock};
 
 use mlua::{Lua, MetaMethod, UserData, UserDataFields, UserDataMethods, UserDataRef, Value};
 
+use super::super::call::Call;
+use super::super::context::Context;
+use super::super::options::{self, Options};
+use super::super::plain::Plain;
 use crate::client::http::{Base, Body, Client, Request, Session, Settings};
 use crate::plan::ServiceDecl;
 use crate::sandbox::{BEHAVIOURS, Behaviour};
-use crate::script::call::Call;
-use crate::script::context::Context;
-use crate::script::options::{self, Options};
-use crate::script::plain::Plain;
 
 /// What a script can call or read.
 pub const FUNCTIONS: &[&str] = &["Sandbox:control", "Sandbox:name", "Sandbox:url", "start"];
@@ -180,8 +180,8 @@ async fn control(lua: &Lua, base: Base, changes: serde_json::Value) -> mlua::Res
 mod tests {
     use mlua::ObjectLike as _;
 
+    use super::super::testing;
     use super::*;
-    use crate::script::api::testing;
 
     fn load(code: &str) -> (Lua, mlua::Result<String>) {
         let lua = testing::state(

@@ -7,9 +7,9 @@ mod generator;
 
 use mlua::{FromLuaMulti, IntoLuaMulti, Lua, Table, UserData, UserDataMethods, Value};
 
-use crate::script::call::Call;
-use crate::script::options;
-use crate::script::plain::View;
+use super::super::call::Call;
+use super::super::options;
+use super::super::plain::View;
 
 pub use generator::Generator;
 

@@ -16,10 +16,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use mlua::{Function, Lua, MetaMethod, UserData, UserDataMethods, UserDataRef, Value};
 
-use crate::script::call::Call;
-use crate::script::context::Context;
-use crate::script::options::{self, Options};
-use crate::script::plain::Plain;
+use super::super::call::Call;
+use super::super::context::Context;
+use super::super::options::{self, Options};
+use super::super::plain::Plain;
 
 use barrier::Barrier;
 use map::Map;

@@ -1,8 +1,10 @@
+//! What is shared, seen from several threads and Lua states.
+
 use std::sync::Barrier as ThreadBarrier;
 use std::time::Duration;
 
+use super::super::testing;
 use super::*;
-use crate::script::api::testing;
 
 /// Runs an async block on its own thread with a runtime of its own, as a worker has.
 fn on_worker<T: Send + 'static>(
