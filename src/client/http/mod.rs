@@ -54,7 +54,7 @@ use origin::{Origin, Origins};
 pub const MOST_REDIRECTS: u8 = 10;
 
 /// Longest time limit there is; what is longer is taken for this. A year is as good as none.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+const LONGEST: Duration = Duration::from_hours(365 * 24);
 
 /// Sends requests by one set of settings; one a worker and declaration.
 #[derive(Debug)]

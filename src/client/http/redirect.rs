@@ -47,7 +47,7 @@ pub(super) fn follow(
         request.fields = without_content_fields(&request.fields);
     }
     request.path_at = to[..Position::BeforePath].len();
-    request.target = to[..Position::AfterQuery].to_owned();
+    request.target = String::from(&to[..Position::AfterQuery]);
     request.origin = None;
     Ok(request)
 }

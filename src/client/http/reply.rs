@@ -62,8 +62,8 @@ pub struct Reply {
 struct Framing {
     length: Option<u64>,
     chunked: bool,
-    close: bool,
-    keep_alive: bool,
+    /// Whether the connection stays, where the peer says so.
+    stays: Option<bool>,
     sets_cookie: bool,
 }
 
@@ -216,7 +216,7 @@ impl Reply {
     /// Decides how the body is delimited (RFC 9112, 6.3).
     fn begin_body(&mut self, framing: &Framing) -> Result<(), Failure> {
         let old = self.protocol == Protocol::Http10;
-        self.keep = !framing.close && (!old || framing.keep_alive);
+        self.keep = framing.stays.unwrap_or(!old);
         let bodiless = self.to_head || matches!(self.status, 204 | 304);
         self.part = match framing.length {
             _ if bodiless => Part::Done,
@@ -281,8 +281,11 @@ fn read_framing(headers: &[httparse::Header<'_>]) -> Result<Framing, Failure> {
         match header.name.len() {
             10 if header.name.eq_ignore_ascii_case("connection") => {
                 for word in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
-                    framing.close |= word.eq_ignore_ascii_case(b"close");
-                    framing.keep_alive |= word.eq_ignore_ascii_case(b"keep-alive");
+                    if word.eq_ignore_ascii_case(b"close") {
+                        framing.stays = Some(false);
+                    } else if word.eq_ignore_ascii_case(b"keep-alive") {
+                        framing.stays = framing.stays.or(Some(true));
+                    }
                 }
             }
             10 if header.name.eq_ignore_ascii_case("set-cookie") => framing.sets_cookie = true,

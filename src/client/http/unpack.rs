@@ -188,7 +188,7 @@ mod tests {
         fn a_damaged_body_never_panics(
             at in 0usize..400, byte: u8, cut in 0usize..400
         ) {
-            let plain: Vec<u8> = (0..2000u32).map(|n| (n * n >> 3) as u8).collect();
+            let plain: Vec<u8> = (0..2000u32).map(|n| ((n * n) >> 3) as u8).collect();
             for (coding, mut packed) in packings(&plain) {
                 let length = packed.len();
                 packed[at % length] ^= byte;

@@ -194,7 +194,7 @@ async fn endless_interim_replies_are_a_protocol_failure() {
 async fn more_than_256_header_fields_are_a_protocol_failure_and_200_are_not() {
     let reply = |count: usize| {
         let mut reply = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n".to_owned();
-        (1..count).for_each(|n| reply.push_str(&format!("X-{n}: {n}\r\n")));
+        reply.extend((1..count).map(|n| format!("X-{n}: {n}\r\n")));
         reply + "\r\n"
     };
     let exchange = reply_of(reply(200)).await;
@@ -436,8 +436,8 @@ async fn endless_redirects_are_a_protocol_failure() {
 
 #[tokio::test]
 async fn a_target_that_does_not_read_a_large_body_runs_into_the_time_limit() {
-    let server = serve(|_stream, _| async move {
-        let _stream = _stream;
+    let server = serve(|stream, _| async move {
+        let _open = stream;
         std::future::pending::<()>().await;
     })
     .await;

@@ -141,81 +141,56 @@ async fn a_base_that_a_service_fills_in_is_read_when_it_is_there() {
 
 #[test]
 fn wrong_settings_are_an_error_that_names_them() {
-    let with_base = |base: &str| Settings {
-        base: Some(Base::Url(base.to_owned())),
-        ..Settings::default()
-    };
-    let headers = vec![("X".to_owned(), "a\r\nb".to_owned())];
-    let auth = Auth::Basic {
-        user: "a:b".to_owned(),
-        password: String::new(),
-    };
-    let forged = Auth::Bearer("a\r\nb".to_owned());
-    for (settings, error) in [
-        (
-            with_base("localhost:80"),
-            "base: malformed address \"localhost:80\"",
-        ),
-        (with_base("ftp://a"), "base: malformed address \"ftp://a\""),
-        (
-            with_base("http://a/?b"),
-            "base: \"http://a/?b\" has a query",
-        ),
-        (
-            Settings {
-                redirects: 11,
-                ..Settings::default()
-            },
-            "redirects: 11; expected 0 to 10",
-        ),
-        (
-            Settings {
-                connections: Connections::Shared(0),
-                ..Settings::default()
-            },
-            "connections: 0",
-        ),
-        (
-            Settings {
-                headers,
-                ..Settings::default()
-            },
-            "header X: character 0x0d",
-        ),
-        (
-            Settings {
-                auth: Some(auth),
-                ..Settings::default()
-            },
-            "user name \"a:b\"",
-        ),
-        (
-            Settings {
-                auth: Some(forged),
-                ..Settings::default()
-            },
-            "the bearer token contains",
-        ),
-    ] {
+    let fails = |error: &str, change: &dyn Fn(&mut Settings)| {
+        let mut settings = Settings::default();
+        change(&mut settings);
         let found = Client::new(settings).unwrap_err();
         assert!(
             found.starts_with(error),
             "{found:?} does not start with {error:?}"
         );
+    };
+    for (base, error) in [
+        ("localhost:80", "base: malformed address \"localhost:80\""),
+        ("ftp://a", "base: malformed address \"ftp://a\""),
+        ("http://a/?b", "base: \"http://a/?b\" has a query"),
+    ] {
+        fails(error, &|settings| {
+            settings.base = Some(Base::Url(base.to_owned()))
+        });
     }
+    fails("redirects: 11; expected 0 to 10", &|settings| {
+        settings.redirects = 11
+    });
+    fails("connections: 0", &|settings| {
+        settings.connections = Connections::Shared(0)
+    });
+    fails("header X: character 0x0d", &|settings| {
+        settings.headers.push(("X".to_owned(), "a\r\nb".to_owned()));
+    });
+    fails("user name \"a:b\"", &|settings| {
+        let (user, password) = ("a:b".to_owned(), String::new());
+        settings.auth = Some(Auth::Basic { user, password });
+    });
+    fails("the bearer token contains", &|settings| {
+        settings.auth = Some(Auth::Bearer("a\r\nb".to_owned()));
+    });
+}
+
+#[test]
+fn a_request_that_leads_nowhere_is_an_error_when_it_is_built() {
     let client = Client::new(Settings::default()).unwrap();
-    assert!(
-        client
-            .request("GET", "/a")
-            .unwrap_err()
-            .contains("the client has no base")
-    );
-    assert!(
-        client
-            .request("GET", "gopher://a")
-            .unwrap_err()
-            .contains("gopher")
-    );
+    for (target, error) in [
+        ("/a", "the client has no base"),
+        ("gopher://a", "\"gopher://a\""),
+        ("http://", "\"http://\""),
+    ] {
+        let found = client.request("GET", target).unwrap_err();
+        assert!(
+            found.contains(error),
+            "{found:?} does not contain {error:?}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -491,9 +466,10 @@ async fn waiting_for_a_shared_connection_is_blocked_time() {
     .unwrap();
     let users: Vec<Session> = (0..6).map(|_| Session::default()).collect();
     let get = |n: usize| within(&client, &users[n], "/");
-    let (a, b, c, d, e, f) = tokio::join!(get(0), get(1), get(2), get(3), get(4), get(5));
-    for waited in [c, d, e, f] {
-        assert!(waited.timing.blocked > a.timing.blocked.max(b.timing.blocked));
+    let (first, second, third, fourth, fifth, sixth) =
+        tokio::join!(get(0), get(1), get(2), get(3), get(4), get(5));
+    for waited in [third, fourth, fifth, sixth] {
+        assert!(waited.timing.blocked > first.timing.blocked.max(second.timing.blocked));
         assert!(
             waited.timing.blocked >= Duration::from_millis(20),
             "{:?}",

@@ -106,7 +106,7 @@ pub(super) async fn answer(make: impl Fn(&str) -> String + Send + Sync + 'static
 
 /// Answers 200 with the request itself for a body.
 pub(super) async fn echo() -> Server {
-    answer(|request| ok(request)).await
+    answer(ok).await
 }
 
 /// A reply with status 200 and this body.

@@ -38,10 +38,8 @@ async fn answer_one(message: Message<RecvStream>, mut respond: SendResponse<Byte
     }
     let mut said = format!("{} {} {length}\n", head.method, head.uri);
     for (name, value) in &head.headers {
-        said.push_str(&format!(
-            "{name}: {}\n",
-            String::from_utf8_lossy(value.as_bytes())
-        ));
+        let value = String::from_utf8_lossy(value.as_bytes());
+        said.extend([name.as_str(), ": ", &value, "\n"]);
     }
     let status = if path == "/busy" { 503 } else { 200 };
     let reply = Response::builder()
@@ -73,13 +71,10 @@ async fn h2_server() -> Server {
 }
 
 fn client(server: &Server, connections: Connections) -> std::rc::Rc<Client> {
-    let version = Version::H2PriorKnowledge;
-    Client::new(Settings {
-        version,
-        connections,
-        ..server.settings()
-    })
-    .unwrap()
+    let mut settings = server.settings();
+    settings.version = Version::H2PriorKnowledge;
+    settings.connections = connections;
+    Client::new(settings).unwrap()
 }
 
 #[tokio::test]
@@ -126,15 +121,16 @@ async fn failures_over_http_2_have_the_same_kinds() {
     let client = Client::new(settings).unwrap();
     let session = Session::default();
     for (path, kind, status) in [
-        ("/busy", FailureKind::Status, 503),
-        ("/refuse", FailureKind::Reset, 0),
-        ("/half", FailureKind::Reset, 200),
-        ("/long", FailureKind::TooLarge, 200),
+        ("/busy", FailureKind::Status, Some(503)),
+        ("/refuse", FailureKind::Reset, Some(0)),
+        // Its head may be overtaken by the reset.
+        ("/half", FailureKind::Reset, None),
+        ("/long", FailureKind::TooLarge, Some(200)),
     ] {
         let exchange = within(&client, &session, path).await;
-        assert_eq!(
-            (exchange.error, exchange.status),
-            (Some(kind), status),
+        assert_eq!(exchange.error, Some(kind), "{exchange:?}");
+        assert!(
+            status.is_none_or(|status| status == exchange.status),
             "{exchange:?}"
         );
         assert!(!exchange.duration.is_zero() && exchange.detail.is_some());
@@ -232,8 +228,9 @@ async fn users_share_http_2_connections_and_are_on_them_at_once() {
     let users: Vec<Session> = (0..6).map(|_| Session::default()).collect();
     for connects in [2, 0] {
         let get = |n: usize| within(&client, &users[n], "/");
-        let (a, b, c, d, e, f) = tokio::join!(get(0), get(1), get(2), get(3), get(4), get(5));
-        let all = [a, b, c, d, e, f];
+        let (first, second, third, fourth, fifth, sixth) =
+            tokio::join!(get(0), get(1), get(2), get(3), get(4), get(5));
+        let all = [first, second, third, fourth, fifth, sixth];
         assert!(
             all.iter().all(|exchange| exchange.error.is_none()),
             "{all:?}"
