@@ -243,23 +243,6 @@ impl Threshold {
     }
 }
 
-impl Judgement {
-    /// What stands after a later judgement of a sliding window: a miss is not made good by
-    /// windows that held, and a window without a sample says nothing.
-    #[must_use]
-    pub fn then(self, later: Self) -> Self {
-        let rank = |of: &Self| {
-            let goal_missed = of.goal_held == Some(false);
-            (of.value.is_some(), !of.limit_held, goal_missed)
-        };
-        if rank(&self) > rank(&later) {
-            self
-        } else {
-            later
-        }
-    }
-}
-
 impl Bound {
     /// Whether a measured value satisfies it.
     pub fn holds(&self, measured: f64) -> bool {
