@@ -51,6 +51,7 @@ mod tests {
             [
                 "sandbox",
                 "--stdin-guard",
+                "--own-tmpdir",
                 "--capacity=200",
                 "--latency=normal 50ms 10ms"
             ]
