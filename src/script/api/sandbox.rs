@@ -292,9 +292,8 @@ mod tests {
         let world = loaded.control.world();
         world.service_url("sandbox").set(address.clone()).unwrap();
         loaded.control.setup().await.unwrap();
-        let expected = Plain::list(["25%", "3ms", &address].map(Plain::text));
-        let shown = format!("{:?}", world.setup.get());
-        assert_eq!(world.setup.get(), Some(&expected), "{shown}");
+        let expected = Plain::list(["25 %", "constant 3ms", &address].map(Plain::text));
+        assert_eq!(world.setup.get(), Some(&expected));
         stop.send(()).unwrap();
         served.await.unwrap().unwrap();
     }
