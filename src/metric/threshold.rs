@@ -1,4 +1,4 @@
-//! What is asked of a metric, and whether it held.
+//! What is asked of a metric. Whether it held is said next door, in `judgement.rs`.
 //!
 //! The grammar; spaces are free, clauses after the limit come in any order:
 //!
