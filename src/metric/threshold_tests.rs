@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{Metric, Recorder, Series};
+use super::super::{Judgement, Kind, Metric, Recorder, Series, Summary, Unit};
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
