@@ -14,7 +14,7 @@ use super::origin::Origin;
 use super::request::Request;
 use super::settings::{Connections, Version};
 use super::{Client, MOST_REDIRECTS, Place, Session, redirect, unpack};
-use crate::client::{Failure, FailureKind};
+use super::{Failure, FailureKind};
 use crate::wire::{Alpn, ConnectError, ConnectFailure};
 
 /// Most connections one user keeps while idle, over all hosts.

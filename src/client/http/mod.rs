@@ -46,6 +46,7 @@ pub use settings::{Auth, Base, Connections, Settings, Version};
 
 pub use crate::wire::{Identity, TlsSettings};
 
+use super::{Failure, FailureKind};
 use crate::wire::Connector;
 use exchange::Draft;
 use origin::{Origin, Origins};

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 
+use super::super::FailureKind;
 use super::super::{
     Auth, Base, Body, Client, Connections, Expect, Multipart, Protocol, Session, Settings,
 };
 use super::servers::{always, answer, echo, ok, read_request, send, serve, within};
-use crate::client::FailureKind;
 
 #[tokio::test]
 async fn a_get_is_what_a_server_expects() {
