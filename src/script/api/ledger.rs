@@ -77,13 +77,13 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
 impl UserData for Handle {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         entry(methods, "expect", "ledger:expect", |ledger, id, now| {
-            ledger.expect(id, now)
+            ledger.expect(id, now);
         });
         entry(methods, "acked", "ledger:acked", |ledger, id, now| {
-            ledger.acked(id, now)
+            ledger.acked(id, now);
         });
         entry(methods, "refused", "ledger:refused", |ledger, id, _| {
-            ledger.refused(id)
+            ledger.refused(id);
         });
         entry(
             methods,
@@ -94,7 +94,7 @@ impl UserData for Handle {
             },
         );
         entry(methods, "seen", "ledger:seen", |ledger, id, now| {
-            ledger.seen(id, now)
+            ledger.seen(id, now);
         });
         methods.add_method("balance", |lua, this, ()| {
             balance(lua, &this.book.write(|ledger| ledger.balance()))

@@ -1,6 +1,6 @@
 //! The numbers behind `loadrun.rand`, without Lua.
 //!
-//! xoshiro256++ (Blackman, Vigna), its state filled from a 64-bit seed by SplitMix64. What is
+//! xoshiro256++ (Blackman, Vigna), its state filled from a 64-bit seed by `SplitMix64`. What is
 //! drawn from it uses integer arithmetic, IEEE 754 basic operations and `libm`, a port in Rust,
 //! and never the platform's own `log` or `pow`: **a seed gives the same values on every machine**.
 //!
@@ -44,7 +44,7 @@ impl Generator {
     /// A whole number from `low` to `high`, both included; `low <= high`.
     pub fn integer(&mut self, low: i64, high: i64) -> i64 {
         let count = high.wrapping_sub(low).wrapping_add(1) as u64;
-        low.wrapping_add(self.below(count) as i64)
+        low.wrapping_add(self.below(count).cast_signed())
     }
 
     /// A number from 0 up to but not including 1.

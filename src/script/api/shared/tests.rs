@@ -98,7 +98,9 @@ fn a_barrier_opens_for_users_on_different_threads_round_after_round() {
             })
         })
         .collect();
-    users.into_iter().for_each(|user| user.join().unwrap());
+    for user in users {
+        user.join().unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]
