@@ -2,7 +2,7 @@
 //! where data is. Strict about line ends and digits: what is lenient here is how requests are
 //! smuggled, and a target that gets it wrong should be told so.
 
-use crate::client::{Failure, FailureKind};
+use super::{Failure, FailureKind};
 
 /// Longest size line with its extensions, and longest block of trailers, in bytes.
 const LINE_LIMIT: usize = 64 << 10;

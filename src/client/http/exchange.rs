@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::fields::Headers;
-use crate::client::{Failure, FailureKind};
+use super::{Failure, FailureKind};
 use crate::wire::Step;
 
 /// What came of one request, whether it succeeded or not.

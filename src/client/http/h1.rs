@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::exchange::{Draft, Stage};
 use super::head::Hop;
 use super::reply::Reply;
-use crate::client::{Failure, FailureKind};
+use super::{Failure, FailureKind};
 use crate::wire::Stream;
 
 /// Size of the buffer replies are read into, in bytes.

@@ -16,7 +16,7 @@ use super::fields::{self, Headers};
 use super::h1::{Answered, Broken};
 use super::head::Hop;
 use super::reply::over_limit;
-use crate::client::{Failure, FailureKind};
+use super::{Failure, FailureKind};
 use crate::wire::Stream;
 
 /// Longest head accepted, in bytes, as for HTTP/1.1.

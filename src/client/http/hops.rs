@@ -14,7 +14,7 @@ use super::origin::Origin;
 use super::request::Request;
 use super::settings::{Connections, Version};
 use super::{Client, MOST_REDIRECTS, Place, Session, redirect, unpack};
-use crate::client::{Failure, FailureKind};
+use super::{Failure, FailureKind};
 use crate::wire::{Alpn, ConnectError, ConnectFailure};
 
 /// Most connections one user keeps while idle, over all hosts.
@@ -37,7 +37,7 @@ struct Taken<'a> {
 pub(super) async fn send(
     client: &Client,
     session: &Session,
-    mut request: Request,
+    request: &mut Request,
     draft: &mut Draft,
 ) -> Result<(), Failure> {
     let most = request
@@ -46,7 +46,7 @@ pub(super) async fn send(
         .min(MOST_REDIRECTS);
     let mut first: Option<Rc<Origin>> = None;
     loop {
-        let place = match locate(client, &request) {
+        let place = match locate(client, request) {
             Ok(place) => place,
             Err(failure) => {
                 draft.stop();
@@ -55,7 +55,7 @@ pub(super) async fn send(
         };
         let home = first.get_or_insert_with(|| Rc::clone(&place.origin));
         let abroad = !Rc::ptr_eq(home, &place.origin);
-        let answered = hop(client, session, &request, &place, abroad, draft).await;
+        let answered = hop(client, session, request, &place, abroad, draft).await;
         draft.stop();
         answered?;
         let status = draft.exchange.status;
@@ -72,11 +72,11 @@ pub(super) async fn send(
         }
         let prefix = place.prefix.as_deref().unwrap_or_default();
         let from = format!("{}{prefix}{}", place.origin.url(), request.path());
-        request = redirect::follow(request, status, &from, location)?;
+        *request = redirect::follow(request.clone(), status, &from, location)?;
         draft.exchange.redirects += 1;
         draft.clear_reply();
     }
-    conclude(client, &request, draft)
+    conclude(client, request, draft)
 }
 
 /// What is left to do when the last reply is there, and the time has been stopped.

@@ -46,6 +46,7 @@ pub use settings::{Auth, Base, Connections, Settings, Version};
 
 pub use crate::wire::{Identity, TlsSettings};
 
+use super::{Failure, FailureKind};
 use crate::wire::Connector;
 use exchange::Draft;
 use origin::{Origin, Origins};
@@ -143,14 +144,14 @@ impl Client {
     /// within the time limit. Several requests of one session may be under way at once. Dropping
     /// the future closes the connection it was using. Needs a tokio runtime with time and I/O,
     /// not a `LocalSet`.
-    pub async fn send(&self, session: &Session, request: Request) -> Exchange {
+    pub async fn send(&self, session: &Session, mut request: Request) -> Exchange {
         let started = Instant::now();
         let mut draft = Draft::new(started);
         let limit = request
             .timeout
             .unwrap_or(self.settings.timeout)
             .min(LONGEST);
-        let sending = hops::send(self, session, request, &mut draft);
+        let sending = hops::send(self, session, &mut request, &mut draft);
         match timeout_at(started + limit, sending).await {
             Ok(Ok(())) => {}
             Ok(Err(failure)) => draft.fail(failure),

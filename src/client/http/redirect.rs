@@ -6,7 +6,7 @@ use url::{Position, Url};
 use super::body::Body;
 use super::fields;
 use super::request::Request;
-use crate::client::{Failure, FailureKind};
+use super::{Failure, FailureKind};
 
 /// Whether a reply with this status and a `Location` sends us elsewhere.
 pub(super) fn leads_on(status: u16) -> bool {

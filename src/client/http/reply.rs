@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 
 use super::chunked::Chunked;
 use super::exchange::Protocol;
-use crate::client::{Failure, FailureKind};
+use super::{Failure, FailureKind};
 
 /// Longest head accepted, in bytes; interim (1xx) replies count towards it.
 const HEAD_LIMIT: usize = 64 << 10;

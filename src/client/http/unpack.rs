@@ -8,7 +8,7 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use ruzstd::decoding::StreamingDecoder;
 
 use super::reply::over_limit;
-use crate::client::{Failure, FailureKind};
+use super::{Failure, FailureKind};
 
 /// Most codings one inside the other; real replies have one.
 const MOST_CODINGS: usize = 4;

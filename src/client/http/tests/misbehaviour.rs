@@ -8,9 +8,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
+use super::super::FailureKind::{self, Dns, Protocol, Refused, Reset, Status, Timeout, TooLarge};
 use super::super::{Base, Client, Exchange, Session, Settings};
 use super::servers::{always, answer, ok, read_request, reset, send, serve, within};
-use crate::client::FailureKind::{self, Dns, Protocol, Refused, Reset, Status, Timeout, TooLarge};
 
 #[track_caller]
 fn assert_failed(exchange: &Exchange, kind: FailureKind, detail: &str) {

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
+use super::super::Failure;
 use super::super::reply::Reply;
-use crate::client::Failure;
 
 const LIMIT: u64 = 1 << 20;
 

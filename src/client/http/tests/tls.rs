@@ -12,12 +12,12 @@ use rustls::server::WebPkiClientVerifier;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
+use super::super::FailureKind;
 use super::super::{
     Base, Client, Exchange, Identity, Protocol, Session, Settings, TlsSettings, Version,
 };
 use super::servers::{Server, always, ok, serve, within};
 use super::versions::answer_h2;
-use crate::client::FailureKind;
 
 /// A certificate authority of our own.
 struct Authority {

@@ -11,9 +11,9 @@ use http::{HeaderMap, Request as Message, Response};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Barrier;
 
+use super::super::FailureKind;
 use super::super::{Body, Client, Connections, Protocol, Session, Settings, Version};
 use super::servers::{Server, always, read_request, send, serve, within};
-use crate::client::FailureKind;
 
 /// Answers every request on a connection by what its path asks for.
 pub(super) async fn answer_h2(stream: impl AsyncRead + AsyncWrite + Unpin) {
