@@ -207,8 +207,8 @@ impl Seconds {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Unit;
     use super::*;
-    use crate::metric::Unit;
 
     fn metric(kind: Kind) -> Metric {
         Metric::new("m", kind, Unit::Number)
