@@ -1,135 +1,29 @@
-//! What the Rust side of a Lua state knows: the run all states share, the state's own recorder,
-//! and whose coroutine is being resumed right now.
+//! What the Rust side of a Lua state knows: its recorder, what the script declared in it, and whose
+//! coroutine is being resumed right now.
 //!
 //! A [`World`] is shared by every Lua state of one run and so is `Send + Sync`; a [`Context`]
 //! belongs to one state and is not. A [`UserState`] is what one user has besides its Lua values.
 //! Invariant: [`Context::current`] is set before every poll of a user's coroutine and cleared
 //! after it, so a function called from Lua always knows for whom it works.
 
-use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mlua::{Lua, Table, Value, VmState};
 use tokio::time::Instant;
 
 use super::api::rand::Rand;
-use super::log::Log;
-use super::measure::{ScenarioMeter, nanoseconds};
-use super::plain::Plain;
+use super::measure::ScenarioMeter;
 use super::traceback::{Errors, caller, misuse};
+pub use super::world::{Source, World};
 use crate::client::http::Session;
 use crate::metric::{Metric, Recorder};
 use crate::plan::{Parameter, Problem, ServiceDecl};
 
-/// Longest a resume of a coroutine may take.
-const STALL: Duration = Duration::from_secs(5);
 /// A resume longer than this counts as slow.
 const SLOW: Duration = Duration::from_millis(10);
-
-/// Where a script comes from, and what was given to it from outside.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// The path as the user typed it; error messages show it.
-    pub path: PathBuf,
-    /// The folder the script may read, absolute and with symbolic links resolved.
-    pub folder: PathBuf,
-    /// The text of the file.
-    pub text: Arc<[u8]>,
-    /// Parameters from the command line, `-p name=value`.
-    pub params: BTreeMap<String, String>,
-    /// Parameters from the environment, by upper-case name without `LOADRUN_`.
-    pub env: BTreeMap<String, String>,
-    /// The seed of all randomness of the run.
-    pub seed: u64,
-}
-
-/// A value of the run kept under its type and a name.
-type Kept = Arc<dyn Any + Send + Sync>;
-
-/// What every Lua state of one run shares.
-pub struct World {
-    /// The script and what it was given.
-    pub source: Source,
-    /// When load began to be offered; set once by the engine, before any user runs.
-    pub begin: OnceLock<Instant>,
-    /// What `setup` returned; set once, before any worker's users run.
-    pub setup: OnceLock<Plain>,
-    /// How many workers share the load; set once by the engine, 1 where it is not.
-    pub workers: OnceLock<usize>,
-    /// When the script was read: the zero of `time.now()`.
-    pub made: Instant,
-    /// What scripts wrote with `loadrun.log` and `print`.
-    pub log: Log,
-    /// Longest a resume of a coroutine may take, in nanoseconds; shorter in tests only.
-    stall_limit: AtomicU64,
-    /// Addresses of declared services by name; an address is set when its service is ready.
-    services: Mutex<BTreeMap<String, Arc<OnceLock<String>>>>,
-    /// Everything else that is shared, by type and name.
-    kept: Mutex<HashMap<(TypeId, String), Kept>>,
-}
-
-impl World {
-    /// A world in which nothing has happened yet.
-    pub fn new(source: Source) -> Arc<Self> {
-        Arc::new(Self {
-            source,
-            begin: OnceLock::new(),
-            setup: OnceLock::new(),
-            workers: OnceLock::new(),
-            made: Instant::now(),
-            log: Log::default(),
-            stall_limit: AtomicU64::new(nanoseconds(STALL)),
-            services: Mutex::default(),
-            kept: Mutex::default(),
-        })
-    }
-
-    /// Stops resumes after another time than 5 s.
-    #[cfg(test)]
-    pub(super) fn stall_after(&self, limit: Duration) {
-        self.stall_limit
-            .store(nanoseconds(limit), Ordering::Relaxed);
-    }
-
-    /// The one `T` called `name` in this run, made by `make` when nobody asked for it before.
-    ///
-    /// `make` runs under the world's lock: it must not call back into the world.
-    pub fn kept<T: Any + Send + Sync>(&self, name: &str, make: impl FnOnce() -> T) -> Arc<T> {
-        let key = (TypeId::of::<T>(), name.to_owned());
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let value = kept.entry(key).or_insert_with(|| Arc::new(make()));
-        // The key holds the type, so the cast can only succeed.
-        Arc::clone(value)
-            .downcast()
-            .unwrap_or_else(|_| unreachable!("kept under its own type"))
-    }
-
-    /// Every `T` of this run with its name, sorted by name.
-    pub fn all_kept<T: Any + Send + Sync>(&self) -> Vec<(String, Arc<T>)> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut found: Vec<_> = kept
-            .iter()
-            .filter(|((kind, _), _)| *kind == TypeId::of::<T>())
-            .filter_map(|((_, name), value)| {
-                Some((name.clone(), Arc::clone(value).downcast().ok()?))
-            })
-            .collect();
-        found.sort_by(|a, b| a.0.cmp(&b.0));
-        found
-    }
-
-    /// The address of service `name`, empty until the engine has started it.
-    pub fn service_url(&self, name: &str) -> Arc<OnceLock<String>> {
-        let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(services.entry(name.to_owned()).or_default())
-    }
-}
 
 /// What one Lua state has on the Rust side; in Lua's application data as `Rc<Context>`.
 pub struct Context {
@@ -266,7 +160,7 @@ impl Context {
 
     /// Called every so many instructions: stops a resume that has taken too long.
     pub(super) fn check_stall(&self, lua: &Lua) -> mlua::Result<VmState> {
-        let limit = Duration::from_nanos(self.world.stall_limit.load(Ordering::Relaxed));
+        let limit = self.world.stall_limit();
         let late = |since: std::time::Instant| since.elapsed() > limit;
         if !self.resumed.get().is_some_and(late) {
             return Ok(VmState::Continue);
@@ -276,7 +170,7 @@ impl Context {
             busy.stalls += 1;
             self.busy.set(busy);
             let place =
-                caller(lua).map_or_else(String::new, |(chunk, line)| format!("{}:{line}: ", chunk));
+                caller(lua).map_or_else(String::new, |(chunk, line)| format!("{chunk}:{line}: "));
             let at = place.trim_end_matches(": ");
             let hint = "a loop that never waits holds up every user of its worker";
             let text = format!("{place}script stalled at {at}\n  hint: {hint}");

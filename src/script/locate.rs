@@ -214,13 +214,9 @@ impl Cutter<'_> {
         match rest[0] {
             b'-' if rest.starts_with(b"--") => {
                 self.at += 2;
-                match long_bracket(&self.text[self.at..]) {
-                    Some((_, length)) => self.skip(length),
-                    None => {
-                        let rest = &self.text[self.at..];
-                        self.skip(rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len()));
-                    }
-                }
+                let rest = &self.text[self.at..];
+                let line = || rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
+                self.skip(long_bracket(rest).map_or_else(line, |(_, length)| length));
             }
             b'[' if long_bracket(rest).is_some() => {
                 if let Some((text, length)) = long_bracket(rest) {
@@ -255,11 +251,9 @@ impl Cutter<'_> {
     /// Goes on by `length` bytes, counting lines.
     fn skip(&mut self, length: usize) {
         let end = (self.at + length).min(self.text.len());
-        let lines = self.text[self.at..end]
-            .iter()
-            .filter(|b| **b == b'\n')
-            .count();
-        self.line += lines as u32;
+        for byte in &self.text[self.at..end] {
+            self.line += u32::from(*byte == b'\n');
+        }
         self.at = end;
     }
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::context::{World, mixed};
+use super::naming::Naming;
 use crate::client::FailureKind;
 use crate::client::http::Exchange;
 use crate::metric::{Metric, Recorder, SeriesId, Tags};
@@ -55,15 +56,6 @@ struct Failed {
     /// The first one's words.
     detail: String,
     count: u64,
-}
-
-/// What a call is known by: chosen by the script, or made from its method and target.
-#[derive(Clone, Copy, Debug)]
-pub enum Naming<'a> {
-    /// The option `name`.
-    Given(&'a [u8]),
-    /// Method and target, from which a name is made.
-    Made(&'a str, &'a [u8]),
 }
 
 impl ScenarioMeter {
@@ -255,71 +247,6 @@ impl Operation {
     }
 }
 
-impl Naming<'_> {
-    fn write_key(self, key: &mut Vec<u8>) {
-        match self {
-            Self::Given(name) => {
-                key.push(b'=');
-                key.extend(name);
-            }
-            Self::Made(method, target) => {
-                key.extend(method.as_bytes());
-                key.push(b' ');
-                key.extend(path(target));
-            }
-        }
-    }
-
-    /// The name of the sample.
-    fn name(self) -> String {
-        match self {
-            Self::Given(name) => String::from_utf8_lossy(name).into_owned(),
-            Self::Made(method, target) => {
-                let path = String::from_utf8_lossy(path(target)).into_owned();
-                let segments = path
-                    .split('/')
-                    .map(|part| if is_id(part) { "{id}" } else { part });
-                format!("{method} {}", segments.collect::<Vec<_>>().join("/"))
-            }
-        }
-    }
-}
-
-/// The path of a target: without scheme and host, query and fragment.
-fn path(target: &[u8]) -> &[u8] {
-    let end = target
-        .iter()
-        .position(|byte| matches!(byte, b'?' | b'#'))
-        .unwrap_or(target.len());
-    let target = &target[..end];
-    if target.first() == Some(&b'/') {
-        return target;
-    }
-    match target.windows(3).position(|three| three == b"://") {
-        None => target,
-        Some(scheme) => {
-            let host = &target[scheme + 3..];
-            host.iter()
-                .position(|byte| *byte == b'/')
-                .map_or(b"/", |slash| &host[slash..])
-        }
-    }
-}
-
-/// Does this segment of a path look like it names one thing among many?
-fn is_id(segment: &str) -> bool {
-    let bytes = segment.as_bytes();
-    let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let all = |accept: fn(&u8) -> bool| bytes.iter().all(accept);
-    if bytes.is_empty() || digits == 0 {
-        return false;
-    }
-    digits == bytes.len()
-        || (bytes.len() >= 8 && all(|byte| byte.is_ascii_hexdigit() || *byte == b'-'))
-        || (bytes.len() >= 20
-            && all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')))
-}
-
 /// A metric of the engine's own.
 pub fn builtin(name: &'static str) -> Metric {
     Metric::builtin(name).unwrap_or_else(|| unreachable!("{name} is not in the list of metrics"))
@@ -335,30 +262,5 @@ impl World {
     pub fn second(&self, instant: Instant) -> u32 {
         let since = |begin: &Instant| instant.saturating_duration_since(*begin).as_secs();
         self.begin.get().map_or(0, since) as u32
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_made_name_hides_ids_host_and_query() {
-        for (target, name) in [
-            ("/items/17?page=2", "GET /items/{id}"),
-            ("/", "GET /"),
-            ("http://127.0.0.1:80/a/9", "GET /a/{id}"),
-            ("http://127.0.0.1:80", "GET /"),
-            ("/u/6f9619ff-8b86-d011-b42d-00cf4fc964ff/x", "GET /u/{id}/x"),
-            ("/blob/deadbeef01", "GET /blob/{id}"),
-            ("/feedback/v2", "GET /feedback/v2"),
-            ("/m/SM1a2B3c4D5e6F7g8H9i0JkL", "GET /m/{id}"),
-            (
-                "/internationalization-guide",
-                "GET /internationalization-guide",
-            ),
-        ] {
-            assert_eq!(Naming::Made("GET", target.as_bytes()).name(), name);
-        }
     }
 }

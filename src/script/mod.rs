@@ -23,6 +23,7 @@ mod library;
 mod locate;
 mod log;
 mod measure;
+mod naming;
 mod options;
 pub mod plain;
 mod plan;
@@ -30,18 +31,20 @@ mod require;
 mod traceback;
 mod user;
 mod vm;
+mod world;
 
 #[cfg(test)]
 mod tests;
 
 use std::rc::Rc;
 
-pub use context::{Busy, Context, Source, UserState, World};
+pub use context::{Busy, Context, UserState};
 pub use log::{Level, Line, Log};
 pub use plain::{Plain, PlainError};
 pub use traceback::{Errors, ScriptError};
 pub use user::User;
 pub use vm::Vm;
+pub use world::{Source, World};
 
 use crate::plan::{Plan, Problem, nearest, validate};
 

@@ -78,16 +78,6 @@ impl<'a> Options<'a> {
         self.read(key, duration)
     }
 
-    /// An integer, 0 or more.
-    pub fn count(&self, key: &str) -> mlua::Result<Option<u64>> {
-        self.read(key, count)
-    }
-
-    /// A number.
-    pub fn number(&self, key: &str) -> mlua::Result<Option<f64>> {
-        self.read(key, number)
-    }
-
     /// A boolean.
     pub fn boolean(&self, key: &str) -> mlua::Result<Option<bool>> {
         self.read(key, boolean)

@@ -158,7 +158,7 @@ fn samples(interval: &Interval) -> Vec<String> {
                     .sum();
                 format!("{count} samples")
             }
-            other => format!("{other:?}"),
+            other @ Accumulator::Gauge { .. } => format!("{other:?}"),
         };
         format!("{series} {count}")
     });

@@ -130,7 +130,7 @@ impl Source {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        if name.ends_with(".lua") && name.len() <= CHUNK {
+        if is_lua(&name) && name.len() <= CHUNK {
             name
         } else {
             UNNAMED.to_owned()
@@ -294,6 +294,11 @@ fn own(chunk: &str) -> bool {
         && !chunk.is_empty()
 }
 
+/// Is this a file name as chunks are called? Exactly in lower case, because chunks are.
+fn is_lua(name: &str) -> bool {
+    name.as_bytes().ends_with(b".lua")
+}
+
 /// `shop.lua:12: text` into its place and its text.
 fn split_place(text: &str) -> (Option<(&str, u32)>, &str) {
     let mut from = 0;
@@ -304,7 +309,7 @@ fn split_place(text: &str) -> (Option<(&str, u32)>, &str) {
             .count();
         let end = colon + 1 + digits;
         let chunk = &text[..colon];
-        let names_file = chunk.starts_with("[lib ") || chunk.ends_with(".lua");
+        let names_file = chunk.starts_with("[lib ") || is_lua(chunk);
         if digits > 0 && text[end..].starts_with(": ") && names_file && !chunk.contains('\n') {
             let line = text[colon + 1..end].parse().ok();
             return (line.map(|line| (chunk, line)), &text[end + 2..]);

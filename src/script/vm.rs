@@ -53,8 +53,12 @@ impl Vm {
 
     /// Loads the script; what is wrong with it comes back beside the state.
     pub(super) fn load(world: &Arc<World>) -> (Option<Self>, Vec<Problem>) {
-        let failed =
-            |error: &mlua::Error| vec![ScriptError::new(error, &world.source).into_problem()];
+        let failed = |error: &mlua::Error| {
+            let mut problem = ScriptError::new(error, &world.source).into_problem();
+            let file = world.source.path.display().to_string();
+            problem.at.get_or_insert(Place { file, line: 1 });
+            vec![problem]
+        };
         let context = Context::new(world);
         let lua = match state(&context) {
             Ok(lua) => lua,

@@ -50,12 +50,14 @@ struct Gauge(Own);
 struct Rate(Own);
 struct Trend(Own);
 
+/// Scenario and tags of a call.
+type Key = (Arc<str>, Vec<(String, String)>);
+
 /// A metric of the script.
 struct Own {
     metric: Metric,
     context: Rc<Context>,
-    /// Series by scenario and tags of the call.
-    series: RefCell<HashMap<(Arc<str>, Vec<(String, String)>), SeriesId>>,
+    series: RefCell<HashMap<Key, SeriesId>>,
 }
 
 fn declare<T: UserData + 'static>(

@@ -49,10 +49,8 @@ fn a_wrong_call_has_the_callers_line() {
       --> shop.lua:3
       hint: declare it with `local undeclared`
     ");
-    insta::assert_snapshot!(running("", "error({})").error().replace(|c: char| c.is_ascii_hexdigit(), "."), @"
-    .rror: t..l.: .x............
-      --> shop.lu.:.
-    ");
+    let table = running("", "error({})").error();
+    assert!(table.starts_with("error: table: 0x") && table.ends_with("--> shop.lua:3"), "{table}");
     insta::assert_snapshot!(running("", "error('told\\n  hint: try this', 0)").error(), @"
     error: told
       --> shop.lua:3
@@ -129,7 +127,10 @@ fn errors_are_kept_once_for_each_place() {
 
 #[test]
 fn a_state_that_holds_too_much_breaks_the_iteration_and_goes_on() {
-    let script = running("", "local t = {}\nfor i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end");
+    let script = running(
+        "",
+        "local t = {}\nfor i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end",
+    );
     let vm = script.worker();
     vm.lua.set_memory_limit(16 << 20).unwrap();
     run_user(&vm, 0, 2);

@@ -147,7 +147,10 @@ fn syntax_and_runtime_errors_have_their_line() {
     error: attempt to index a nil value (upvalue 'x')
       --> shop.lua:2
     ");
-    insta::assert_snapshot!(script("\x1bLua").problems(), @"error: attempt to load a binary chunk (mode is 't')");
+    insta::assert_snapshot!(script("\x1bLua").problems(), @"
+    error: attempt to load a binary chunk (mode is 't')
+      --> shop.lua:1
+    ");
 }
 
 #[test]

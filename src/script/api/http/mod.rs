@@ -9,14 +9,14 @@ mod options;
 mod reply;
 mod settings;
 
-use std::future::Future;
 use std::rc::Rc;
 
 use mlua::{Lua, LuaString, UserData, UserDataMethods, UserDataRef, Value};
 
 use crate::client::http::{Client, Request, Settings};
 use crate::script::context::{Context, UserState};
-use crate::script::measure::{Naming, Operation};
+use crate::script::measure::Operation;
+use crate::script::naming::Naming;
 use crate::script::options::shown;
 use crate::script::traceback::misuse;
 
@@ -159,7 +159,7 @@ impl Caller {
             )));
         };
         let mut request = text(target)
-            .and_then(|text| Request::new(method, &text))
+            .and_then(|text| self.client.request(method, &text))
             .map_err(wrong)?;
         let opts = CallOptions::read(opts, &mut request).map_err(wrong)?;
         let operation = user.measured.get().then(|| {
@@ -184,29 +184,27 @@ impl Caller {
 }
 
 /// Sends what was begun, records what came of it, and hands it to the script.
-fn run(begun: mlua::Result<Begun>, lua: Lua) -> impl Future<Output = mlua::Result<Reply>> {
-    async move {
-        let Begun {
-            client,
-            context,
-            user,
-            request,
-            operation,
-        } = begun?;
-        // Only the first call of an iteration has an intended time: later ones depend on it.
-        let intended = operation.as_ref().and_then(|_| user.intended.take());
-        let exchange = client.send(&user.session, request).await;
-        if let Some(operation) = operation {
-            let second = context.world.second(intended.unwrap_or(exchange.started));
-            operation.record(&mut context.recorder.borrow_mut(), second, &exchange);
-        }
-        let held = context.bodies.get() + exchange.body.len() as u64;
-        if held > BODIES {
-            lua.gc_collect()?;
-        }
-        context.bodies.set(if held > BODIES { 0 } else { held });
-        Ok(Reply::new(exchange))
+async fn run(begun: mlua::Result<Begun>, lua: Lua) -> mlua::Result<Reply> {
+    let Begun {
+        client,
+        context,
+        user,
+        request,
+        operation,
+    } = begun?;
+    // Only the first call of an iteration has an intended time: later ones depend on it.
+    let intended = operation.as_ref().and_then(|_| user.intended.take());
+    let exchange = client.send(&user.session, request).await;
+    if let Some(operation) = operation {
+        let second = context.world.second(intended.unwrap_or(exchange.started));
+        operation.record(&mut context.recorder.borrow_mut(), second, &exchange);
     }
+    let held = context.bodies.get() + exchange.body.len() as u64;
+    if held > BODIES {
+        lua.gc_collect()?;
+    }
+    context.bodies.set(if held > BODIES { 0 } else { held });
+    Ok(Reply::new(exchange))
 }
 
 fn named_method(lua: &Lua, method: &Value) -> mlua::Result<String> {

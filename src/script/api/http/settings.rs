@@ -41,7 +41,7 @@ pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<S
         })
     })?;
     Ok(Settings {
-        base: given.read("base", |value| base(value))?,
+        base: given.read("base", base)?,
         timeout: given.duration("timeout")?.unwrap_or(usual.timeout),
         connect_timeout: given
             .duration("connect_timeout")?

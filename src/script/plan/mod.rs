@@ -4,7 +4,9 @@
 //! its line, so that a script is put right in one go. A scenario that cannot be read is stood in
 //! for by a harmless one, so that what refers to it by name is not reported as well.
 
-use std::collections::BTreeMap;
+mod load;
+mod values;
+
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +18,8 @@ use super::locate::{Locator, Step as At};
 use super::measure::ScenarioMeter;
 use super::options::{self, shown};
 use crate::metric::Threshold;
-use crate::plan::{Arrivals, Curve, Load, Place, Plan, Problem, Scenario, Start, Step};
+use crate::plan::{Load, Place, Plan, Problem, Scenario, Start};
+use values::{arrivals, function, start, table, tags, weights};
 
 /// Keys of the returned table.
 const SCRIPT: &[&str] = &["scenarios", "setup", "teardown", "thresholds"];
@@ -35,13 +38,6 @@ const SCENARIO: &[&str] = &[
     "users",
     "weights",
 ];
-/// The keys of which a scenario has exactly one.
-const SHAPES: &[&str] = &["users", "rate", "iterations"];
-/// Keys of a step of a curve.
-const STEP: &[&str] = &["burst", "hold", "jump", "over", "to"];
-/// Tags the engine sets by itself.
-const OWN_TAGS: &[&str] = &["scenario", "name", "kind", "status", "check"];
-
 /// What a script returned: the plan, and the functions the plan's scenarios run, by index.
 pub(super) struct Scripted {
     pub(super) plan: Plan,
@@ -309,7 +305,7 @@ impl Reading<'_> {
         let arrivals = self.field(part, "arrivals", arrivals);
         let load = match (load, arrivals) {
             (Load::Rate { curve, .. }, Some(arrivals)) => Load::Rate { curve, arrivals },
-            (load @ Load::Rate { .. }, None) | (load, None) => load,
+            (load, None) => load,
             (load, Some(_)) => {
                 let what = format!("{}arrivals: only a `rate` has arrivals", part.called);
                 self.problem(&part.to(At::Key("arrivals")), what, None);
@@ -351,166 +347,6 @@ impl Reading<'_> {
         }
         self.field(part, "weights", weights).unwrap_or_default()
     }
-
-    /// The one of `users`, `rate` and `iterations` that is there.
-    fn load(&mut self, part: &Part<'_>) -> Load {
-        let stand_in = Load::Users(Curve::constant(1.0, Duration::from_secs(1)));
-        let has = |key: &&&str| part.table.contains_key(**key).unwrap_or(false);
-        let shapes: Vec<&&str> = SHAPES.iter().filter(has).collect();
-        let duration = self.field(part, "duration", options::duration);
-        match shapes.as_slice() {
-            [] => {
-                let what = format!("{}no load", part.called);
-                let hint = "give it one of `users`, `rate`, `iterations`";
-                self.problem(&part.path, what, Some(hint));
-                stand_in
-            }
-            [one] => self.shape(part, one, duration).unwrap_or(stand_in),
-            many => {
-                let names: Vec<_> = many.iter().map(|shape| format!("`{shape}`")).collect();
-                let what = format!("{}{} at the same time", part.called, names.join(" and "));
-                let hint = "a scenario has one of them; make a second scenario of the other";
-                self.problem(&part.to(At::Key(many[1])), what, Some(hint));
-                stand_in
-            }
-        }
-    }
-
-    fn shape(
-        &mut self,
-        part: &Part<'_>,
-        shape: &'static str,
-        duration: Option<Duration>,
-    ) -> Option<Load> {
-        let value: Value = part.table.raw_get(shape).ok()?;
-        if let Value::Table(steps) = &value {
-            let curve = Curve::steps(0.0, &self.steps(part, shape, steps)?);
-            if duration.is_some() && shape != "iterations" {
-                let what = format!(
-                    "{}duration: the curve of `{shape}` has its own",
-                    part.called
-                );
-                let hint = "leave `duration` out, or make the load a number";
-                self.problem(&part.to(At::Key("duration")), what, Some(hint));
-            }
-            return Some(match shape {
-                "users" => Load::Users(curve),
-                "rate" => Load::Rate {
-                    curve,
-                    arrivals: Arrivals::Even,
-                },
-                _ => {
-                    let total = curve.last().max(0.0).round() as u64;
-                    Load::Iterations {
-                        curve,
-                        total,
-                        duration,
-                    }
-                }
-            });
-        }
-        if shape == "iterations" {
-            let total = self.field(part, shape, options::count)?;
-            return Some(Load::iterations(total, duration));
-        }
-        let read = if shape == "rate" {
-            rate
-        } else {
-            options::number
-        };
-        let level = self.field(part, shape, read)?;
-        // A duration that is there but malformed has been reported already.
-        if duration.is_none() && !part.table.contains_key("duration").unwrap_or(false) {
-            let what = format!(
-                "{}`{shape} = {}` needs a `duration`",
-                part.called,
-                shown(&value)
-            );
-            let hint = Some("add `duration = \"1m\"`, or give a list of steps");
-            self.problem(&part.to(At::Key(shape)), what, hint);
-        }
-        let curve = Curve::constant(level, duration?);
-        Some(match shape {
-            "users" => Load::Users(curve),
-            _ => Load::Rate {
-                curve,
-                arrivals: Arrivals::Even,
-            },
-        })
-    }
-
-    /// Every step of a curve; `None` when one of them is wrong.
-    fn steps(&mut self, part: &Part<'_>, shape: &'static str, steps: &Table) -> Option<Vec<Step>> {
-        let before = self.problems.len();
-        let mut read = Vec::new();
-        let list: Vec<Value> = steps.sequence_values::<Value>().flatten().collect();
-        if list.is_empty() {
-            let what = format!(
-                "{}{shape}: expected a number or a list of steps",
-                part.called
-            );
-            let hint =
-                "a step is `{ to = 200, over = \"1m\" }`, `{ hold = \"5m\" }` or `{ jump = 10 }`";
-            self.problem(&part.to(At::Key(shape)), what, Some(hint));
-        }
-        for (index, value) in list.iter().enumerate() {
-            let mut path = part.to(At::Key(shape));
-            path.push(At::Item(index + 1));
-            let called = format!("{}{shape}: step {}: ", part.called, index + 1);
-            if let Value::Table(table) = value {
-                let step = Part {
-                    table,
-                    path,
-                    called,
-                };
-                self.unknown_keys(&step, STEP);
-                read.extend(self.step(&step, shape));
-            } else {
-                self.problem(
-                    &path,
-                    format!("{called}expected a table, got {}", shown(value)),
-                    None,
-                );
-            }
-        }
-        (self.problems.len() == before).then_some(read)
-    }
-
-    fn step(&mut self, part: &Part<'_>, shape: &str) -> Option<Step> {
-        let before = self.problems.len();
-        let level = if shape == "rate" {
-            rate
-        } else {
-            options::number
-        };
-        let to = self.field(part, "to", level);
-        let over = self.field(part, "over", options::duration);
-        let hold = self.field(part, "hold", options::duration);
-        let jump = self.field(part, "jump", level);
-        let burst = self.field(part, "burst", options::count);
-        if self.problems.len() > before {
-            return None;
-        }
-        let (what, hint) = match (to, over, hold, jump, burst) {
-            (Some(to), Some(over), None, None, None) => return Some(Step::To { to, over }),
-            (None, None, Some(hold), None, None) => return Some(Step::Hold(hold)),
-            (None, None, hold, Some(to), None) => return Some(Step::Jump { to, hold }),
-            (None, None, None, None, Some(burst)) if shape == "rate" => {
-                return Some(Step::Burst(burst));
-            }
-            (None, None, None, None, Some(_)) => (
-                "only a `rate` has bursts",
-                "use `{ jump = n }` to change the load at once",
-            ),
-            (Some(_), None, ..) => ("`to` needs `over`", "write `{ to = 200, over = \"1m\" }`"),
-            _ => (
-                "expected one of: `to` with `over`; `hold`; `jump`, with or without `hold`; `burst`",
-                "split it into several steps",
-            ),
-        };
-        self.problem(&part.path, format!("{}{what}", part.called), Some(hint));
-        None
-    }
 }
 
 /// The entries of a table by key, so that every state reads them in the same order.
@@ -518,89 +354,4 @@ fn sorted(table: &Table) -> Vec<(Value, Value)> {
     let mut entries: Vec<_> = table.pairs::<Value, Value>().flatten().collect();
     entries.sort_by_key(|(key, _)| options::string(key).unwrap_or_else(|_| shown(key)));
     entries
-}
-
-fn function(value: &Value) -> Result<Function, String> {
-    match value {
-        Value::Function(function) => Ok(function.clone()),
-        other => Err(format!("expected a function, got {}", shown(other))),
-    }
-}
-
-fn table(value: &Value) -> Result<Table, String> {
-    match value {
-        Value::Table(table) => Ok(table.clone()),
-        other => Err(format!("expected a table, got {}", shown(other))),
-    }
-}
-
-/// A number a second, or text such as `"30/m"`.
-fn rate(value: &Value) -> Result<f64, String> {
-    match value {
-        Value::String(text) => crate::units::Rate::parse(&text.to_string_lossy())
-            .map(|rate| rate.0)
-            .map_err(|error| error.to_string()),
-        other => options::number(other),
-    }
-}
-
-fn arrivals(value: &Value) -> Result<Arrivals, String> {
-    match options::string(value).as_deref() {
-        Ok("even") => Ok(Arrivals::Even),
-        Ok("poisson") => Ok(Arrivals::Poisson),
-        _ => Err(format!(
-            "expected \"even\" or \"poisson\", got {}",
-            shown(value)
-        )),
-    }
-}
-
-fn start(value: &Value) -> Result<Start, String> {
-    let Value::Table(table) = value else {
-        return options::duration(value).map(Start::At);
-    };
-    if let Some(unknown) = options::unknown_keys(table, &["after"]).first() {
-        return Err(unknown.clone());
-    }
-    let after: Value = table.raw_get("after").map_err(|error| error.to_string())?;
-    let name = options::string(&after).map_err(|what| format!("after: {what}"))?;
-    Ok(Start::After(Arc::from(name)))
-}
-
-fn tags(value: &Value) -> Result<BTreeMap<String, String>, String> {
-    let pairs = options::pairs(value)?;
-    match pairs
-        .iter()
-        .find(|(key, _)| OWN_TAGS.contains(&key.as_str()))
-    {
-        Some((key, _)) => Err(format!("the tag `{key}` is set by the engine")),
-        None => Ok(pairs.into_iter().collect()),
-    }
-}
-
-fn weights(value: &Value) -> Result<Vec<(f64, Function)>, String> {
-    let form = "expected a list such as `{ {60, read}, {40, write} }`";
-    let (mut mix, mut sum) = (Vec::new(), 0.0);
-    let list = table(value).map_err(|_| format!("{form}, got {}", shown(value)))?;
-    for (index, item) in list.sequence_values::<Value>().flatten().enumerate() {
-        let wrong = |what: String| format!("entry {}: {what}", index + 1);
-        let pair = table(&item).map_err(&wrong)?;
-        let part = |at: usize| {
-            pair.raw_get::<Value>(at)
-                .map_err(|error| wrong(error.to_string()))
-        };
-        let weight = options::number(&part(1)?).map_err(&wrong)?;
-        if weight < 0.0 {
-            return Err(wrong(format!(
-                "expected a weight of 0 or more, got {weight}"
-            )));
-        }
-        sum += weight;
-        mix.push((sum, function(&part(2)?).map_err(&wrong)?));
-    }
-    if sum > 0.0 {
-        Ok(mix)
-    } else {
-        Err(format!("{form} with a weight above 0"))
-    }
 }
