@@ -22,7 +22,7 @@ local twilio = {}
 ---@field name? string the name of the sample
 
 --- The options of a POST that delivers a message.
----@class twilio.Delivery
+---@class twilio.Delivery: loadrun.http.CallOptions
 ---@field form twilio.Message
 ---@field headers table<string, string>
 ---@field name? string

@@ -34,9 +34,9 @@ local carried = metric.gauge "capacity.users"
 --- What one step has counted, over all workers.
 ---@class Step
 ---@field users integer
----@field calls loadrun.Counter
----@field good loadrun.Counter those that succeeded within the limit
----@field refused loadrun.Counter those answered 429
+---@field calls loadrun.shared.Counter
+---@field good loadrun.shared.Counter those that succeeded within the limit
+---@field refused loadrun.shared.Counter those answered 429
 
 ---@type Step[]
 local steps = {}

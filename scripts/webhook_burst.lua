@@ -69,7 +69,9 @@ end
 ---@type loadrun.Script
 return {
   -- What an earlier run left there is not ours.
-  setup = function() return read_stored(0, function() end) end,
+  setup = function()
+    return read_stored(0, function() end)
+  end,
 
   scenarios = {
     webhooks = {

@@ -42,8 +42,8 @@ impl Alarm {
     pub(super) fn new() -> io::Result<Rc<Self>> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-        // The newer constructor asks for `unsafe`, because a type may close its descriptor early; an
-        // `OwnedFd` does not.
+        // The newer constructor asks for `unsafe`, because a type may close its descriptor early;
+        // an `OwnedFd` does not.
         #[expect(deprecated, reason = "sound for an OwnedFd")]
         let timer = AsyncFd::with_interest(timer, Interest::READABLE)?;
         let (instant, monotonic) = (Instant::now(), clock_gettime(ClockId::Monotonic));

@@ -2,7 +2,8 @@
 //!
 //! A due arrival is taken up by the user that became free last, whose connections are warm, or by
 //! a new one, or it is dropped and counted. Nothing queues: an arrival that waited for a user
-//! would hide the target's slowness in the generator.
+//! would hide the target's slowness in the generator. A new user's `init` is a wait of ours as
+//! well: it makes the user's first arrival late, and is counted as such.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;

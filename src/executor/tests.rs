@@ -451,6 +451,30 @@ fn users_leave_as_the_curve_falls_and_return_with_their_state_as_it_rises() {
 }
 
 #[test]
+fn progress_sees_users_come_go_and_work() {
+    let wave = [4.0, 0.0, 0.0, 4.0].map(|to| Step::To { to, over: s(4) });
+    let scenario = users(Curve::steps(0.0, &wave));
+    paused(async {
+        let begin = Instant::now();
+        let (_halt, stop) = Stop::channel();
+        let shift = shift(begin, stop);
+        let tally = Rc::clone(&shift.tally);
+        let driver = Rc::new(Fake::new(begin, async |_| sleep(ms(100)).await));
+        let all = tokio::task::spawn_local(async move { run(&scenario, shift, driver).await });
+        for (at, present) in [(500, 1), (3_550, 4), (6_550, 2), (8_500, 0), (14_550, 3)] {
+            tokio::time::sleep_until(begin + ms(at)).await;
+            let counts = tally.counts();
+            assert_eq!(
+                (counts.users_now, counts.users_busy),
+                (present, present),
+                "{at} ms"
+            );
+        }
+        all.await.unwrap();
+    });
+}
+
+#[test]
 fn a_target_that_stalls_for_two_seconds_is_told_in_full() {
     // Each arrival within the stall has to wait for its end, those before and after for nothing.
     let curve = Curve::constant(200.0, s(10));

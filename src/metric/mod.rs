@@ -9,6 +9,7 @@
 
 mod distribution;
 mod grammar;
+mod judgement;
 mod recorder;
 mod series;
 mod summary;
@@ -16,10 +17,9 @@ mod threshold;
 mod total;
 
 pub use distribution::Distribution;
+pub use judgement::Judgement;
 pub use recorder::{Interval, Recorder, SERIES_LIMIT, SeriesId};
 pub use series::{BUILTIN, Builtin, Kind, Metric, Series, Tags, Unit, show};
 pub use summary::{Point, Reading, Summary};
-pub use threshold::{
-    Aggregate, Bound, Comparison, Filter, Form, Judgement, Threshold, ThresholdError,
-};
+pub use threshold::{Aggregate, Bound, Comparison, Filter, Form, Threshold, ThresholdError};
 pub use total::{Accumulator, Gauge, Merge, Total};

@@ -1,8 +1,9 @@
 //! Where a worker's samples fall: one recorder a worker, no lock.
 //!
 //! A series is looked up once, when it is first needed, and is a number from then on: recording
-//! is an index, a compare and a search among the filled buckets of one distribution. Once a
-//! second everything recorded is taken out whole; the series and their numbers stay.
+//! is an index, a compare and a push. Values wait in a batch of bounded size and are sorted into
+//! their distribution together, which costs about 30 ns a value where one by one costs up to 90.
+//! Once a second everything recorded is taken out; the series and their numbers stay.
 //!
 //! Scripts can invent tags without end, so a recorder keeps at most [`SERIES_LIMIT`] series
 //! apart. Samples of later ones still count, in their metric's `{name=other}`.
@@ -11,10 +12,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::sync::Arc;
 
-use super::{Accumulator, Distribution, Gauge, Kind, Merge, Metric, Series, Tags, Total};
+use super::{Accumulator, Distribution, Gauge, Kind, Metric, Series, Tags, Total};
 
 /// Series a recorder keeps apart.
 pub const SERIES_LIMIT: usize = 1000;
+
+/// Values of a trend that wait to be sorted in together; at most 16 KB a series.
+const BATCH: usize = 2048;
 
 /// A series, for the recorder that gave this out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,13 +56,14 @@ enum Held {
     Trend(Seconds),
 }
 
-/// A trend by second of intended start. The second in use lies at hand: samples of one second
-/// mostly come in a row.
+/// A trend by second of intended start. Samples of one second mostly come in a row.
 #[derive(Debug, Default)]
 struct Seconds {
+    /// The second of the values in `batch`.
     second: u32,
-    current: Distribution,
-    others: BTreeMap<u32, Distribution>,
+    /// Values not sorted in yet, at most [`BATCH`].
+    batch: Vec<u64>,
+    sorted: BTreeMap<u32, Distribution>,
 }
 
 impl Recorder {
@@ -140,10 +145,11 @@ impl Recorder {
     pub fn record(&mut self, series: SeriesId, second: u32, raw: u64) {
         match self.held(series) {
             Held::Trend(seconds) => {
-                if seconds.second != second {
-                    seconds.turn_to(second);
+                if seconds.second != second || seconds.batch.len() == BATCH {
+                    seconds.sort_in();
+                    seconds.second = second;
                 }
-                seconds.current.record(raw);
+                seconds.batch.push(raw);
             }
             other => other.refuse(Kind::Trend),
         }
@@ -174,8 +180,9 @@ impl Held {
                 total: mem::take(total),
             }),
             Self::Trend(seconds) => {
-                let seconds = mem::take(seconds).by_second();
-                (!seconds.is_empty()).then_some(Total::Trend(seconds))
+                seconds.sort_in();
+                let sorted = mem::take(&mut seconds.sorted);
+                (!sorted.is_empty()).then_some(Total::Trend(sorted))
             }
         }
     }
@@ -188,31 +195,20 @@ impl Held {
 }
 
 impl Seconds {
-    #[cold]
-    fn turn_to(&mut self, second: u32) {
-        let next = self.others.remove(&second).unwrap_or_default();
-        let left = mem::replace(&mut self.current, next);
-        if !left.is_empty() {
-            self.others.insert(self.second, left);
-        }
-        self.second = second;
-    }
-
-    fn by_second(mut self) -> BTreeMap<u32, Distribution> {
-        if !self.current.is_empty() {
-            self.others
+    fn sort_in(&mut self) {
+        if !self.batch.is_empty() {
+            self.sorted
                 .entry(self.second)
                 .or_default()
-                .merge(&self.current);
+                .record_all(&mut self.batch);
         }
-        self.others
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Unit;
     use super::*;
-    use crate::metric::Unit;
 
     fn metric(kind: Kind) -> Metric {
         Metric::new("m", kind, Unit::Number)
@@ -286,6 +282,21 @@ mod tests {
             .map(|(second, d)| (*second, d.count(), d.max()))
             .collect();
         assert_eq!(counts, [(0, 1, 1), (7, 3, 72), (8, 2, 81)]);
+    }
+
+    #[test]
+    fn a_series_busier_than_a_batch_loses_nothing() {
+        let mut recorder = Recorder::new();
+        let id = recorder.series(&metric(Kind::Trend), &Tags::default());
+        let mut expected = Distribution::new();
+        for n in 0..3 * BATCH as u64 + 7 {
+            recorder.record(id, 4, n * n);
+            expected.record(n * n);
+        }
+        assert_eq!(
+            only(&mut recorder),
+            Total::Trend(BTreeMap::from([(4, expected)]))
+        );
     }
 
     #[test]

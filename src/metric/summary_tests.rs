@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
+use super::super::{Metric, Recorder, SeriesId, Tags, Unit};
 use super::*;
-use crate::metric::{Metric, Recorder, Tags, Unit};
 
 const TEN: Duration = Duration::from_secs(10);
 
@@ -31,11 +31,7 @@ fn wanted(key: &str, value: &str) -> Filter {
 }
 
 /// An interval with one series.
-fn one(
-    kind: Kind,
-    tags: &[(&str, &str)],
-    record: impl Fn(&mut Recorder, crate::metric::SeriesId),
-) -> Interval {
+fn one(kind: Kind, tags: &[(&str, &str)], record: impl Fn(&mut Recorder, SeriesId)) -> Interval {
     let mut recorder = Recorder::new();
     let id = recorder.series(&metric(kind), &Tags::new(tags.iter().copied()));
     record(&mut recorder, id);

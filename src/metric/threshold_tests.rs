@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
+use super::super::{Judgement, Kind, Metric, Recorder, Series, Summary, Unit};
 use super::*;
-use crate::metric::{Metric, Recorder, Series};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -337,34 +337,6 @@ fn a_run_is_ended_by_a_miss_after_its_delay_and_never_by_silence() {
     assert!(!threshold.aborts(&missed, 9 * SECOND));
     assert!(!threshold.aborts(&silent, 10 * SECOND));
     assert!(!parse("m max < 1s").aborts(&missed, 10 * SECOND));
-}
-
-#[test]
-fn a_missed_window_stays_missed_and_a_silent_one_says_nothing() {
-    let held = Judgement {
-        value: Some(1.0),
-        limit_held: true,
-        goal_held: Some(true),
-    };
-    let worse = Judgement {
-        value: Some(2.0),
-        limit_held: true,
-        goal_held: Some(false),
-    };
-    let missed = Judgement {
-        value: Some(3.0),
-        limit_held: false,
-        goal_held: Some(false),
-    };
-    let silent = Judgement {
-        value: None,
-        limit_held: false,
-        goal_held: Some(false),
-    };
-    assert_eq!(silent.then(held).then(silent), held);
-    assert_eq!(held.then(worse).then(held), worse);
-    assert_eq!(held.then(missed).then(held).then(silent), missed);
-    assert_eq!(silent.then(silent), silent);
 }
 
 #[test]

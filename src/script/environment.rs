@@ -78,8 +78,8 @@ pub(super) fn environment(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Tabl
     let world = Rc::clone(context);
     known.raw_set(
         "print",
-        lua.create_function(move |_, values: mlua::MultiValue| {
-            world.world.log.add(Level::Info, words(values));
+        lua.create_function(move |lua, values: mlua::MultiValue| {
+            world.world.log.add(Level::Info, words(lua, &values));
             Ok(())
         })?,
     )?;

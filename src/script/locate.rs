@@ -38,8 +38,7 @@ impl Locator {
     /// Cuts a script into words.
     pub fn new(text: &[u8]) -> Self {
         let words = words(text);
-        let is_return = |(word, _): &(Word, u32)| *word == Word::Name("return".to_owned());
-        let returned = words.iter().rposition(is_return).map_or(0, |at| at + 1);
+        let returned = returned(&words);
         Self { words, returned }
     }
 
@@ -163,6 +162,22 @@ impl Locator {
             .or(self.words.last())
             .map_or(1, |(_, line)| *line)
     }
+}
+
+/// Index of the word after the last `return` that is in no function, block or table.
+fn returned(words: &[(Word, u32)]) -> usize {
+    let (mut depth, mut found) = (0usize, 0);
+    for (at, (word, _)) in words.iter().enumerate() {
+        match word {
+            Word::Name(name) if name == "return" && depth == 0 => found = at + 1,
+            Word::Name(name) if opens_block(name) => depth += 1,
+            Word::Name(name) if name == "end" || name == "until" => depth = depth.saturating_sub(1),
+            Word::Mark(b'{' | b'(') => depth += 1,
+            Word::Mark(b'}' | b')') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Does this keyword open a block that `end` or `until` closes?

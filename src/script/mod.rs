@@ -60,7 +60,9 @@ pub fn load(source: Source) -> Result<Loaded, Vec<Problem>> {
     let (vm, mut problems) = Vm::load(&world);
     if let Some(vm) = &vm {
         problems.extend(unknown_params(&world, vm.plan()));
-        problems.extend(validate(vm.plan()));
+        if !vm.plan().scenarios.is_empty() {
+            problems.extend(validate(vm.plan()));
+        }
     }
     problems.sort_by(|a, b| a.at.cmp(&b.at));
     problems.dedup();

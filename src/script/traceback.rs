@@ -12,6 +12,7 @@ use std::path::Path;
 use mlua::{Error, Lua, MultiValue, Value};
 
 use super::context::Source;
+use super::options::shown;
 use crate::plan::{Place, Problem};
 
 /// Distinct places of errors kept in one Lua state; errors at other places are only counted.
@@ -95,8 +96,10 @@ impl Display for ScriptError {
         if let Some(at) = &self.at {
             write!(f, "\n  --> {at}")?;
         }
-        // The first frame only repeats the place.
-        for frame in self.traceback.iter().skip(1) {
+        let place = self.at.as_ref().map(|at| format!("{at}: "));
+        let repeats = |frame: &&String| place.as_ref().is_some_and(|at| frame.starts_with(at));
+        let first = self.traceback.first().filter(repeats);
+        for frame in self.traceback.iter().skip(usize::from(first.is_some())) {
             write!(f, "\n      {frame}")?;
         }
         match &self.hint {
@@ -221,12 +224,15 @@ pub fn caller(lua: &Lua) -> Option<(String, u32)> {
 }
 
 /// The values of a call to `print` or `log` as one line.
-pub fn words(values: MultiValue) -> String {
+pub fn words(lua: &Lua, values: &MultiValue) -> String {
     let texts = values.iter().map(|value| match value {
         Value::Error(error) => message(error),
-        value => value
-            .to_string()
-            .unwrap_or_else(|_| value.type_name().to_owned()),
+        // Lua's own form: `2.0` is a float, and 14 digits are enough.
+        Value::Number(_) => match lua.coerce_string(value.clone()) {
+            Ok(Some(text)) => text.to_string_lossy(),
+            _ => shown(value),
+        },
+        value => value.to_string().unwrap_or_else(|_| shown(value)),
     });
     texts.collect::<Vec<_>>().join(" ")
 }

@@ -22,7 +22,7 @@ use super::traceback::{Errors, ScriptError};
 use super::user::{Entered, User};
 use crate::metric::Recorder;
 use crate::outcome::FailureSample;
-use crate::plan::{Plan, Problem};
+use crate::plan::{Place, Plan, Problem};
 
 /// Most bytes one Lua state may hold.
 pub(super) const MEMORY_LIMIT: usize = 2 << 30;

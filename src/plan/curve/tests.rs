@@ -104,7 +104,9 @@ proptest! {
     }
 
     #[test]
-    fn arrivals_come_in_order_and_within_the_curve(curve in any_curve(), a in 0.0..1.0, b in 0.0..1.0) {
+    fn arrivals_come_in_order_and_within_the_curve(
+        curve in any_curve(), a in 0.0..1.0, b in 0.0..1.0,
+    ) {
         let time_of = |share: f64| curve.time_of(curve.total() * share);
         if let (Some(first), Some(second)) = (time_of(f64::min(a, b)), time_of(f64::max(a, b))) {
             prop_assert!(first <= second && second <= curve.duration());
@@ -128,7 +130,9 @@ proptest! {
     }
 
     #[test]
-    fn the_load_is_at_most_level_until_it_rises((curve, t) in any_moment(), level in any_load(), share in 0.0..1.0) {
+    fn the_load_is_at_most_level_until_it_rises(
+        (curve, t) in any_moment(), level in any_load(), share in 0.0..1.0,
+    ) {
         let rise = curve.rise_above(level, t);
         let until = rise.unwrap_or(curve.duration());
         prop_assert!(until >= t);
@@ -146,8 +150,11 @@ proptest! {
     }
 
     #[test]
-    fn a_higher_level_is_risen_above_later(curve in any_curve(), level in any_load(), more in any_load()) {
-        match (curve.rise_above(level, Duration::ZERO), curve.rise_above(level + more, Duration::ZERO)) {
+    fn a_higher_level_is_risen_above_later(
+        curve in any_curve(), level in any_load(), more in any_load(),
+    ) {
+        let rise = |level| curve.rise_above(level, Duration::ZERO);
+        match (rise(level), rise(level + more)) {
             (None, higher) => prop_assert_eq!(higher, None),
             (Some(lower), higher) => prop_assert!(higher.is_none_or(|higher| lower <= higher)),
         }

@@ -12,8 +12,8 @@ use mlua::{Lua, Value};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use crate::script::call::Call;
-use crate::script::options;
+use super::super::call::Call;
+use super::super::options;
 
 /// What a script can call.
 pub const FUNCTIONS: &[&str] = &[

@@ -12,11 +12,11 @@ use std::sync::{Arc, OnceLock};
 
 use mlua::{Function, Lua, Value};
 
-use crate::script::call::Call;
-use crate::script::context::Context;
-use crate::script::options::{self, Options};
-use crate::script::plain::{Plain, View};
-use crate::script::require::confined;
+use super::super::call::Call;
+use super::super::context::Context;
+use super::super::options::{self, Options};
+use super::super::plain::{Plain, View};
+use super::super::require::confined;
 
 /// What a script can call.
 pub const FUNCTIONS: &[&str] = &["csv", "json", "lines"];
@@ -109,6 +109,10 @@ fn json(text: &[u8]) -> Result<Plain, String> {
 }
 
 /// The lines of a text without their ends; a last line end begins no further line.
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "one way to read a file among others that fail"
+)]
 fn lines(text: &[u8]) -> Result<Plain, String> {
     let text = text.strip_suffix(b"\n").unwrap_or(text);
     if text.is_empty() {
@@ -183,8 +187,8 @@ fn malformed(error: &csv::Error) -> String {
 mod tests {
     use tempfile::TempDir;
 
+    use super::super::testing;
     use super::*;
-    use crate::script::api::testing;
 
     fn folder(files: &[(&str, &str)]) -> TempDir {
         let folder = tempfile::tempdir().unwrap();

@@ -10,9 +10,9 @@ use std::fmt;
 use mlua::{LightUserData, Lua, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::script::call::Call;
-use crate::script::options;
-use crate::script::plain::{self, Plain, PlainError};
+use super::super::call::Call;
+use super::super::options;
+use super::super::plain::{self, Plain, PlainError};
 
 /// What a script can call or read.
 pub const FUNCTIONS: &[&str] = &["array", "decode", "encode", "null"];

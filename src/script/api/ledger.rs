@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use mlua::{Lua, LuaString, UserData, UserDataMethods, Value};
 
+use super::super::call::Call;
+use super::super::context::{Context, World};
+use super::super::options;
 use crate::ledger::{Balance, Ledger};
-use crate::script::call::Call;
-use crate::script::context::{Context, World};
-use crate::script::options;
 
 /// What a script can call.
 pub const FUNCTIONS: &[&str] = &[
@@ -77,13 +77,13 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
 impl UserData for Handle {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         entry(methods, "expect", "ledger:expect", |ledger, id, now| {
-            ledger.expect(id, now)
+            ledger.expect(id, now);
         });
         entry(methods, "acked", "ledger:acked", |ledger, id, now| {
-            ledger.acked(id, now)
+            ledger.acked(id, now);
         });
         entry(methods, "refused", "ledger:refused", |ledger, id, _| {
-            ledger.refused(id)
+            ledger.refused(id);
         });
         entry(
             methods,
@@ -94,7 +94,7 @@ impl UserData for Handle {
             },
         );
         entry(methods, "seen", "ledger:seen", |ledger, id, now| {
-            ledger.seen(id, now)
+            ledger.seen(id, now);
         });
         methods.add_method("balance", |lua, this, ()| {
             balance(lua, &this.book.write(|ledger| ledger.balance()))
@@ -127,7 +127,7 @@ fn entry<M: UserDataMethods<Handle>>(
 
 /// The balance as a table: each count under its name, and a list of some that were lost.
 fn balance(lua: &Lua, balance: &Balance) -> mlua::Result<Value> {
-    use crate::script::plain::Plain;
+    use super::super::plain::Plain;
     let plain = serde_json::to_value(balance)
         .map(Plain::from_json)
         .map_err(mlua::Error::external)?;
@@ -136,8 +136,8 @@ fn balance(lua: &Lua, balance: &Balance) -> mlua::Result<Value> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing;
     use super::*;
-    use crate::script::api::testing;
 
     #[test]
     fn what_every_state_writes_down_comes_out_as_one_balance() {

@@ -14,8 +14,8 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
     let table = lua.create_table()?;
     for level in [Level::Debug, Level::Info, Level::Warn, Level::Error] {
         let world = Context::of(lua)?.world.clone();
-        let write = lua.create_function(move |_, values: MultiValue| {
-            world.log.add(level, words(values));
+        let write = lua.create_function(move |lua, values: MultiValue| {
+            world.log.add(level, words(lua, &values));
             Ok(())
         })?;
         table.raw_set(level.to_string(), write)?;

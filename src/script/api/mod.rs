@@ -27,6 +27,8 @@ pub mod time;
 
 #[cfg(test)]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 
 use mlua::{Lua, Value};
 

@@ -11,13 +11,13 @@ use std::sync::{Arc, OnceLock};
 
 use mlua::{Lua, MetaMethod, UserData, UserDataFields, UserDataMethods, UserDataRef, Value};
 
+use super::super::call::Call;
+use super::super::context::Context;
+use super::super::options::{self, Options};
+use super::super::plain::Plain;
 use crate::client::http::{Base, Body, Client, Request, Session, Settings};
 use crate::plan::ServiceDecl;
 use crate::sandbox::{BEHAVIOURS, Behaviour};
-use crate::script::call::Call;
-use crate::script::context::Context;
-use crate::script::options::{self, Options};
-use crate::script::plain::Plain;
 
 /// What a script can call or read.
 pub const FUNCTIONS: &[&str] = &["Sandbox:control", "Sandbox:name", "Sandbox:url", "start"];
@@ -180,8 +180,8 @@ async fn control(lua: &Lua, base: Base, changes: serde_json::Value) -> mlua::Res
 mod tests {
     use mlua::ObjectLike as _;
 
+    use super::super::testing;
     use super::*;
-    use crate::script::api::testing;
 
     fn load(code: &str) -> (Lua, mlua::Result<String>) {
         let lua = testing::state(
@@ -267,5 +267,34 @@ mod tests {
         Context::of(&lua).unwrap().loading.set(false);
         let error = lua.load("sandbox.start {}").exec().unwrap_err().to_string();
         assert!(error.contains("sandbox.start: declares something, so only at file scope"));
+    }
+
+    #[tokio::test]
+    async fn a_running_sandbox_follows_its_control() {
+        let options = crate::sandbox::Options::default();
+        let running = crate::sandbox::Sandbox::open(options).await.unwrap();
+        let address = format!("http://{}", running.address());
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let served = tokio::spawn(running.serve(async { drop(stopped.await) }));
+        let script = "local target = require 'loadrun.sandbox'.start()
+            return {
+              scenarios = { s = { run = print, users = 1, duration = 1 } },
+              setup = function()
+                local state = target:control { errors = '25%', latency = '3ms', stall = 0 }
+                return { state.errors, state.latency, target.url }
+              end,
+            }";
+        let mut source = testing::world(std::path::Path::new(".")).source.clone();
+        source.text = Arc::from(script.as_bytes());
+        let Ok(loaded) = super::super::super::load(source) else {
+            panic!("the script loads")
+        };
+        let world = loaded.control.world();
+        world.service_url("sandbox").set(address.clone()).unwrap();
+        loaded.control.setup().await.unwrap();
+        let expected = Plain::list(["25 %", "constant 3ms", &address].map(Plain::text));
+        assert_eq!(world.setup.get(), Some(&expected));
+        stop.send(()).unwrap();
+        served.await.unwrap().unwrap();
     }
 }

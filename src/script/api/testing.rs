@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mlua::{Lua, Value};
 
-use crate::script::context::{Context, Source, World};
+use super::super::context::{Context, Source, World};
 
 /// A world whose script lies in a folder.
 pub fn world(folder: &Path) -> Arc<World> {

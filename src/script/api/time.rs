@@ -8,7 +8,7 @@ use crate::script::context::Context;
 use crate::script::options;
 
 /// What a script can call.
-pub const FUNCTIONS: &[&str] = &["now", "since", "sleep"];
+pub const FUNCTIONS: &[&str] = &["now", "seconds", "since", "sleep"];
 
 /// The module table.
 pub fn module(lua: &Lua) -> mlua::Result<Value> {
@@ -21,6 +21,13 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
         lua.create_function(move |lua, before: Value| {
             let before = Call::new(lua, "time.since").takes("before", options::number(&before))?;
             Ok(now() - before)
+        })?,
+    )?;
+    table.raw_set(
+        "seconds",
+        lua.create_function(|lua, duration: Value| {
+            let read = options::duration(&duration);
+            Call::new(lua, "time.seconds").takes("duration", read).map(|time| time.as_secs_f64())
         })?,
     )?;
     table.raw_set(

@@ -51,17 +51,17 @@ impl Plain {
 /// Marks a table (a new one when none is given) as a list, so that it is one even while empty.
 pub fn mark_as_list(lua: &Lua, table: Option<Table>) -> mlua::Result<Table> {
     let table = table.map_or_else(|| lua.create_table(), Ok)?;
-    let mark = match lua.named_registry_value::<Option<Table>>(LIST_MARK)? {
-        Some(mark) => mark,
-        None => {
-            let mark = lua.create_table()?;
-            mark.raw_set("__name", LIST_MARK)?;
-            lua.set_named_registry_value(LIST_MARK, &mark)?;
-            mark
-        }
-    };
+    let known = lua.named_registry_value::<Option<Table>>(LIST_MARK)?;
+    let mark = known.map_or_else(|| new_mark(lua), Ok)?;
     table.set_metatable(Some(mark))?;
     Ok(table)
+}
+
+fn new_mark(lua: &Lua) -> mlua::Result<Table> {
+    let mark = lua.create_table()?;
+    mark.raw_set("__name", LIST_MARK)?;
+    lua.set_named_registry_value(LIST_MARK, &mark)?;
+    Ok(mark)
 }
 
 /// One step from a table to a value in it, kept as text only when there is something to report.

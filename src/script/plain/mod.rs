@@ -14,6 +14,8 @@
 
 mod json;
 mod lua;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::cmp::Ordering;

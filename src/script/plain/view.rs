@@ -62,9 +62,10 @@ impl View {
     /// The n-th key and value in order, 0 the first.
     fn nth(&self, lua: &Lua, at: usize) -> mlua::Result<(Value, Value)> {
         match &self.0 {
-            Plain::List(items) if at < items.len() => {
-                Ok((Value::Integer(at as i64 + 1), View::of(lua, &items[at])?))
-            }
+            Plain::List(items) if at < items.len() => Ok((
+                Value::Integer(at.cast_signed() as i64 + 1),
+                View::of(lua, &items[at])?,
+            )),
             Plain::Map(entries) => match entries.iter().nth(at) {
                 Some((key, item)) => Ok((key.write(lua)?, View::of(lua, item)?)),
                 None => Ok((Value::Nil, Value::Nil)),

@@ -9,26 +9,69 @@ fn an_error_has_the_line_and_the_scripts_own_frames() {
         "deep(vu)",
     )
     .error();
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @"
+    error: attempt to index a nil value (field 'token')
+      --> shop.lua:4
+          shop.lua:7: in function <shop.lua:6>
+    ");
 }
 
 #[test]
 fn a_wrong_call_has_the_callers_line() {
-    insta::assert_snapshot!(running("local time = require 'loadrun.time'", "time.sleep('5x')").error(), @"");
-    insta::assert_snapshot!(running("local http = require 'loadrun.http'", "\nhttp.get('/x', { timeot = 1, quary = 2 })").error(), @"");
-    insta::assert_snapshot!(running("local http = require 'loadrun.http'", "http.get(nil)").error(), @"");
-    insta::assert_snapshot!(running("local http = require 'loadrun.http'", "http.post('/x', { json = { print } })").error(), @"");
-    insta::assert_snapshot!(running("local check = require 'loadrun.check'", "check({}, { ok = nil })").error(), @"");
-    insta::assert_snapshot!(running("local parallel = require 'loadrun.parallel'", "parallel { 5 }").error(), @"");
-    insta::assert_snapshot!(running("", "undeclared.x = 1").error(), @"");
-    insta::assert_snapshot!(running("", "error({})").error().replace(|c: char| c.is_ascii_hexdigit(), "."), @"");
-    insta::assert_snapshot!(running("", "error('told\\n  hint: try this', 0)").error(), @"");
+    insta::assert_snapshot!(running("local time = require 'loadrun.time'", "time.sleep('5x')").error(), @r#"
+    error: time.sleep: duration: malformed duration "5x"; expected a number and ns, us, ms, s, m or h, such as "250ms" or "1m30s", or plain seconds
+      --> shop.lua:3
+    "#);
+    insta::assert_snapshot!(running("local http = require 'loadrun.http'", "\nhttp.get('/x', { timeot = 1, quary = 2 })").error(), @"
+    error: http.get: unknown key `quary`; did you mean `query`?; unknown key `timeot`; did you mean `timeout`?
+      --> shop.lua:4
+    ");
+    insta::assert_snapshot!(running("local http = require 'loadrun.http'", "http.get(nil)").error(), @r#"
+    error: http.get: expected a path or URL, got nil
+      --> shop.lua:3
+      hint: call it as `client:get("/path")`
+    "#);
+    insta::assert_snapshot!(running("local http = require 'loadrun.http'", "http.post('/x', { json = { print } })").error(), @"
+    error: http.post: json: cannot encode a function at [1]
+      --> shop.lua:3
+    ");
+    insta::assert_snapshot!(running("local check = require 'loadrun.check'", "check({}, { ok = nil })").error(), @"
+    error: check: no conditions
+      --> shop.lua:3
+      hint: a condition that is nil leaves no trace; write `value ~= nil`
+    ");
+    insta::assert_snapshot!(running("local parallel = require 'loadrun.parallel'", "parallel { 5 }").error(), @"
+    error: parallel: item 1: expected a function, got 5
+      --> shop.lua:3
+    ");
+    insta::assert_snapshot!(running("", "undeclared.x = 1").error(), @"
+    error: undeclared global `undeclared`
+      --> shop.lua:3
+      hint: declare it with `local undeclared`
+    ");
+    insta::assert_snapshot!(running("", "error({})").error().replace(|c: char| c.is_ascii_hexdigit(), "."), @"
+    .rror: t..l.: .x............
+      --> shop.lu.:.
+    ");
+    insta::assert_snapshot!(running("", "error('told\\n  hint: try this', 0)").error(), @"
+    error: told
+      --> shop.lua:3
+      hint: try this
+    ");
 }
 
 #[test]
 fn a_call_while_loading_is_refused() {
-    insta::assert_snapshot!(script("local http = require 'loadrun.http'\nhttp.get('http://127.0.0.1:1/')").problems(), @"");
-    insta::assert_snapshot!(running("local param = require 'loadrun.param'", "param('x', 1)").error(), @"");
+    insta::assert_snapshot!(script("local http = require 'loadrun.http'\nhttp.get('http://127.0.0.1:1/')").problems(), @"
+    error: http.get: loading a script makes no calls
+      --> shop.lua:2
+      hint: call it in `run`, `init`, `setup` or `teardown`
+    ");
+    insta::assert_snapshot!(running("local param = require 'loadrun.param'", "param('x', 1)").error(), @"
+    error: param: declares something, so only at file scope
+      --> shop.lua:3
+      hint: call it at file scope and keep what it returns in a local
+    ");
 }
 
 #[test]
@@ -38,7 +81,12 @@ fn an_error_that_the_script_catches_is_text_with_a_place() {
         "print(pcall(time.sleep, 'x'))\nprint(pcall(error, { 1 }) == false)\nprint(pcall(function() time.sleep(0) return 1, nil, 3 end))\nprint(select(2, xpcall(function() time.sleep('x') end, function(e) return 'handled ' .. e end)))",
     )
     .logged();
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    false shop.lua:3: time.sleep: duration: malformed duration "x"; expected a number and ns, us, ms, s, m or h, such as "250ms" or "1m30s", or plain seconds
+    true
+    true 1 nil 3
+    handled shop.lua:6: time.sleep: duration: malformed duration "x"; expected a number and ns, us, ms, s, m or h, such as "250ms" or "1m30s", or plain seconds
+    "#);
 }
 
 #[test]
@@ -53,7 +101,11 @@ fn a_loop_that_never_waits_is_stopped_although_the_script_catches_errors() {
     let errors = vm.take_errors();
     let (scenario, error, count) = errors.iter().next().unwrap();
     assert_eq!((scenario, count), ("s", 1));
-    insta::assert_snapshot!(error.to_string(), @"");
+    insta::assert_snapshot!(error.to_string(), @"
+    error: script stalled at shop.lua:3
+      --> shop.lua:3
+      hint: a loop that never waits holds up every user of its worker
+    ");
     assert_eq!(vm.take_busy().stalls, 1);
 }
 
@@ -73,4 +125,16 @@ fn errors_are_kept_once_for_each_place() {
     assert_eq!(errors.total(), 5);
     let interval = vm.recorder().borrow_mut().take();
     assert_eq!(samples(&interval), ["script.errors{scenario=s} 5"]);
+}
+
+#[test]
+fn a_state_that_holds_too_much_breaks_the_iteration_and_goes_on() {
+    let script = running("", "local t = {}\nfor i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end");
+    let vm = script.worker();
+    vm.lua.set_memory_limit(16 << 20).unwrap();
+    run_user(&vm, 0, 2);
+    let errors = vm.take_errors();
+    let (_, error, count) = errors.iter().next().unwrap();
+    assert_eq!(count, 2);
+    insta::assert_snapshot!(error.to_string(), @"error: out of memory: a Lua state may hold 2 GiB");
 }

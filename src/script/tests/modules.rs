@@ -88,7 +88,10 @@ async fn an_error_in_parallel_is_raised_when_the_others_have_ended() {
         })
         .await;
     assert_eq!(vm.world().log.drain()[0].text, "ended");
-    insta::assert_snapshot!(vm.take_errors().iter().next().unwrap().1.to_string(), @"");
+    insta::assert_snapshot!(vm.take_errors().iter().next().unwrap().1.to_string(), @"
+    error: first
+      --> shop.lua:4
+    ");
 }
 
 #[test]
@@ -137,8 +140,14 @@ fn own_metrics_are_declared_and_recorded() {
 
 #[test]
 fn a_metric_of_the_engine_cannot_be_declared() {
-    insta::assert_snapshot!(script("local m = require 'loadrun.metric'\nm.trend('http.duration')").problems(), @"");
-    insta::assert_snapshot!(script("local m = require 'loadrun.metric'\nm.trend('a', { unit = 'seconds' })").problems(), @"");
+    insta::assert_snapshot!(script("local m = require 'loadrun.metric'\nm.trend('http.duration')").problems(), @"
+    error: metric.trend: name: `http.duration` is recorded by the engine
+      --> shop.lua:2
+    ");
+    insta::assert_snapshot!(script("local m = require 'loadrun.metric'\nm.trend('a', { unit = 'seconds' })").problems(), @r#"
+    error: metric.trend: unit: expected "time", "bytes" or "number", got "seconds"
+      --> shop.lua:2
+    "#);
 }
 
 #[test]

@@ -116,7 +116,11 @@ fn setup_that_returns_a_function_is_refused() {
     let loaded = script
         .load()
         .unwrap_or_else(|problems| panic!("{problems:?}"));
-    insta::assert_snapshot!(wait(loaded.control.setup()).unwrap_err().to_string(), @"");
+    insta::assert_snapshot!(wait(loaded.control.setup()).unwrap_err().to_string(), @"
+    error: setup: returned a function at .call
+      --> shop.lua:2
+      hint: only plain data reaches users: no functions, no clients
+    ");
 }
 
 #[test]

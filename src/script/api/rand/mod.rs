@@ -5,11 +5,11 @@
 
 mod generator;
 
-use mlua::{FromLuaMulti, IntoLuaMulti, Lua, Table, UserData, UserDataMethods, Value};
+use mlua::{IntoLua, Lua, Table, UserData, UserDataMethods, Value};
 
-use crate::script::call::Call;
-use crate::script::options;
-use crate::script::plain::View;
+use super::super::call::Call;
+use super::super::options;
+use super::super::plain::View;
 
 pub use generator::Generator;
 
@@ -72,68 +72,63 @@ impl UserData for Rand {
         draw(methods, "normal", "rand:normal", normal);
         draw(methods, "exponential", "rand:exponential", exponential);
         draw(methods, "string", "rand:string", string);
-        draw(methods, "uuid", "rand:uuid", uuid);
+        methods.add_method_mut("uuid", |_, this, ()| Ok(uuid(&mut this.0)));
     }
 }
 
+/// A way to draw, given what it was called with; those that need less ignore the rest.
+type Draw<R> = fn(&mut Generator, Call, &Value, &Value) -> mlua::Result<R>;
+
 /// Adds one method: every one of them draws from the generator.
-fn draw<M, A, R>(
+fn draw<M: UserDataMethods<Rand>, R: IntoLua + 'static>(
     methods: &mut M,
     name: &'static str,
     full_name: &'static str,
-    function: fn(&mut Generator, Call, A) -> mlua::Result<R>,
-) where
-    M: UserDataMethods<Rand>,
-    A: FromLuaMulti + 'static,
-    R: IntoLuaMulti + 'static,
-{
-    methods.add_method_mut(name, move |lua, this, arguments| {
-        function(&mut this.0, Call::new(lua, full_name), arguments)
+    function: Draw<R>,
+) {
+    methods.add_method_mut(name, move |lua, this, (one, two): (Value, Value)| {
+        function(&mut this.0, Call::new(lua, full_name), &one, &two)
     });
 }
 
-fn integer(
-    generator: &mut Generator,
-    call: Call,
-    (low, high): (Value, Value),
-) -> mlua::Result<i64> {
-    let low = call.takes("low", options::integer(&low))?;
-    let high = call.takes("high", options::integer(&high))?;
+fn integer(generator: &mut Generator, call: Call, low: &Value, high: &Value) -> mlua::Result<i64> {
+    let low = call.takes("low", options::integer(low))?;
+    let high = call.takes("high", options::integer(high))?;
     if low > high {
         return Err(call.wrong(format!("expected low <= high, got {low} and {high}")));
     }
     Ok(generator.integer(low, high))
 }
 
-fn number(generator: &mut Generator, call: Call, (low, high): (Value, Value)) -> mlua::Result<f64> {
+fn number(generator: &mut Generator, call: Call, low: &Value, high: &Value) -> mlua::Result<f64> {
     if low.is_nil() && high.is_nil() {
         return Ok(generator.unit());
     }
-    let low = call.takes("low", options::number(&low))?;
-    let high = call.takes("high", options::number(&high))?;
+    let low = call.takes("low", options::number(low))?;
+    let high = call.takes("high", options::number(high))?;
     if low > high {
         return Err(call.wrong(format!("expected low <= high, got {low} and {high}")));
     }
     // Rounding could reach the upper end, which is not included; an empty range has but one number.
     let drawn = low + generator.unit() * (high - low);
-    Ok(if drawn < high || low == high {
-        drawn
+    Ok(if low < high {
+        drawn.min(high.next_down())
     } else {
-        high.next_down()
+        low
     })
 }
 
-fn choice(generator: &mut Generator, call: Call, list: Value) -> mlua::Result<Value> {
+fn choice(generator: &mut Generator, call: Call, list: &Value, _: &Value) -> mlua::Result<Value> {
     let view = list
         .as_userdata()
         .and_then(|data| data.borrow::<View>().ok());
-    let length = match (&list, &view) {
+    let length = match (list, &view) {
         (Value::Table(table), _) => table.raw_len(),
         (_, Some(view)) => view.len(),
         _ => 0,
     };
     if length == 0 {
-        let got = match &list {
+        let got = match list {
             Value::Table(_) => "an empty one".to_owned(),
             other => options::shown(other),
         };
@@ -141,7 +136,7 @@ fn choice(generator: &mut Generator, call: Call, list: Value) -> mlua::Result<Va
             "list: expected a list with at least one item, got {got}"
         )));
     }
-    let index = generator.below(length as u64) as i64 + 1;
+    let index = generator.below(length as u64).cast_signed() + 1;
     match (list, view) {
         (Value::Table(table), _) => table.raw_get(index),
         (_, Some(view)) => view
@@ -151,10 +146,10 @@ fn choice(generator: &mut Generator, call: Call, list: Value) -> mlua::Result<Va
     }
 }
 
-fn weighted(generator: &mut Generator, call: Call, list: Value) -> mlua::Result<Value> {
+fn weighted(generator: &mut Generator, call: Call, list: &Value, _: &Value) -> mlua::Result<Value> {
     const FORM: &str = "expected a list of { weight, value }";
-    let Value::Table(list) = &list else {
-        return Err(call.wrong(format!("{FORM}, got {}", options::shown(&list))));
+    let Value::Table(list) = list else {
+        return Err(call.wrong(format!("{FORM}, got {}", options::shown(list))));
     };
     let mut total = 0.0;
     let mut items = Vec::with_capacity(list.raw_len());
@@ -185,9 +180,9 @@ fn weighted(generator: &mut Generator, call: Call, list: Value) -> mlua::Result<
     drawn.map_or(Ok(Value::Nil), |(_, item)| item.raw_get(2))
 }
 
-fn zipf(generator: &mut Generator, call: Call, (n, s): (Value, Value)) -> mlua::Result<u64> {
-    let n = call.takes("n", options::count(&n))?;
-    let s = call.takes("s", options::number(&s))?;
+fn zipf(generator: &mut Generator, call: Call, n: &Value, s: &Value) -> mlua::Result<u64> {
+    let n = call.takes("n", options::count(n))?;
+    let s = call.takes("s", options::number(s))?;
     if n == 0 {
         return Err(call.wrong("n: expected 1 or more, got 0"));
     }
@@ -200,18 +195,24 @@ fn zipf(generator: &mut Generator, call: Call, (n, s): (Value, Value)) -> mlua::
 fn normal(
     generator: &mut Generator,
     call: Call,
-    (mean, deviation): (Value, Value),
+    mean: &Value,
+    deviation: &Value,
 ) -> mlua::Result<f64> {
-    let mean = call.takes("mean", options::number(&mean))?;
-    let deviation = call.takes("deviation", options::number(&deviation))?;
+    let mean = call.takes("mean", options::number(mean))?;
+    let deviation = call.takes("deviation", options::number(deviation))?;
     if deviation < 0.0 {
         return Err(call.wrong(format!("deviation: expected 0 or more, got {deviation}")));
     }
     Ok(mean + deviation * generator.normal())
 }
 
-fn exponential(generator: &mut Generator, call: Call, mean: Value) -> mlua::Result<f64> {
-    let mean = call.takes("mean", options::number(&mean))?;
+fn exponential(
+    generator: &mut Generator,
+    call: Call,
+    mean: &Value,
+    _: &Value,
+) -> mlua::Result<f64> {
+    let mean = call.takes("mean", options::number(mean))?;
     if mean < 0.0 {
         return Err(call.wrong(format!("mean: expected 0 or more, got {mean}")));
     }
@@ -221,13 +222,14 @@ fn exponential(generator: &mut Generator, call: Call, mean: Value) -> mlua::Resu
 fn string(
     generator: &mut Generator,
     call: Call,
-    (length, alphabet): (Value, Value),
+    length: &Value,
+    alphabet: &Value,
 ) -> mlua::Result<String> {
-    let length = call.takes("length", options::count(&length))?;
+    let length = call.takes("length", options::count(length))?;
     if length > LONGEST {
         return Err(call.wrong(format!("length: expected at most {LONGEST}, got {length}")));
     }
-    let given = match &alphabet {
+    let given = match alphabet {
         Value::Nil => None,
         given => Some(call.takes("alphabet", options::string(given))?),
     };
@@ -241,11 +243,11 @@ fn string(
         .collect())
 }
 
-fn uuid(generator: &mut Generator, _: Call, (): ()) -> mlua::Result<String> {
+fn uuid(generator: &mut Generator) -> String {
     let bits = u128::from(generator.bits()) << 64 | u128::from(generator.bits());
-    Ok(uuid::Builder::from_random_bytes(bits.to_be_bytes())
+    uuid::Builder::from_random_bytes(bits.to_be_bytes())
         .into_uuid()
-        .to_string())
+        .to_string()
 }
 
 #[cfg(test)]
@@ -310,70 +312,72 @@ mod tests {
         assert_eq!(run(code).unwrap(), "true");
     }
 
+    /// Wrong calls, each with a part of what it is told.
+    const WRONG: &[(&str, &str)] = &[
+        (
+            "r:integer(5, 1)",
+            "rand:integer: expected low <= high, got 5 and 1",
+        ),
+        (
+            "r:integer('a', 1)",
+            "rand:integer: low: expected a whole number, got \"a\"",
+        ),
+        (
+            "r:integer(1)",
+            "rand:integer: high: expected a whole number, got nil",
+        ),
+        (
+            "r:number(1)",
+            "rand:number: high: expected a number, got nil",
+        ),
+        (
+            "r:choice {}",
+            "rand:choice: list: expected a list with at least one item",
+        ),
+        ("r:choice(7)", "got 7"),
+        (
+            "r:weighted {}",
+            "expected weights with a finite sum above 0",
+        ),
+        (
+            "r:weighted { { 1, 'a' }, 'b' }",
+            "[2]: expected a list of { weight, value }",
+        ),
+        (
+            "r:weighted { { -1, 'a' } }",
+            "[1]: expected a weight of 0 or more, got -1",
+        ),
+        ("r:zipf(0, 1)", "rand:zipf: n: expected 1 or more, got 0"),
+        ("r:zipf(10, -1)", "rand:zipf: s: expected 0 or more, got -1"),
+        (
+            "r:normal(0, -1)",
+            "rand:normal: deviation: expected 0 or more, got -1",
+        ),
+        (
+            "r:exponential(-2)",
+            "rand:exponential: mean: expected 0 or more, got -2",
+        ),
+        (
+            "r:string(-1)",
+            "rand:string: length: expected a whole number, 0 or more, got -1",
+        ),
+        (
+            "r:string(1e12)",
+            "rand:string: length: expected at most 16777216",
+        ),
+        (
+            "r:string(3, '')",
+            "alphabet: expected at least one character",
+        ),
+        (
+            "rand.new('x')",
+            "rand.new: seed: expected a whole number, got \"x\"",
+        ),
+    ];
+
     #[test]
     fn wrong_ranges_are_refused_with_the_expected_form() {
-        let cases = [
-            (
-                "r:integer(5, 1)",
-                "rand:integer: expected low <= high, got 5 and 1",
-            ),
-            (
-                "r:integer('a', 1)",
-                "rand:integer: low: expected a whole number, got \"a\"",
-            ),
-            (
-                "r:integer(1)",
-                "rand:integer: high: expected a whole number, got nil",
-            ),
-            (
-                "r:number(1)",
-                "rand:number: high: expected a number, got nil",
-            ),
-            (
-                "r:choice {}",
-                "rand:choice: list: expected a list with at least one item",
-            ),
-            ("r:choice(7)", "got 7"),
-            (
-                "r:weighted {}",
-                "expected weights with a finite sum above 0",
-            ),
-            (
-                "r:weighted { { 1, 'a' }, 'b' }",
-                "[2]: expected a list of { weight, value }",
-            ),
-            (
-                "r:weighted { { -1, 'a' } }",
-                "[1]: expected a weight of 0 or more, got -1",
-            ),
-            ("r:zipf(0, 1)", "rand:zipf: n: expected 1 or more, got 0"),
-            ("r:zipf(10, -1)", "rand:zipf: s: expected 0 or more, got -1"),
-            (
-                "r:normal(0, -1)",
-                "rand:normal: deviation: expected 0 or more, got -1",
-            ),
-            (
-                "r:exponential(-2)",
-                "rand:exponential: mean: expected 0 or more, got -2",
-            ),
-            (
-                "r:string(-1)",
-                "rand:string: length: expected a whole number, 0 or more, got -1",
-            ),
-            (
-                "r:string(1e12)",
-                "rand:string: length: expected at most 16777216",
-            ),
-            (
-                "r:string(3, '')",
-                "alphabet: expected at least one character",
-            ),
-            (
-                "rand.new('x')",
-                "rand.new: seed: expected a whole number, got \"x\"",
-            ),
-        ];
-        for (call, expected) in cases {
+        for (call, expected) in WRONG {
             let error = run(&format!("return {call}")).unwrap_err();
             assert!(error.contains(expected), "{call}: {error}");
         }

@@ -41,17 +41,15 @@ impl Barrier {
         let Some(mut waiter) = self.arrive() else {
             return true;
         };
-        match patience {
-            Some(patience) => match tokio::time::timeout(patience, waiter.passed()).await {
-                Ok(()) => true,
-                // The last one may have arrived in the instant in which patience ran out.
-                Err(_) => waiter.withdraw(),
-            },
-            None => {
-                waiter.passed().await;
-                true
-            }
-        }
+        let Some(patience) = patience else {
+            waiter.passed().await;
+            return true;
+        };
+        // When it ran out, the last one may have arrived in the same instant.
+        tokio::time::timeout(patience, waiter.passed())
+            .await
+            .is_ok()
+            || waiter.withdraw()
     }
 
     /// Counts one more arrival; `None` for the last one, who opens the barrier.

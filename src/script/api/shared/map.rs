@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::script::plain::Plain;
+use super::super::super::plain::Plain;
 
 /// Keys with values, both plain.
 #[derive(Debug, Default)]

@@ -16,10 +16,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use mlua::{Function, Lua, MetaMethod, UserData, UserDataMethods, UserDataRef, Value};
 
-use crate::script::call::Call;
-use crate::script::context::Context;
-use crate::script::options::{self, Options};
-use crate::script::plain::Plain;
+use super::super::call::Call;
+use super::super::context::Context;
+use super::super::options::{self, Options};
+use super::super::plain::Plain;
 
 use barrier::Barrier;
 use map::Map;
@@ -53,7 +53,10 @@ const CAPACITY: u64 = 1_000_000;
 pub fn module(lua: &Lua) -> mlua::Result<Value> {
     let table = lua.create_table()?;
     table.set("counter", lua.create_function(counter)?)?;
-    table.set("map", lua.create_function(map)?)?;
+    table.set(
+        "map",
+        lua.create_function(|lua, name: Value| map(lua, &name))?,
+    )?;
     table.set("queue", lua.create_function(queue)?)?;
     table.set("barrier", lua.create_function(barrier)?)?;
     Ok(Value::Table(table))
@@ -90,8 +93,8 @@ fn counter(lua: &Lua, (name, initial): (Value, Value)) -> mlua::Result<CounterHa
     Ok(CounterHandle(kept))
 }
 
-fn map(lua: &Lua, name: Value) -> mlua::Result<MapHandle> {
-    let name = Call::new(lua, "shared.map").takes("name", options::string(&name))?;
+fn map(lua: &Lua, name: &Value) -> mlua::Result<MapHandle> {
+    let name = Call::new(lua, "shared.map").takes("name", options::string(name))?;
     Ok(MapHandle(Context::of(lua)?.world.kept(&name, Map::default)))
 }
 
@@ -118,7 +121,7 @@ fn barrier(lua: &Lua, (name, size): (Value, Value)) -> mlua::Result<BarrierHandl
 }
 
 /// Two places of a script that name one thing must not disagree about it.
-fn agree<T: PartialEq + std::fmt::Display>(
+fn agree<T: Copy + PartialEq + std::fmt::Display>(
     call: Call,
     name: &str,
     what: &str,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::script::plain::Plain;
+use super::super::super::plain::Plain;
 
 /// A queue of plain values.
 #[derive(Debug)]

@@ -1,8 +1,10 @@
+//! What is shared, seen from several threads and Lua states.
+
 use std::sync::Barrier as ThreadBarrier;
 use std::time::Duration;
 
+use super::super::testing;
 use super::*;
-use crate::script::api::testing;
 
 /// Runs an async block on its own thread with a runtime of its own, as a worker has.
 fn on_worker<T: Send + 'static>(
@@ -96,7 +98,9 @@ fn a_barrier_opens_for_users_on_different_threads_round_after_round() {
             })
         })
         .collect();
-    users.into_iter().for_each(|user| user.join().unwrap());
+    for user in users {
+        user.join().unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,251 @@
+//! Whether a threshold suits its metric, and whether it held.
+//!
+//! A metric's unit seen through an aggregate gives a scale: the 95th percentile of a time is a
+//! time, how many there are is a number. A threshold fits when its values are written in that
+//! scale, and is judged and shown in it.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Aggregate, Bound, Builtin, Distribution, Form, Kind, Summary, Threshold, ThresholdError, Total,
+    Unit, show,
+};
+use crate::units;
+
+/// A threshold held against what was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// What was measured, in the scale of [`Bound::value`]; none when no sample matched.
+    pub value: Option<f64>,
+    /// Whether the limit held. Without a value it did not.
+    pub limit_held: bool,
+    /// Whether the goal held; none when there is none.
+    pub goal_held: Option<bool>,
+}
+
+/// What a threshold's value is counted in: a metric's unit seen through an aggregate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scale {
+    Time,
+    Bytes,
+    Share,
+    Number,
+    PerSecond,
+    BytesPerSecond,
+}
+
+impl Threshold {
+    /// Whether such a metric has this aggregate, and the values are of its unit.
+    pub fn fits(&self, kind: Kind, unit: Unit) -> Result<(), ThresholdError> {
+        let Some(scale) = self.aggregate.scale(kind, unit) else {
+            return Err(self.error(
+                &format!("a {} has no {}", kind.name(), self.aggregate),
+                format!("one of {}", Aggregate::of(kind)),
+            ));
+        };
+        for bound in [Some(self.limit), self.goal].into_iter().flatten() {
+            if !scale.takes(bound) {
+                let (aggregate, metric) = (self.aggregate, &self.metric);
+                return Err(self.error(
+                    &format!(
+                        "{aggregate} of {metric} is {scale}, not {}",
+                        bound.described()
+                    ),
+                    scale.expected().to_owned(),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds it against what was measured up to `elapsed`. A sliding window ends with
+    /// `now_second`, the last second that all workers have reported. `unit` is the metric's.
+    pub fn judge(
+        &self,
+        summary: &Summary,
+        elapsed: Duration,
+        now_second: u32,
+        unit: Unit,
+    ) -> Judgement {
+        let over = self.over.map(|length| (length, now_second));
+        let span = self.over.map_or(elapsed, |length| length.min(elapsed));
+        let total = summary.select(&self.metric, &self.filters, over);
+        let value = match total {
+            Some(total) => self.aggregate.of_total(&total, span, unit),
+            None => self.of_silence(),
+        };
+        let holds = |bound: &Bound| value.is_some_and(|value| bound.holds(value));
+        Judgement {
+            value,
+            limit_held: holds(&self.limit),
+            goal_held: self.goal.as_ref().map(holds),
+        }
+    }
+
+    /// Nothing dropped is a real 0; no latency at all is not.
+    fn of_silence(&self) -> Option<f64> {
+        let counted = matches!(self.aggregate, Aggregate::Count | Aggregate::Rate);
+        let zero = Builtin::find(&self.metric).is_some_and(Builtin::silence_is_zero);
+        (counted && zero).then_some(0.0)
+    }
+
+    /// Whether this judgement, made after `elapsed`, ends the run. One without a sample does not:
+    /// there may be some yet.
+    pub fn aborts(&self, judgement: &Judgement, elapsed: Duration) -> bool {
+        let missed = judgement.value.is_some() && !judgement.limit_held;
+        missed && self.abort.is_some_and(|after| elapsed >= after)
+    }
+
+    /// A judged value or a bound's, for people: "203 ms", "1.2 %", "12/s".
+    pub fn show(&self, kind: Kind, unit: Unit, value: f64) -> String {
+        match self.aggregate.scale(kind, unit) {
+            Some(Scale::Time) => show(Unit::Time, Kind::Gauge, value),
+            Some(Scale::Bytes) => show(Unit::Bytes, Kind::Gauge, value),
+            Some(Scale::Share) => units::show_share(value),
+            Some(Scale::Number) | None => units::show_number(value),
+            Some(Scale::PerSecond) => units::Rate(value).to_string(),
+            Some(Scale::BytesPerSecond) => {
+                format!("{}/s", show(Unit::Bytes, Kind::Gauge, value))
+            }
+        }
+    }
+
+    fn error(&self, what: &str, expected: String) -> ThresholdError {
+        ThresholdError {
+            what: what.to_owned(),
+            expected,
+        }
+        .within(&self.text)
+    }
+}
+
+impl Bound {
+    /// What was written, for an error.
+    fn described(&self) -> String {
+        match self.form {
+            Form::Time => Scale::Time.to_string(),
+            Form::Bytes => Scale::Bytes.to_string(),
+            Form::Percent => "a percentage".to_owned(),
+            Form::PerSecond => Scale::PerSecond.to_string(),
+            Form::BytesPerSecond => Scale::BytesPerSecond.to_string(),
+            Form::Plain => units::show_number(self.value),
+        }
+    }
+}
+
+impl Aggregate {
+    /// What a metric's value is counted in through this aggregate; none when it has no such.
+    fn scale(self, kind: Kind, unit: Unit) -> Option<Scale> {
+        let plain = match unit {
+            Unit::Time => Scale::Time,
+            Unit::Bytes => Scale::Bytes,
+            Unit::Number => Scale::Number,
+        };
+        match (kind, self) {
+            (Kind::Rate, Self::Rate) => Some(Scale::Share),
+            (Kind::Rate | Kind::Trend, Self::Count) => Some(Scale::Number),
+            (Kind::Trend, Self::Rate) => Some(Scale::PerSecond),
+            (Kind::Counter, Self::Rate) if unit == Unit::Number => Some(Scale::PerSecond),
+            (Kind::Counter, Self::Rate) if unit == Unit::Bytes => Some(Scale::BytesPerSecond),
+            (Kind::Counter, Self::Count)
+            | (Kind::Gauge, Self::Value | Self::Min | Self::Max)
+            | (Kind::Trend, Self::Avg | Self::Min | Self::Max | Self::Percentile(_)) => Some(plain),
+            _ => None,
+        }
+    }
+
+    /// The aggregates of a kind, for an error.
+    fn of(kind: Kind) -> &'static str {
+        match kind {
+            Kind::Counter => "count, rate",
+            Kind::Gauge => "value, min, max",
+            Kind::Rate => "rate, count",
+            Kind::Trend => "avg, min, med, max, p95 (any percentile), count, rate",
+        }
+    }
+
+    /// The value, where such a total has one; `span` is what a rate per second is spread over.
+    fn of_total(self, total: &Total, span: Duration, unit: Unit) -> Option<f64> {
+        match total {
+            Total::Counter(sum) => self.of_amount(*sum, span),
+            Total::Gauge(gauge) => match self {
+                Self::Value => Some(gauge.last),
+                Self::Min => Some(gauge.min),
+                Self::Max => Some(gauge.max),
+                _ => None,
+            },
+            Total::Rate { hits, total } => match self {
+                Self::Count => Some(*hits as f64),
+                Self::Rate if *total > 0 => Some(*hits as f64 / *total as f64),
+                _ => None,
+            },
+            Total::Trend(values) if values.is_empty() => None,
+            Total::Trend(values) => self
+                .of_values(values)
+                .map(|raw| raw / unit.raw_scale())
+                .or_else(|| self.of_amount(values.count() as f64, span)),
+        }
+    }
+
+    fn of_amount(self, amount: f64, span: Duration) -> Option<f64> {
+        match self {
+            Self::Count => Some(amount),
+            Self::Rate if !span.is_zero() => Some(amount / span.as_secs_f64()),
+            _ => None,
+        }
+    }
+
+    fn of_values(self, values: &Distribution) -> Option<f64> {
+        match self {
+            Self::Avg => Some(values.mean()),
+            Self::Min => Some(values.min() as f64),
+            Self::Max => Some(values.max() as f64),
+            Self::Percentile(percent) => Some(values.quantile(percent / 100.0) as f64),
+            Self::Count | Self::Rate | Self::Value => None,
+        }
+    }
+}
+
+impl Scale {
+    /// Whether a bound is written in this scale. Zero needs no unit.
+    fn takes(self, bound: Bound) -> bool {
+        match (self, bound.form) {
+            (_, Form::Plain) if bound.value == 0.0 => true,
+            (Self::Share, Form::Plain) => (0.0..=1.0).contains(&bound.value),
+            (Self::Time, Form::Time)
+            | (Self::Bytes, Form::Bytes)
+            | (Self::Share, Form::Percent)
+            | (Self::Number, Form::Plain)
+            | (Self::PerSecond, Form::PerSecond | Form::Plain)
+            | (Self::BytesPerSecond, Form::BytesPerSecond) => true,
+            _ => false,
+        }
+    }
+
+    fn expected(self) -> &'static str {
+        match self {
+            Self::Time => "a time with its unit, such as \"300ms\"",
+            Self::Bytes => "a size with its unit, such as \"4MiB\"",
+            Self::Share => "a share such as \"1%\" or \"0.01\"",
+            Self::Number => "a plain number such as \"12\"",
+            Self::PerSecond => "a number a second, such as \"10/s\"",
+            Self::BytesPerSecond => "a size a second, such as \"4MiB/s\"",
+        }
+    }
+}
+
+impl fmt::Display for Scale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Time => "a time",
+            Self::Bytes => "a size",
+            Self::Share => "a share",
+            Self::Number => "a number",
+            Self::PerSecond => "a number a second",
+            Self::BytesPerSecond => "a size a second",
+        })
+    }
+}
