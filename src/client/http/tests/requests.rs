@@ -156,14 +156,14 @@ fn wrong_settings_are_an_error_that_names_them() {
         ("http://a/?b", "base: \"http://a/?b\" has a query"),
     ] {
         fails(error, &|settings| {
-            settings.base = Some(Base::Url(base.to_owned()))
+            settings.base = Some(Base::Url(base.to_owned()));
         });
     }
     fails("redirects: 11; expected 0 to 10", &|settings| {
-        settings.redirects = 11
+        settings.redirects = 11;
     });
     fails("connections: 0", &|settings| {
-        settings.connections = Connections::Shared(0)
+        settings.connections = Connections::Shared(0);
     });
     fails("header X: character 0x0d", &|settings| {
         settings.headers.push(("X".to_owned(), "a\r\nb".to_owned()));
