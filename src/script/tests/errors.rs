@@ -50,7 +50,10 @@ fn a_wrong_call_has_the_callers_line() {
       hint: declare it with `local undeclared`
     ");
     let table = running("", "error({})").error();
-    assert!(table.starts_with("error: table: 0x") && table.ends_with("--> shop.lua:3"), "{table}");
+    assert!(
+        table.starts_with("error: table: 0x") && table.ends_with("--> shop.lua:3"),
+        "{table}"
+    );
     insta::assert_snapshot!(running("", "error('told\\n  hint: try this', 0)").error(), @"
     error: told
       --> shop.lua:3
