@@ -73,6 +73,8 @@ impl Conductor {
                 .map_err(EngineError::Setup)?;
         }
         let workers = self.workers();
+        // Read by clients whose connections all workers share; set nowhere else.
+        let _ = self.world.workers.set(workers);
         let (orders, begin, mut messages) = self.orders(workers);
         let threads = start_workers(&orders, workers)?;
         drop(orders);

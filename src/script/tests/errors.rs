@@ -22,7 +22,7 @@ fn a_wrong_call_has_the_callers_line() {
     error: time.sleep: duration: malformed duration "5x"; expected a number and ns, us, ms, s, m or h, such as "250ms" or "1m30s", or plain seconds
       --> shop.lua:3
     "#);
-    insta::assert_snapshot!(running("local http = require 'loadrun.http'", "\nhttp.get('/x', { timeot = 1, quary = 2 })").error(), @"
+    insta::assert_snapshot!(running("local http = require 'loadrun.http'", "\nhttp.get('http://127.0.0.1:1/', { timeot = 1, quary = 2 })").error(), @"
     error: http.get: unknown key `quary`; did you mean `query`?; unknown key `timeot`; did you mean `timeout`?
       --> shop.lua:4
     ");
@@ -31,7 +31,7 @@ fn a_wrong_call_has_the_callers_line() {
       --> shop.lua:3
       hint: call it as `client:get("/path")`
     "#);
-    insta::assert_snapshot!(running("local http = require 'loadrun.http'", "http.post('/x', { json = { print } })").error(), @"
+    insta::assert_snapshot!(running("local http = require 'loadrun.http'", "http.post('http://127.0.0.1:1/', { json = { print } })").error(), @"
     error: http.post: json: cannot encode a function at [1]
       --> shop.lua:3
     ");
@@ -50,7 +50,10 @@ fn a_wrong_call_has_the_callers_line() {
       hint: declare it with `local undeclared`
     ");
     let table = running("", "error({})").error();
-    assert!(table.starts_with("error: table: 0x") && table.ends_with("--> shop.lua:3"), "{table}");
+    assert!(
+        table.starts_with("error: table: 0x") && table.ends_with("--> shop.lua:3"),
+        "{table}"
+    );
     insta::assert_snapshot!(running("", "error('told\\n  hint: try this', 0)").error(), @"
     error: told
       --> shop.lua:3
