@@ -14,7 +14,7 @@
 //! # The rooms
 //!
 //! A room imports only from rooms on lower levels (`tests/layers.rs` holds this table against the
-//! code); inside a room files say `super`.
+//! code); a file that stands directly in a room says `super` for it.
 //!
 //! | level | room | what it is for |
 //! |---|---|---|

@@ -257,7 +257,7 @@ const SLEEPER: &str = r#"
     local log = require "loadrun.log"
     return {
       scenarios = { sleepers = { users = 3, duration = "10m", graceful_stop = "0s", run = function(vu)
-        if vu.id == 0 and vu.iteration == 0 then log.info("begun") end
+        log.info("begun")
         time.sleep("200ms")
       end } },
       teardown = function() log.info("teardown ran") end,

@@ -253,7 +253,7 @@ mod tests {
         };
         assert_eq!(
             facts(&scenario),
-            "4:05 left  12 users  198 of 200 per s  p95 12.0 ms  3 failed (0.3 %)"
+            "4:05 left  12 users  198 of 200 per s  p95 12 ms  3 failed (0.3 %)"
         );
         scenario.ended = true;
         assert_eq!(facts(&scenario), "done, 1000 calls, 3 failed");

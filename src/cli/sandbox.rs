@@ -50,6 +50,10 @@ pub struct SandboxArgs {
     /// End when stdin, a pipe, closes: so it never outlives what started it
     #[arg(long)]
     pub stdin_guard: bool,
+
+    /// Remove the folder TMPDIR names at the end: it was made for this process alone
+    #[arg(long, hide = true)]
+    pub own_tmpdir: bool,
 }
 
 /// Serves until SIGTERM, SIGHUP, Ctrl-C or, under `--stdin-guard`, the end of stdin.
@@ -77,6 +81,7 @@ pub fn run(args: SandboxArgs) -> Result<u8, Error> {
 async fn serve(args: SandboxArgs) -> Result<(), SandboxError> {
     allow_many_connections();
     let stop = stop_signal(args.stdin_guard)?;
+    let own_tmpdir = args.own_tmpdir.then(std::env::temp_dir);
     let sandbox = Sandbox::open(Options {
         port: args.port,
         token: args.token,
@@ -93,7 +98,12 @@ async fn serve(args: SandboxArgs) -> Result<(), SandboxError> {
     writeln!(out, "listening on http://{}", sandbox.address())
         .and_then(|()| out.flush())
         .map_err(|error| failed("cannot say that it is ready", &error))?;
-    sandbox.serve(stop).await
+    let served = sandbox.serve(stop).await;
+    if let Some(folder) = own_tmpdir {
+        // Refused when it is not empty. Whoever made it removes it too, unless it was killed.
+        let _ = std::fs::remove_dir(folder);
+    }
+    served
 }
 
 /// Raises the number of open files to what this process may have: each user is a connection.

@@ -450,16 +450,6 @@ mod tests {
             prop_assert_eq!(Some(distribution.min()), values.iter().min().copied());
             prop_assert_eq!(Some(distribution.max()), values.iter().max().copied());
         }
-
-        #[test]
-        fn the_share_at_a_quantile_is_at_least_that_quantile(
-            values in values(), q in 0.0..1.0_f64
-        ) {
-            prop_assume!(!values.is_empty());
-            let distribution = of(&values);
-            prop_assert!(distribution.share_at_most(distribution.quantile(q)) >= q - 1e-12);
-            prop_assert!(distribution.share_at_most(u64::MAX) >= 1.0);
-        }
     }
 
     proptest! {

@@ -1,7 +1,8 @@
 //! A child process that says when it is ready, and ends when it is told to.
 //!
 //! The child gets a folder of its own as `TMPDIR`. It is removed after the child has ended, so
-//! even a child that had to be killed leaves nothing behind.
+//! even a child that had to be killed leaves nothing behind. Where the run is killed instead, the
+//! child, at the end of its stdin, is the one to remove it.
 //!
 //! What the child writes is read to the end by two small tasks: a full pipe would stop it. Only
 //! the last lines are kept, for the message when it fails.

@@ -16,7 +16,9 @@ const READY: &str = "listening on ";
 ///
 /// The child's own command line says what is wrong with an option, so nothing is checked twice.
 pub(super) fn launch(decl: &ServiceDecl, exe: &Path) -> Launch {
-    let mut arguments = vec!["sandbox".to_owned(), "--stdin-guard".to_owned()];
+    let mut arguments = ["sandbox", "--stdin-guard", "--own-tmpdir"]
+        .map(str::to_owned)
+        .to_vec();
     for (name, value) in &decl.options {
         arguments.push(format!("--{}={value}", name.replace('_', "-")));
     }
@@ -49,6 +51,7 @@ mod tests {
             [
                 "sandbox",
                 "--stdin-guard",
+                "--own-tmpdir",
                 "--capacity=200",
                 "--latency=normal 50ms 10ms"
             ]
