@@ -1,36 +1,17 @@
 //! One request over as many hops as its redirects ask for, and each hop over a connection: a kept
-//! one that is still good, or a fresh one.
+//! one that is still good, or a fresh one (`lines`).
 
 use std::rc::Rc;
 
-use tokio::sync::SemaphorePermit;
-
 use super::exchange::{Draft, Stage};
-use super::h1::{self, Answered, Broken};
-use super::h2::Link;
+use super::h1::{self, Broken};
 use super::head::Hop;
-use super::idle::{Idle, Line};
+use super::idle::Line;
 use super::origin::Origin;
 use super::request::Request;
-use super::settings::{Connections, Version};
-use super::{Client, MOST_REDIRECTS, Place, Session, redirect, unpack};
+use super::settings::Connections;
+use super::{Client, MOST_REDIRECTS, Place, Session, lines, redirect, unpack};
 use super::{Failure, FailureKind};
-use crate::wire::{Alpn, ConnectError, ConnectFailure};
-
-/// Most connections one user keeps while idle, over all hosts.
-const MOST_IDLE: usize = 8;
-
-/// Most HTTP/2 connections kept at once, over all hosts.
-const MOST_LINKS: usize = 1_000;
-
-/// A connection for one hop.
-struct Taken<'a> {
-    line: Line,
-    /// Whether it has carried a request before.
-    reused: bool,
-    /// The right to one of a shared set, given back when the hop is over.
-    permit: Option<SemaphorePermit<'a>>,
-}
 
 /// Sends a request, follows where it leads, and writes everything into the draft. When it returns
 /// the draft's time has been stopped.
@@ -138,7 +119,7 @@ async fn hop(
         abroad,
         close: settings.connections == Connections::New,
     };
-    let mut taken = take(client, session, origin, draft).await?;
+    let mut taken = lines::take(client, session, origin, draft).await?;
     let answered = loop {
         let exchanged = match &mut taken.line {
             Line::H1(stream) => {
@@ -154,8 +135,8 @@ async fn hop(
             }) if taken.reused => {
                 draft.enter(Stage::Blocked);
                 draft.clear_reply();
-                kept_by(client, session).forget(origin);
-                taken.line = Box::pin(open(client, origin, draft)).await?;
+                lines::kept_by(client, session).forget(origin);
+                taken.line = Box::pin(lines::open(client, origin, draft)).await?;
                 taken.reused = false;
             }
             Err(Broken { failure, .. }) => return Err(failure),
@@ -166,151 +147,6 @@ async fn hop(
     {
         jar.keep(origin, prefix, request.path(), &draft.exchange.headers);
     }
-    give_back(client, session, origin, taken, answered);
+    lines::give_back(client, session, origin, taken, answered);
     Ok(())
-}
-
-/// Where connections are kept.
-fn kept_by<'a>(client: &'a Client, session: &'a Session) -> &'a Idle {
-    match client.settings.connections {
-        Connections::Shared(_) => &client.shared,
-        Connections::User | Connections::New => &session.idle,
-    }
-}
-
-/// A connection to an origin: a kept one that is in order, or a fresh one.
-async fn take<'a>(
-    client: &'a Client,
-    session: &Session,
-    origin: &Rc<Origin>,
-    draft: &mut Draft,
-) -> Result<Taken<'a>, Failure> {
-    let mut permit = None;
-    let idle = kept_by(client, session);
-    if let Connections::Shared(size) = client.settings.connections {
-        match share(client, origin, size).await {
-            Shared::Link(link) => {
-                return Ok(Taken {
-                    line: Line::H2(link),
-                    reused: true,
-                    permit: None,
-                });
-            }
-            Shared::Permit(right) => permit = Some(right),
-        }
-    }
-    if client.settings.connections != Connections::New {
-        while let Some(mut line) = idle.take(origin) {
-            let good = match &mut line {
-                Line::H1(stream) => h1::is_fresh(stream, &client.lent).await,
-                Line::H2(_) => true,
-            };
-            if good {
-                return Ok(Taken {
-                    line,
-                    reused: true,
-                    permit,
-                });
-            }
-        }
-    }
-    if permit.is_some() {
-        // Those of other origins make room, so that the set as a whole keeps to its size.
-        idle.trim_h1(client.permits.available_permits());
-    }
-    let line = Box::pin(open(client, origin, draft)).await?;
-    if let Line::H2(link) = &line
-        && client.settings.connections != Connections::New
-    {
-        idle.put(origin, Line::H2(Rc::clone(link)), MOST_LINKS);
-        permit = None;
-    }
-    Ok(Taken {
-        line,
-        reused: false,
-        permit,
-    })
-}
-
-/// What a request gets of a shared set.
-enum Shared<'a> {
-    /// An HTTP/2 connection, with others on it.
-    Link(Rc<Link>),
-    /// The right to take or open a connection.
-    Permit(SemaphorePermit<'a>),
-}
-
-/// Waits for a share of the set, first come first served. HTTP/2 connections are used by many at
-/// once: another one is opened only while all are busy and the set is not complete.
-async fn share<'a>(client: &'a Client, origin: &Rc<Origin>, size: usize) -> Shared<'a> {
-    if let Some((link, count)) = client.shared.least_busy(origin) {
-        // Two owners are the list and we ourselves.
-        if count >= size || Rc::strong_count(&link) <= 2 {
-            return Shared::Link(link);
-        }
-        return client
-            .permits
-            .try_acquire()
-            .map_or(Shared::Link(link), Shared::Permit);
-    }
-    // The semaphore is never closed.
-    let Ok(permit) = client.permits.acquire().await else {
-        std::future::pending().await
-    };
-    match client.shared.least_busy(origin) {
-        Some((link, _)) => Shared::Link(link),
-        None => Shared::Permit(permit),
-    }
-}
-
-async fn open(client: &Client, origin: &Origin, draft: &mut Draft) -> Result<Line, Failure> {
-    let settings = &client.settings;
-    draft.exchange.connects += 1;
-    let alpn = origin.tls.then_some(match settings.version {
-        Version::Auto => Alpn::Either,
-        Version::H1 => Alpn::H1,
-        Version::H2PriorKnowledge => Alpn::H2,
-    });
-    let mut begins = |step| draft.enter(Stage::Connecting(step));
-    let limit = settings.connect_timeout;
-    let connected = client
-        .connector
-        .connect(&origin.host, origin.port, alpn, limit, &mut begins)
-        .await;
-    let connected = connected.map_err(unconnected)?;
-    if connected.h2 || settings.version == Version::H2PriorKnowledge {
-        return Ok(Line::H2(Rc::new(Link::open(connected.stream).await?)));
-    }
-    Ok(Line::H1(connected.stream))
-}
-
-fn unconnected(error: ConnectError) -> Failure {
-    let kind = match error.failure {
-        ConnectFailure::Dns => FailureKind::Dns,
-        ConnectFailure::Refused => FailureKind::Refused,
-        ConnectFailure::Timeout => FailureKind::Timeout,
-        ConnectFailure::Tls => FailureKind::Tls,
-        ConnectFailure::Reset => FailureKind::Reset,
-    };
-    Failure::new(kind, error.detail)
-}
-
-/// Keeps a connection that may carry another request; one that may not is closed.
-fn give_back(
-    client: &Client,
-    session: &Session,
-    origin: &Rc<Origin>,
-    taken: Taken<'_>,
-    answered: Answered,
-) {
-    let most = match client.settings.connections {
-        Connections::New => return,
-        Connections::User => MOST_IDLE,
-        Connections::Shared(size) => size,
-    };
-    if answered.keep && matches!(taken.line, Line::H1(_)) {
-        kept_by(client, session).put(origin, taken.line, most);
-    }
-    // The next one in the queue must find the connection when it gets the permit.
-    drop(taken.permit);
 }

@@ -9,6 +9,7 @@ use std::mem::MaybeUninit;
 
 use super::chunked::Chunked;
 use super::exchange::Protocol;
+use super::framing::Framing;
 use super::{Failure, FailureKind};
 
 /// Longest head accepted, in bytes; interim (1xx) replies count towards it.
@@ -55,16 +56,6 @@ pub struct Reply {
     looked_at: usize,
     /// Bytes of interim replies skipped.
     skipped: usize,
-}
-
-/// What the head says about the body.
-#[derive(Default)]
-struct Framing {
-    length: Option<u64>,
-    chunked: bool,
-    /// Whether the connection stays, where the peer says so.
-    stays: Option<bool>,
-    sets_cookie: bool,
 }
 
 impl Reply {
@@ -195,7 +186,7 @@ impl Reply {
             }
             _ => {}
         }
-        let framing = read_framing(head.headers)?;
+        let framing = Framing::read(head.headers)?;
         if head.version == Some(0) {
             self.protocol = Protocol::Http10;
         }
@@ -273,65 +264,6 @@ impl Reply {
     }
 }
 
-fn read_framing(headers: &[httparse::Header<'_>]) -> Result<Framing, Failure> {
-    let mut framing = Framing::default();
-    for header in headers {
-        let value = header.value;
-        // The length rules out nearly every name before a letter is compared.
-        match header.name.len() {
-            10 if header.name.eq_ignore_ascii_case("connection") => {
-                for word in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
-                    if word.eq_ignore_ascii_case(b"close") {
-                        framing.stays = Some(false);
-                    } else if word.eq_ignore_ascii_case(b"keep-alive") {
-                        framing.stays = framing.stays.or(Some(true));
-                    }
-                }
-            }
-            10 if header.name.eq_ignore_ascii_case("set-cookie") => framing.sets_cookie = true,
-            14 if header.name.eq_ignore_ascii_case("content-length") => {
-                for length in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
-                    let length = read_length(length)?;
-                    if framing.length.is_some_and(|other| other != length) {
-                        return Err(broken("the reply has two different Content-Lengths"));
-                    }
-                    framing.length = Some(length);
-                }
-            }
-            17 if header.name.eq_ignore_ascii_case("transfer-encoding") => {
-                if framing.chunked || !value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
-                    let shown = String::from_utf8_lossy(value);
-                    return Err(broken(format!(
-                        "Transfer-Encoding {shown:?} is not supported"
-                    )));
-                }
-                framing.chunked = true;
-            }
-            _ => {}
-        }
-    }
-    if framing.chunked && framing.length.is_some() {
-        return Err(broken(
-            "the reply has both Content-Length and Transfer-Encoding",
-        ));
-    }
-    Ok(framing)
-}
-
-fn read_length(text: &[u8]) -> Result<u64, Failure> {
-    let digits = std::str::from_utf8(text)
-        .ok()
-        .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
-    digits
-        .and_then(|digits| digits.parse().ok())
-        .ok_or_else(|| {
-            broken(format!(
-                "malformed Content-Length {:?}",
-                String::from_utf8_lossy(text)
-            ))
-        })
-}
-
 /// The failure of a body beyond the limit.
 pub(super) fn over_limit(limit: u64) -> Failure {
     Failure::new(
@@ -340,6 +272,7 @@ pub(super) fn over_limit(limit: u64) -> Failure {
     )
 }
 
-fn broken(detail: impl Into<String>) -> Failure {
+/// The failure of a reply that HTTP does not allow.
+pub(super) fn broken(detail: impl Into<String>) -> Failure {
     Failure::new(FailureKind::Protocol, detail)
 }
