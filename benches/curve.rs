@@ -10,27 +10,19 @@ use loadrun::plan::{Curve, Step};
 fn waves(count: usize) -> Curve {
     let second = Duration::from_secs(1);
     let wave = [
-        Step::To {
-            to: 20_000.0,
-            over: second,
-        },
+        Step::To { to: 20_000.0, over: second },
         Step::Hold(second),
         Step::Burst(100),
-        Step::To {
-            to: 100.0,
-            over: second,
-        },
+        Step::To { to: 100.0, over: second },
     ];
     Curve::steps(100.0, &wave.repeat(count))
 }
 
 fn curves(criterion: &mut Criterion) {
     let constant = Curve::constant(50_000.0, Duration::from_mins(1));
-    for (name, curve) in [
-        ("constant", constant),
-        ("4 pieces", waves(1)),
-        ("400 pieces", waves(100)),
-    ] {
+    for (name, curve) in
+        [("constant", constant), ("4 pieces", waves(1)), ("400 pieces", waves(100))]
+    {
         let (total, duration) = (curve.total(), curve.duration());
         let mut n = 0.0;
         criterion.bench_function(&format!("time_of, {name}"), |bench| {
@@ -42,11 +34,7 @@ fn curves(criterion: &mut Criterion) {
         let mut t = Duration::ZERO;
         criterion.bench_function(&format!("rise_above, {name}"), |bench| {
             bench.iter(|| {
-                t = if t < duration {
-                    t + Duration::from_micros(20)
-                } else {
-                    Duration::ZERO
-                };
+                t = if t < duration { t + Duration::from_micros(20) } else { Duration::ZERO };
                 black_box(curve.rise_above(black_box(50.0), t))
             });
         });

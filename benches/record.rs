@@ -8,9 +8,7 @@ use loadrun::metric::{Distribution, Kind, Merge, Metric, Recorder, SeriesId, Tag
 /// Latencies as of a service that mostly answers within a few milliseconds, in nanoseconds.
 fn latencies(count: u64) -> Vec<u64> {
     let spread = |n: u64| n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 44;
-    (0..count)
-        .map(|n| 400_000 + spread(n) * (1 + n % 7))
-        .collect()
+    (0..count).map(|n| 400_000 + spread(n) * (1 + n % 7)).collect()
 }
 
 fn trend() -> (Recorder, SeriesId) {
@@ -46,11 +44,7 @@ fn merge(c: &mut Criterion) {
     let latencies = latencies(10_000);
     let (left, right) = (second(&latencies[..5000]), second(&latencies[5000..]));
     c.bench_function("merge", |b| {
-        b.iter_batched_ref(
-            || left.clone(),
-            |left| left.merge(&right),
-            BatchSize::SmallInput,
-        );
+        b.iter_batched_ref(|| left.clone(), |left| left.merge(&right), BatchSize::SmallInput);
     });
 }
 

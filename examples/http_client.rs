@@ -20,14 +20,10 @@ fn main() -> Result<(), String> {
     let url = arguments.next().ok_or("expected a URL")?;
     let mut number = |default: u64| match arguments.next() {
         None => Ok(default),
-        Some(text) => text
-            .parse()
-            .map_err(|_| format!("expected a number, not {text:?}")),
+        Some(text) => text.parse().map_err(|_| format!("expected a number, not {text:?}")),
     };
     let (users, seconds, pause) = (number(64)?, number(5)?, number(0)?);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let client = Client::new(Settings::default())?;
     let end = Instant::now() + Duration::from_secs(seconds);

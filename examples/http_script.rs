@@ -22,18 +22,14 @@ fn main() -> Result<(), String> {
     let url = arguments.next().ok_or("expected a URL")?;
     let mut number = |default: u64| match arguments.next() {
         None => Ok(default),
-        Some(text) => text
-            .parse()
-            .map_err(|_| format!("expected a number, not {text:?}")),
+        Some(text) => text.parse().map_err(|_| format!("expected a number, not {text:?}")),
     };
     let (users, seconds, pause) = (number(64)?, number(5)?, number(0)?);
     let vm = Vm::worker(&World::new(source(&url, pause))).map_err(|problems| {
         let shown: Vec<_> = problems.iter().map(ToString::to_string).collect();
         shown.join("\n")
     })?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let begin = Instant::now();
     let end = begin + Duration::from_secs(seconds);
@@ -53,19 +49,12 @@ fn main() -> Result<(), String> {
     }
     runtime.block_on(local);
     let calls = sent(&vm);
-    println!(
-        "{calls} requests, {} iterations broke",
-        vm.take_errors().total()
-    );
+    println!("{calls} requests, {} iterations broke", vm.take_errors().total());
     Ok(())
 }
 
 fn source(url: &str, pause: u64) -> Source {
-    let pause = if pause > 0 {
-        format!("time.sleep('{pause}ms')")
-    } else {
-        String::new()
-    };
+    let pause = if pause > 0 { format!("time.sleep('{pause}ms')") } else { String::new() };
     let text = format!(
         r#"
 local check, http, time = require "loadrun.check", require "loadrun.http", require "loadrun.time"
@@ -90,16 +79,13 @@ return {{ scenarios = {{ example = {{ run = run, users = 1, duration = "1s" }} }
 
 fn sent(vm: &Rc<Vm>) -> u64 {
     let interval = vm.recorder().borrow_mut().take();
-    let hits = interval
-        .series
-        .iter()
-        .filter_map(|(series, value)| match value {
-            loadrun::metric::Accumulator::Rate { total, .. }
-                if &*series.metric.name == "http.failed" =>
-            {
-                Some(*total)
-            }
-            _ => None,
-        });
+    let hits = interval.series.iter().filter_map(|(series, value)| match value {
+        loadrun::metric::Accumulator::Rate { total, .. }
+            if &*series.metric.name == "http.failed" =>
+        {
+            Some(*total)
+        }
+        _ => None,
+    });
     hits.sum()
 }

@@ -24,11 +24,7 @@ pub enum Error {
 impl Error {
     /// One problem that has no place in a file.
     pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Problems(vec![Problem {
-            what: what.into(),
-            at: None,
-            hint: Some(hint.into()),
-        }])
+        Self::Problems(vec![Problem { what: what.into(), at: None, hint: Some(hint.into()) }])
     }
 
     /// 4: could not start; 5: broke while running; 130: interrupted before the load.

@@ -150,11 +150,7 @@ impl Ledger {
     pub fn seen(&mut self, id: &str, now: Duration) {
         let fate = self.fate(id);
         let before = *fate;
-        fate.flags |= if before.is(Fate::SEEN) {
-            Fate::SEEN_AGAIN
-        } else {
-            Fate::SEEN
-        };
+        fate.flags |= if before.is(Fate::SEEN) { Fate::SEEN_AGAIN } else { Fate::SEEN };
         if before.is(Fate::SEEN) {
             self.duplicated += 1;
         } else if before.is(Fate::EXPECTED) {
@@ -253,9 +249,7 @@ impl<'a> Id<'a> {
         let digits = &id[letters..];
         let zeros = digits.len() - digits.trim_start_matches('0').len();
         let (prefix, number) = id.split_at(letters + zeros.min(digits.len().saturating_sub(1)));
-        number
-            .parse()
-            .map_or(Self::Text(id), |number| Self::Numbered(prefix, number))
+        number.parse().map_or(Self::Text(id), |number| Self::Numbered(prefix, number))
     }
 }
 
@@ -313,10 +307,7 @@ mod tests {
         }
         ledger.seen("b", at(1));
         let balance = ledger.balance();
-        assert_eq!(
-            (balance.landed, balance.landed_once, balance.duplicated),
-            (2, 1, 2)
-        );
+        assert_eq!((balance.landed, balance.landed_once, balance.duplicated), (2, 1, 2));
         assert_eq!(balance.unexpected, 1);
     }
 
@@ -339,10 +330,7 @@ mod tests {
         ledger.refused("no, but stored");
         ledger.seen("no, but stored", at(5));
         let balance = ledger.balance();
-        assert_eq!(
-            (balance.refused, balance.refused_but_landed, balance.lost),
-            (2, 1, 0)
-        );
+        assert_eq!((balance.refused, balance.refused_but_landed, balance.lost), (2, 1, 0));
     }
 
     #[test]
@@ -350,10 +338,7 @@ mod tests {
         let mut ledger = Ledger::new();
         ledger.indeterminate("retried");
         ledger.refused("retried");
-        assert_eq!(
-            (ledger.balance().refused, ledger.balance().unconfirmed),
-            (0, 1)
-        );
+        assert_eq!((ledger.balance().refused, ledger.balance().unconfirmed), (0, 1));
         ledger.acked("retried", at(3));
         assert_eq!((ledger.balance().acked, ledger.balance().expected), (1, 1));
     }
@@ -390,12 +375,7 @@ mod tests {
 
     /// Ids of all forms that could be taken for one another.
     fn id() -> impl Strategy<Value = String> {
-        prop_oneof![
-            "[ab]0{0,3}[0-9]{0,3}",
-            "[0-9]{0,25}",
-            "[a-f0-9]{3}",
-            "\\PC{0,3}"
-        ]
+        prop_oneof!["[ab]0{0,3}[0-9]{0,3}", "[0-9]{0,25}", "[a-f0-9]{3}", "\\PC{0,3}"]
     }
 
     /// Few ids, so that each is mentioned several times, of every form they are kept in.
@@ -465,10 +445,7 @@ mod tests {
                 _ => ledger.seen(&id, at(3)),
             }
         }
-        Balance {
-            slowest_landing: None,
-            ..ledger.balance()
-        }
+        Balance { slowest_landing: None, ..ledger.balance() }
     }
 
     proptest! {

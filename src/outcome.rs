@@ -237,11 +237,7 @@ pub struct SeriesOutcome {
 impl SeriesOutcome {
     /// The metric's definition.
     pub fn definition(&self) -> Metric {
-        Metric {
-            name: self.metric.as_str().into(),
-            kind: self.kind,
-            unit: self.unit,
-        }
+        Metric { name: self.metric.as_str().into(), kind: self.kind, unit: self.unit }
     }
 }
 
@@ -322,10 +318,7 @@ impl Outcome {
     /// Writes `outcome.json` into `folder`: whole or not at all, even when the machine stops.
     pub fn save(&self, folder: &Path) -> Result<PathBuf, FileError> {
         let path = folder.join("outcome.json");
-        let told = |what: String| FileError {
-            path: path.clone(),
-            what,
-        };
+        let told = |what: String| FileError { path: path.clone(), what };
         let text = serde_json::to_vec(self).map_err(|e| told(e.to_string()))?;
         write_whole(folder, &path, &text).map_err(|e| told(e.to_string()))?;
         Ok(path)
@@ -333,19 +326,13 @@ impl Outcome {
 
     /// Reads an outcome; one of another schema is refused by name.
     pub fn load(path: &Path) -> Result<Self, FileError> {
-        let told = |what: String| FileError {
-            path: path.to_owned(),
-            what,
-        };
+        let told = |what: String| FileError { path: path.to_owned(), what };
         let text = fs::read(path).map_err(|e| told(e.to_string()))?;
         let head: Head = serde_json::from_slice(&text)
             .map_err(|e| told(format!("not an outcome of loadrun: {e}")))?;
         if head.schema != SCHEMA {
             let versions = format!("schema {}, this program reads {SCHEMA}", head.schema);
-            return Err(told(format!(
-                "{versions} (written by loadrun {})",
-                head.loadrun
-            )));
+            return Err(told(format!("{versions} (written by loadrun {})", head.loadrun)));
         }
         serde_json::from_slice(&text).map_err(|e| told(format!("damaged outcome: {e}")))
     }
@@ -373,14 +360,7 @@ mod tests {
 
     fn verdict(limit_held: bool, goal_held: Option<bool>, critical: bool) -> Verdict {
         let threshold = "http.failed rate < 1%".to_owned();
-        Verdict {
-            threshold,
-            shown: None,
-            value: None,
-            limit_held,
-            goal_held,
-            critical,
-        }
+        Verdict { threshold, shown: None, value: None, limit_held, goal_held, critical }
     }
 
     #[test]
@@ -389,17 +369,11 @@ mod tests {
         let goal_missed = || verdict(true, Some(false), false);
         let missed = || verdict(false, Some(false), false);
         assert_eq!(Grade::of(&[]), None);
-        assert_eq!(
-            Grade::of(&[held(), verdict(true, None, false)]),
-            Some(Grade::Excellent)
-        );
+        assert_eq!(Grade::of(&[held(), verdict(true, None, false)]), Some(Grade::Excellent));
         assert_eq!(Grade::of(&[held(), goal_missed()]), Some(Grade::Good));
         assert_eq!(Grade::of(&[held(), missed()]), Some(Grade::Fair));
         assert_eq!(Grade::of(&[held(), missed(), missed()]), Some(Grade::Poor));
-        assert_eq!(
-            Grade::of(&[held(), held(), verdict(false, None, true)]),
-            Some(Grade::Poor)
-        );
+        assert_eq!(Grade::of(&[held(), held(), verdict(false, None, true)]), Some(Grade::Poor));
     }
 
     #[test]

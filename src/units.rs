@@ -64,13 +64,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     while !rest.is_empty() {
         let (number, tail) = split_number(rest).ok_or_else(malformed)?;
         let tail = tail.trim_start();
-        let letters = tail
-            .find(|c: char| !c.is_ascii_alphabetic())
-            .unwrap_or(tail.len());
+        let letters = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(letters);
-        let nanos = scale(&TIME_UNITS, unit)
-            .filter(|nanos| *nanos < larger)
-            .ok_or_else(malformed)?;
+        let nanos =
+            scale(&TIME_UNITS, unit).filter(|nanos| *nanos < larger).ok_or_else(malformed)?;
         (sum, larger, rest) = (sum + number * nanos as f64, nanos, tail.trim_start());
     }
     if larger == u64::MAX || sum >= u64::MAX as f64 {
@@ -86,10 +83,8 @@ pub fn show_duration(duration: Duration) -> String {
     if nanos >= 60_000_000_000 {
         return show_long(duration);
     }
-    let (unit, scale) = TIME_UNITS[2..]
-        .iter()
-        .find(|(_, scale)| nanos >= u128::from(*scale))
-        .unwrap_or(&("ns", 1));
+    let (unit, scale) =
+        TIME_UNITS[2..].iter().find(|(_, scale)| nanos >= u128::from(*scale)).unwrap_or(&("ns", 1));
     format!("{} {unit}", show_number(nanos as f64 / *scale as f64))
 }
 
@@ -101,11 +96,7 @@ fn show_long(duration: Duration) -> String {
         let minutes = (seconds + 30) / 60;
         ("h", minutes / 60, "m", minutes % 60)
     };
-    if b == 0 {
-        format!("{a}{larger}")
-    } else {
-        format!("{a}{larger} {b}{smaller}")
-    }
+    if b == 0 { format!("{a}{larger}") } else { format!("{a}{larger} {b}{smaller}") }
 }
 
 fn round_to_3_digits(n: u128) -> u128 {
@@ -121,11 +112,7 @@ pub fn parse_share(text: &str) -> Result<f64, UnitError> {
         Some((number, tail)) if tail.trim_start() == "%" => number / 100.0,
         _ => return Err(UnitError::new("share", text, SHARE)),
     };
-    if share <= 1.0 {
-        Ok(share)
-    } else {
-        Err(UnitError::new("share", text, SHARE))
-    }
+    if share <= 1.0 { Ok(share) } else { Err(UnitError::new("share", text, SHARE)) }
 }
 
 /// Shows a share as a percentage. Close to nothing and close to everything keep their digits:
@@ -133,32 +120,21 @@ pub fn parse_share(text: &str) -> Result<f64, UnitError> {
 pub fn show_share(share: f64) -> String {
     let percent = share * 100.0;
     let to_an_end = percent.min(100.0 - percent).abs();
-    let decimals = if to_an_end < 1e-9 {
-        0
-    } else {
-        1_i32.max(1 - to_an_end.log10().floor() as i32)
-    };
+    let decimals =
+        if to_an_end < 1e-9 { 0 } else { 1_i32.max(1 - to_an_end.log10().floor() as i32) };
     format!("{} %", trimmed(percent, decimals.min(9) as usize))
 }
 
 /// Shows a number with 3 significant digits, a large one whole: "0.0123", "1.5", "12345".
 pub fn show_number(number: f64) -> String {
-    let magnitude = if number == 0.0 {
-        0
-    } else {
-        number.abs().log10().floor() as i32
-    };
+    let magnitude = if number == 0.0 { 0 } else { number.abs().log10().floor() as i32 };
     trimmed(number, (2 - magnitude).clamp(0, 12) as usize)
 }
 
 /// So many decimals, without zeros at the end.
 fn trimmed(number: f64, decimals: usize) -> String {
     let text = format!("{number:.decimals$}");
-    if decimals == 0 {
-        text
-    } else {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    }
+    if decimals == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
 }
 
 impl Rate {
@@ -166,10 +142,7 @@ impl Rate {
     pub fn parse(text: &str) -> Result<Self, UnitError> {
         let (number, unit) =
             split_number(text.trim()).ok_or_else(|| UnitError::new("rate", text, RATE))?;
-        match PER_UNITS
-            .iter()
-            .find(|(name, _)| *name == unit.trim_start())
-        {
+        match PER_UNITS.iter().find(|(name, _)| *name == unit.trim_start()) {
             Some((_, seconds)) => Ok(Self(number / seconds)),
             None if unit.is_empty() => Ok(Self(number)),
             None => Err(UnitError::new("rate", text, RATE)),
@@ -188,37 +161,23 @@ impl Bytes {
     pub fn parse(text: &str) -> Result<Self, UnitError> {
         let malformed = || UnitError::new("size", text, BYTES);
         let (number, unit) = split_number(text.trim()).ok_or_else(malformed)?;
-        let unit = if unit.is_empty() {
-            "B"
-        } else {
-            unit.trim_start()
-        };
+        let unit = if unit.is_empty() { "B" } else { unit.trim_start() };
         let bytes = number * scale(&SIZE_UNITS, unit).ok_or_else(malformed)? as f64;
-        if bytes < u64::MAX as f64 {
-            Ok(Self(bytes.round() as u64))
-        } else {
-            Err(malformed())
-        }
+        if bytes < u64::MAX as f64 { Ok(Self(bytes.round() as u64)) } else { Err(malformed()) }
     }
 }
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, scale) = SIZE_UNITS
-            .iter()
-            .step_by(2)
-            .find(|(_, scale)| self.0 >= *scale)
-            .unwrap_or(&("B", 1));
+        let (unit, scale) =
+            SIZE_UNITS.iter().step_by(2).find(|(_, scale)| self.0 >= *scale).unwrap_or(&("B", 1));
         write!(f, "{} {unit}", show_number(self.0 as f64 / *scale as f64))
     }
 }
 
 impl UnitError {
     fn new(quantity: &str, text: &str, expected: &'static str) -> Self {
-        Self {
-            what: format!("malformed {quantity} {text:?}"),
-            expected,
-        }
+        Self { what: format!("malformed {quantity} {text:?}"), expected }
     }
 }
 
@@ -233,9 +192,7 @@ impl std::error::Error for UnitError {}
 /// The plain decimal number at the start of a text, and what follows. No sign, no exponent, no
 /// `inf`: none of them belongs into a quantity.
 fn split_number(text: &str) -> Option<(f64, &str)> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, rest) = text.split_at(end);
     let complete = number.starts_with(|c: char| c.is_ascii_digit()) && !number.ends_with('.');
     complete.then_some(())?;
@@ -243,10 +200,7 @@ fn split_number(text: &str) -> Option<(f64, &str)> {
 }
 
 fn scale(units: &[(&str, u64)], name: &str) -> Option<u64> {
-    units
-        .iter()
-        .find(|(unit, _)| *unit == name)
-        .map(|(_, scale)| *scale)
+    units.iter().find(|(unit, _)| *unit == name).map(|(_, scale)| *scale)
 }
 
 #[cfg(test)]
@@ -286,9 +240,9 @@ mod tests {
 
     #[test]
     fn a_malformed_quantity_is_shown_with_the_form_expected() {
-        for text in [
-            "", "5x", "-1s", "s", "1s1m", "1s2s", "1.s", ".5s", "1e3", "inf", "1..2s", "1m 2",
-        ] {
+        for text in
+            ["", "5x", "-1s", "s", "1s1m", "1s2s", "1.s", ".5s", "1e3", "inf", "1..2s", "1m 2"]
+        {
             let error = parse_duration(text).unwrap_err();
             assert_eq!(error.what, format!("malformed duration {text:?}"));
         }

@@ -2,6 +2,8 @@
 //! may be named where. A room imports only from lower levels; rooms on one level never see each
 //! other; a file that stands directly in a room says `super` for it, and only deeper ones name it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot read the sources has failed")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,6 +39,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("httparse", &["client"]),
     ("cookie_store", &["client"]),
     ("flate2", &["client"]),
+    ("h2", &["client"]),
     ("ruzstd", &["client"]),
     ("brotli_decompressor", &["client"]),
     ("rustls", &["wire"]),
@@ -58,12 +61,7 @@ fn sources() -> Vec<(String, PathBuf, String)> {
                 folders.push(path);
             } else if path.extension().is_some_and(|e| e == "rs") {
                 let inside = path.strip_prefix(&root).unwrap();
-                let room = inside
-                    .components()
-                    .next()
-                    .unwrap()
-                    .as_os_str()
-                    .to_string_lossy();
+                let room = inside.components().next().unwrap().as_os_str().to_string_lossy();
                 let room = room.trim_end_matches(".rs").to_owned();
                 let text = fs::read_to_string(&path).unwrap();
                 files.push((room, inside.to_owned(), text));
@@ -99,10 +97,7 @@ fn rooms_named(line: &str) -> Vec<String> {
 }
 
 fn first_word(text: &str) -> String {
-    text.trim()
-        .chars()
-        .take_while(|c| c.is_alphanumeric() || *c == '_')
-        .collect()
+    text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
 #[test]
@@ -113,15 +108,15 @@ fn a_room_imports_only_from_lower_levels() {
         if room == "lib" || is_test(&path) {
             continue;
         }
-        let level = levels
-            .get(room.as_str())
-            .unwrap_or_else(|| panic!("room `{room}` has no level"));
+        let level =
+            levels.get(room.as_str()).unwrap_or_else(|| panic!("room `{room}` has no level"));
         for (at, line) in code(&text) {
             for named in rooms_named(line) {
                 let Some(other) = levels.get(named.as_str()) else {
                     continue;
                 };
-                if other >= level {
+                let within = named == room && path.components().count() > 2;
+                if other >= level && !within {
                     broken.push(format!("{}:{at}: {room} imports {named}", path.display()));
                 }
             }

@@ -1,10 +1,7 @@
 //! lib-lua, held against the engine: its specs are run by the real thing, and its types describe
 //! exactly what scripts can call.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot read its files has failed"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot read its files has failed")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,16 +14,12 @@ use loadrun::script::{Source, load};
 
 /// lib-lua, or a folder in it.
 fn lib(inner: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("lib-lua")
-        .join(inner)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("lib-lua").join(inner)
 }
 
 /// The Lua files of a folder by name, without what follows it.
 fn files(folder: &Path, end: &str) -> BTreeMap<String, String> {
-    let entries = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let named = entries.filter_map(|path| {
         let name = path.file_name()?.to_str()?.strip_suffix(end)?.to_owned();
         Some((name, fs::read_to_string(&path).unwrap()))
@@ -56,24 +49,13 @@ async fn run_spec(folder: &Path, name: &str) -> (usize, Vec<String>) {
     let loaded = match load(source) {
         Ok(loaded) => loaded,
         Err(problems) => {
-            return (
-                0,
-                problems
-                    .iter()
-                    .map(|problem| format!("{name}: {problem}"))
-                    .collect(),
-            );
+            return (0, problems.iter().map(|problem| format!("{name}: {problem}")).collect());
         }
     };
     let vm = loaded.control;
     let count = loaded.plan.scenarios.len();
     for scenario in 0..count {
-        vm.user(scenario, 0)
-            .iterate(Turn {
-                number: 0,
-                intended: None,
-            })
-            .await;
+        vm.user(scenario, 0).iterate(Turn { number: 0, intended: None }).await;
     }
     let errors = vm.take_errors();
     let failed = errors.iter().map(|(spec, error, _)| match &error.at {
@@ -88,10 +70,7 @@ async fn every_spec_of_lib_lua_holds() {
     let mut failed = Vec::new();
     for name in files(&lib("spec"), "_spec.lua").into_keys() {
         let (count, more) = run_spec(&lib("spec"), &format!("{name}_spec")).await;
-        assert!(
-            count > 0 || !more.is_empty(),
-            "{name}_spec.lua: no specs in it"
-        );
+        assert!(count > 0 || !more.is_empty(), "{name}_spec.lua: no specs in it");
         failed.extend(more);
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
@@ -112,20 +91,14 @@ return {
     fs::write(folder.path().join("broken_spec.lua"), spec).unwrap();
     let (count, failed) = run_spec(folder.path(), "broken_spec").await;
     assert_eq!(count, 2);
-    let [failed] = failed.as_slice() else {
-        panic!("{failed:?}")
-    };
+    let [failed] = failed.as_slice() else { panic!("{failed:?}") };
     let expected = "broken_spec.lua:5: one is two: expected { 1 = 2 }, got { 1 = 1 }";
     assert!(failed.ends_with(expected), "{failed}");
 }
 
 #[test]
 fn every_module_of_lib_lua_has_a_spec() {
-    let names = |folder, end| {
-        files(&lib(folder), end)
-            .into_keys()
-            .collect::<BTreeSet<_>>()
-    };
+    let names = |folder, end| files(&lib(folder), end).into_keys().collect::<BTreeSet<_>>();
     assert_eq!(names("", ".lua"), names("spec", "_spec.lua"));
 }
 
@@ -162,10 +135,8 @@ fn described(module: &str, text: &str) -> BTreeSet<String> {
             functions.insert(call.split('(').next().unwrap().to_owned());
         }
     }
-    let classes: BTreeSet<String> = functions
-        .iter()
-        .filter_map(|name| Some(name.split_once(':')?.0.to_owned()))
-        .collect();
+    let classes: BTreeSet<String> =
+        functions.iter().filter_map(|name| Some(name.split_once(':')?.0.to_owned())).collect();
     for (class, names) in fields {
         if class == module {
             functions.extend(names.iter().map(|name| (*name).to_owned()));
@@ -179,33 +150,15 @@ fn described(module: &str, text: &str) -> BTreeSet<String> {
 #[test]
 fn every_function_is_typed_and_every_type_is_bound() {
     let mut types = files(&lib("types"), ".lua");
-    types
-        .remove("script")
-        .expect("types/script.lua describes what a script returns");
-    let modules: BTreeSet<_> = MODULES
-        .iter()
-        .map(|module| module.name.to_owned())
-        .collect();
-    assert_eq!(
-        modules,
-        types.keys().cloned().collect(),
-        "a module has one type file"
-    );
+    types.remove("script").expect("types/script.lua describes what a script returns");
+    let modules: BTreeSet<_> = MODULES.iter().map(|module| module.name.to_owned()).collect();
+    assert_eq!(modules, types.keys().cloned().collect(), "a module has one type file");
     for module in MODULES {
         let text = &types[module.name];
         let meta = format!("---@meta loadrun.{}\n", module.name);
-        assert!(
-            text.starts_with(&meta),
-            "{}.lua begins with {meta}",
-            module.name
-        );
+        assert!(text.starts_with(&meta), "{}.lua begins with {meta}", module.name);
         let bound: BTreeSet<String> = module.functions.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            bound,
-            described(module.name, text),
-            "loadrun.{}",
-            module.name
-        );
+        assert_eq!(bound, described(module.name, text), "loadrun.{}", module.name);
     }
 }
 
@@ -217,9 +170,7 @@ fn fields_of(text: &str, class: &str) -> BTreeSet<String> {
     });
     lines.next();
     let fields = lines.map_while(|line| line.strip_prefix("---@field "));
-    fields
-        .map(|field| field.split([' ', '?']).next().unwrap().to_owned())
-        .collect()
+    fields.map(|field| field.split([' ', '?']).next().unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -238,31 +189,14 @@ fn every_function_says_what_it_does_and_types_its_parameters() {
                 continue;
             };
             let place = format!("{name}.lua:{}", at + 1);
-            let comment = lines[..at]
-                .iter()
-                .rev()
-                .take_while(|line| line.starts_with("---"));
+            let comment = lines[..at].iter().rev().take_while(|line| line.starts_with("---"));
             let comment: Vec<&str> = comment.copied().collect();
-            assert!(
-                comment
-                    .last()
-                    .is_some_and(|first| first.starts_with("--- ")),
-                "{place}"
-            );
+            assert!(comment.last().is_some_and(|first| first.starts_with("--- ")), "{place}");
             let (_, parameters) = signature.split_once('(').unwrap();
-            for parameter in parameters
-                .split(", ")
-                .filter(|parameter| !parameter.is_empty())
-            {
-                let typed = comment
-                    .iter()
-                    .filter_map(|line| line.strip_prefix("---@param "));
+            for parameter in parameters.split(", ").filter(|parameter| !parameter.is_empty()) {
+                let typed = comment.iter().filter_map(|line| line.strip_prefix("---@param "));
                 let names = typed.filter_map(|line| line.split([' ', '?']).next());
-                assert_eq!(
-                    names.filter(|name| *name == parameter).count(),
-                    1,
-                    "{place}"
-                );
+                assert_eq!(names.filter(|name| *name == parameter).count(), 1, "{place}");
             }
         }
     }

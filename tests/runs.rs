@@ -1,5 +1,7 @@
 //! Whole runs of the real binary: what a person or a CI job sees of them.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot start a run has failed")]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
@@ -29,14 +31,8 @@ impl Bench {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_loadrun"));
-        command
-            .args(arguments)
-            .current_dir(self.0.path())
-            .env_remove("NO_COLOR");
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.args(arguments).current_dir(self.0.path()).env_remove("NO_COLOR");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
@@ -60,20 +56,13 @@ impl Bench {
 fn only_entry(folder: &Path) -> std::path::PathBuf {
     let mut entries = fs::read_dir(folder).unwrap();
     let entry = entries.next().unwrap().unwrap().path();
-    assert!(
-        entries.next().is_none(),
-        "more than one entry in {}",
-        folder.display()
-    );
+    assert!(entries.next().is_none(), "more than one entry in {}", folder.display());
     entry
 }
 
 fn code(output: &Output) -> i32 {
     let told = String::from_utf8_lossy(&output.stderr);
-    output
-        .status
-        .code()
-        .unwrap_or_else(|| panic!("ended by a signal: {told}"))
+    output.status.code().unwrap_or_else(|| panic!("ended by a signal: {told}"))
 }
 
 fn stdout(output: &Output) -> String {
@@ -112,36 +101,20 @@ fn nobody() -> String {
 
 #[test]
 fn a_run_prints_a_summary_keeps_an_outcome_and_exits_zero() {
-    let bench = Bench::with(&fifty_calls(
-        r#""http.failed rate < 1%", "http.duration p95 < 10s""#,
-    ));
+    let bench = Bench::with(&fifty_calls(r#""http.failed rate < 1%", "http.duration p95 < 10s""#));
     let output = bench.run(&["script.lua"]);
     assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
     let said = stdout(&output);
-    for part in [
-        "VALID",
-        "EXCELLENT",
-        "held",
-        "health",
-        "is up",
-        "50 of 50",
-        "outcome.json",
-    ] {
+    for part in ["VALID", "EXCELLENT", "held", "health", "is up", "50 of 50", "outcome.json"] {
         assert!(said.contains(part), "no {part:?} in\n{said}");
     }
-    assert!(
-        said.contains("closed loop: not corrected for coordinated omission"),
-        "{said}"
-    );
+    assert!(said.contains("closed loop: not corrected for coordinated omission"), "{said}");
     let outcome = bench.outcome();
     assert_eq!(outcome["schema"], 1);
     assert_eq!(outcome["verdict"], "VALID");
     assert_eq!(outcome["scenarios"][0]["finished"], 50);
     let series = outcome["series"].as_array().unwrap();
-    let duration = series
-        .iter()
-        .find(|s| s["metric"] == "http.duration")
-        .unwrap();
+    let duration = series.iter().find(|s| s["metric"] == "http.duration").unwrap();
     assert_eq!(duration["tags"]["name"], "health");
     assert!(!duration["points"].as_array().unwrap().is_empty());
 }
@@ -166,10 +139,7 @@ fn missed_thresholds_are_graded_in_the_exit_code() {
     for (thresholds, exit) in [
         (format!("{held}, {missed}"), 1),
         (missed.to_owned(), 2),
-        (
-            format!("{held}, {held}, \"http.duration p50 < 1ns, critical\""),
-            2,
-        ),
+        (format!("{held}, {held}, \"http.duration p50 < 1ns, critical\""), 2),
     ] {
         let output = Bench::with(&fifty_calls(&thresholds)).run(&["script.lua", "--quiet"]);
         assert_eq!(code(&output), exit, "{thresholds}\n{}", stdout(&output));
@@ -181,20 +151,16 @@ fn a_threshold_that_matched_no_sample_fails_and_says_so() {
     let bench = Bench::with(&fifty_calls(r#""http.duration{name=nowhere} p95 < 1s""#));
     let output = bench.run(&["script.lua", "--quiet"]);
     assert_eq!(code(&output), 2);
-    assert!(
-        stdout(&output).contains("matched no sample"),
-        "{}",
-        stdout(&output)
-    );
+    assert!(stdout(&output).contains("matched no sample"), "{}", stdout(&output));
 }
 
 #[test]
 fn a_run_in_which_every_iteration_throws_never_passes() {
     let bench = Bench::with(
-        r#"return { scenarios = { broken = { iterations = 20, run = function(vu)
+        "return { scenarios = { broken = { iterations = 20, run = function(vu)
              local nothing = vu.nothing
              return nothing.field
-           end } } }"#,
+           end } } }",
     );
     let output = bench.run(&["script.lua", "--quiet"]);
     assert_eq!(code(&output), 3, "{}", stdout(&output));
@@ -218,11 +184,7 @@ fn a_run_in_which_every_call_fails_never_passes() {
     );
     let output = bench.run(&["script.lua", "--quiet", "-p", &format!("url={}", nobody())]);
     assert_eq!(code(&output), 3, "{}", stdout(&output));
-    assert!(
-        stdout(&output).contains("TARGET_DOWN"),
-        "{}",
-        stdout(&output)
-    );
+    assert!(stdout(&output).contains("TARGET_DOWN"), "{}", stdout(&output));
     let failure = bench.outcome()["failures"][0].clone();
     assert_eq!(failure["kind"], "refused");
     assert_eq!(failure["count"], 5);
@@ -245,10 +207,7 @@ fn a_threshold_marked_abort_ends_the_run_early() {
     );
     let output = bench.run(&["script.lua", "--quiet", "-p", &format!("url={}", nobody())]);
     assert_eq!(code(&output), 3, "{}", stdout(&output));
-    assert_eq!(
-        bench.outcome()["run"]["aborted_by"],
-        "http.failed rate < 1%, abort"
-    );
+    assert_eq!(bench.outcome()["run"]["aborted_by"], "http.failed rate < 1%, abort");
 }
 
 /// A script that sleeps for ten minutes and says when it has begun.
@@ -269,20 +228,13 @@ fn wait_for(run: &mut Child, said: &str) -> BufReader<std::process::ChildStderr>
     let mut line = String::new();
     while !line.contains(said) {
         line.clear();
-        assert_ne!(
-            lines.read_line(&mut line).unwrap(),
-            0,
-            "ended without saying {said:?}"
-        );
+        assert_ne!(lines.read_line(&mut line).unwrap(), 0, "ended without saying {said:?}");
     }
     lines
 }
 
 fn send(signal: &str, run: &Child) {
-    let sent = Command::new("kill")
-        .args([signal, &run.id().to_string()])
-        .status()
-        .unwrap();
+    let sent = Command::new("kill").args([signal, &run.id().to_string()]).status().unwrap();
     assert!(sent.success());
 }
 
@@ -297,11 +249,7 @@ fn an_interrupted_run_still_reports_and_exits_130() {
     let output = run.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{told}");
     assert!(told.contains("teardown ran"), "{told}");
-    assert!(
-        stdout(&output).contains("INCOMPLETE"),
-        "{}",
-        stdout(&output)
-    );
+    assert!(stdout(&output).contains("INCOMPLETE"), "{}", stdout(&output));
     let outcome = bench.outcome();
     assert_eq!(outcome["run"]["interrupted"], true);
     assert!(outcome["scenarios"][0]["started"].as_u64().unwrap() >= 3);
@@ -339,11 +287,7 @@ fn a_practice_target_never_outlives_a_killed_run() {
     let mut line = String::new();
     while !line.contains("address http://") {
         line.clear();
-        assert_ne!(
-            lines.read_line(&mut line).unwrap(),
-            0,
-            "no address was said"
-        );
+        assert_ne!(lines.read_line(&mut line).unwrap(), 0, "no address was said");
     }
     let address = line.trim().rsplit("http://").next().unwrap().to_owned();
     std::net::TcpStream::connect(&address).unwrap();
@@ -379,10 +323,7 @@ fn an_unwritable_results_folder_is_told_before_the_run() {
     let output = bench.run(&["script.lua"]);
     assert_eq!(code(&output), 4);
     let said = stderr(&output);
-    assert!(
-        said.contains("cannot write results to results/script"),
-        "{said}"
-    );
+    assert!(said.contains("cannot write results to results/script"), "{said}");
     assert!(said.contains("--out"), "{said}");
 }
 
@@ -461,9 +402,5 @@ fn a_failing_teardown_keeps_the_run_from_passing() {
     );
     let output = bench.run(&["script.lua", "--quiet"]);
     assert_eq!(code(&output), 3, "{}", stdout(&output));
-    assert!(
-        stdout(&output).contains("the books do not balance"),
-        "{}",
-        stdout(&output)
-    );
+    assert!(stdout(&output).contains("the books do not balance"), "{}", stdout(&output));
 }

@@ -16,10 +16,7 @@ fn practice(options: &[(&str, &str)]) -> ServiceDecl {
     ServiceDecl {
         name: "practice".into(),
         kind: "sandbox".into(),
-        options: options
-            .iter()
-            .map(|(name, value)| ((*name).into(), (*value).into()))
-            .collect(),
+        options: options.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
     }
 }
 
@@ -27,11 +24,7 @@ fn practice(options: &[(&str, &str)]) -> ServiceDecl {
 fn status(url: &str, path: &str) -> String {
     let address = url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
-    )
-    .unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
     let mut reply = String::new();
     stream.read_to_string(&mut reply).unwrap();
     reply.lines().next().unwrap_or_default().to_owned()
@@ -51,25 +44,15 @@ async fn a_declared_sandbox_answers_until_it_is_stopped() {
 #[tokio::test]
 async fn a_wrong_option_is_an_error_that_quotes_the_child() {
     let declared = practice(&[("latency", "fast")]);
-    let error = service::start(&declared, Path::new(PROGRAM))
-        .await
-        .unwrap_err();
+    let error = service::start(&declared, Path::new(PROGRAM)).await.unwrap_err();
     assert!(error.what.contains("malformed latency \"fast\""), "{error}");
 }
 
 #[tokio::test]
 async fn an_unknown_kind_of_service_is_an_error_that_lists_the_kinds() {
-    let declared = ServiceDecl {
-        kind: "mainframe".into(),
-        ..practice(&[])
-    };
-    let error = service::start(&declared, Path::new(PROGRAM))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        error.what,
-        "service \"practice\" is of the unknown kind \"mainframe\""
-    );
+    let declared = ServiceDecl { kind: "mainframe".into(), ..practice(&[]) };
+    let error = service::start(&declared, Path::new(PROGRAM)).await.unwrap_err();
+    assert_eq!(error.what, "service \"practice\" is of the unknown kind \"mainframe\"");
     assert_eq!(error.hint.as_deref(), Some("the kinds are: sandbox"));
 }
 
@@ -86,13 +69,8 @@ fn a_sandbox_whose_parent_is_gone_ends_and_leaves_nothing() {
         .spawn()
         .unwrap();
     let mut ready = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut ready)
-        .unwrap();
-    assert!(
-        ready.starts_with("listening on http://127.0.0.1:"),
-        "{ready}"
-    );
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    assert!(ready.starts_with("listening on http://127.0.0.1:"), "{ready}");
     assert_eq!(std::fs::read_dir(&own).unwrap().count(), 1);
 
     drop(child.stdin.take());

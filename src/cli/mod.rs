@@ -8,8 +8,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-
-use crate::error::Error;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 mod check;
 mod progress;
@@ -55,6 +54,7 @@ pub fn main() -> ExitCode {
         Ok(line) => line,
         Err(told) => return usage(&told),
     };
+    allow_many_connections();
     let done = match line.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
@@ -73,15 +73,20 @@ fn completed(mut words: Vec<OsString>) -> Vec<OsString> {
     let whole = ["help", "-h", "--help", "-V", "--version"];
     let line = Line::command();
     let known = |word: &OsString| {
-        let command = line
-            .get_subcommands()
-            .any(|command| word == command.get_name());
+        let command = line.get_subcommands().any(|command| word == command.get_name());
         command || whole.iter().any(|whole| word == whole)
     };
     if words.get(1).is_some_and(|first| !known(first)) {
         words.insert(1, "run".into());
     }
     words
+}
+
+/// Raises the number of open files to what this process may have: each user is a connection.
+fn allow_many_connections() {
+    let limit = getrlimit(Resource::Nofile);
+    // Refused at worst, and then the limit stays what it was.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// Help and version go to stdout and succeed; anything else could not start.

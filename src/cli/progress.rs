@@ -40,12 +40,7 @@ impl Progress {
     /// Draws on a terminal, writes plain lines elsewhere.
     pub fn new(detail: Detail, terminal: bool) -> Self {
         let bars = (terminal && detail != Detail::Quiet).then(Bars::default);
-        Self {
-            detail,
-            bars,
-            last_plain: None,
-            stage: None,
-        }
+        Self { detail, bars, last_plain: None, stage: None }
     }
 
     /// Shows every state until the run has ended.
@@ -100,20 +95,14 @@ impl Progress {
                 plainly(text);
             }
         }
-        let due = self
-            .last_plain
-            .is_none_or(|last| state.elapsed >= last + PLAIN_EVERY);
+        let due = self.last_plain.is_none_or(|last| state.elapsed >= last + PLAIN_EVERY);
         if state.stage != Stage::Load || state.elapsed < Duration::from_secs(1) || !due {
             return;
         }
         self.last_plain = Some(state.elapsed);
         for scenario in state.scenarios.iter().filter(|s| s.begun && !s.ended) {
             let elapsed = state.elapsed.as_secs();
-            plainly(&format!(
-                "{elapsed:>4} s  {}  {}",
-                scenario.name,
-                facts(scenario)
-            ));
+            plainly(&format!("{elapsed:>4} s  {}  {}", scenario.name, facts(scenario)));
         }
     }
 }
@@ -137,17 +126,8 @@ impl Bars {
         });
         head.set_message(headline(state));
         if self.scenarios.is_empty() && !state.scenarios.is_empty() {
-            let width = state
-                .scenarios
-                .iter()
-                .map(|s| s.name.chars().count())
-                .max()
-                .unwrap_or(0);
-            self.scenarios = state
-                .scenarios
-                .iter()
-                .map(|s| line(all, &s.name, width))
-                .collect();
+            let width = state.scenarios.iter().map(|s| s.name.chars().count()).max().unwrap_or(0);
+            self.scenarios = state.scenarios.iter().map(|s| line(all, &s.name, width)).collect();
         }
         for (bar, scenario) in self.scenarios.iter().zip(&state.scenarios) {
             bar.set_message(facts(scenario));
@@ -205,12 +185,8 @@ fn facts(scenario: &ScenarioProgress) -> String {
     if !scenario.begun {
         return "waiting".to_owned();
     }
-    let left = scenario
-        .left
-        .map_or_else(String::new, |left| format!("{} left  ", clock(left)));
-    let asked = scenario
-        .asked
-        .map_or_else(String::new, |asked| format!(" of {asked:.0}"));
+    let left = scenario.left.map_or_else(String::new, |left| format!("{} left  ", clock(left)));
+    let asked = scenario.asked.map_or_else(String::new, |asked| format!(" of {asked:.0}"));
     let p95 = scenario.p95.map_or_else(|| "-".to_owned(), show_duration);
     let share = scenario.failed as f64 * 100.0 / scenario.calls.max(1) as f64;
     format!(

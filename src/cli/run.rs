@@ -56,10 +56,7 @@ pub fn run(args: &RunArgs) -> Result<u8, Error> {
         (_, true) => Detail::Verbose,
         _ => Detail::Normal,
     };
-    let options = Options {
-        name,
-        workers: args.workers.map(usize::from),
-    };
+    let options = Options { name, workers: args.workers.map(usize::from) };
     let progress = Progress::new(detail, io::stderr().is_terminal());
     let outcome = engine::run(loaded, options, |states| progress.follow(states));
     let outcome = outcome.inspect_err(|_| drop_if_empty(&folder))?;
@@ -84,18 +81,11 @@ fn conclude(outcome: &Outcome, folder: &Path, summary: Summary) -> Result<u8, Er
 /// Colours where a person looks and has not asked for none.
 fn ink() -> Ink {
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if wanted && io::stdout().is_terminal() {
-        Ink::Colour
-    } else {
-        Ink::Plain
-    }
+    if wanted && io::stdout().is_terminal() { Ink::Colour } else { Ink::Plain }
 }
 
 fn stem(script: &Path) -> String {
-    script.file_stem().map_or_else(
-        || "run".to_owned(),
-        |stem| stem.to_string_lossy().into_owned(),
-    )
+    script.file_stem().map_or_else(|| "run".to_owned(), |stem| stem.to_string_lossy().into_owned())
 }
 
 /// `results/<script>/<stamp>`, made before the run so that a full or read-only disk is told first.
@@ -110,11 +100,7 @@ fn results_folder(out: &Path, name: &str) -> Result<PathBuf, Error> {
     fs::create_dir_all(&parent).map_err(unwritable)?;
     let stamp = jiff::Zoned::now().strftime("%Y-%m-%dT%H-%M-%S").to_string();
     for attempt in 1.. {
-        let suffix = if attempt == 1 {
-            String::new()
-        } else {
-            format!("-{attempt}")
-        };
+        let suffix = if attempt == 1 { String::new() } else { format!("-{attempt}") };
         let folder = parent.join(format!("{stamp}{suffix}"));
         match fs::create_dir(&folder) {
             Ok(()) => return Ok(folder),

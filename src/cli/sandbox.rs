@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 
 use clap::Args;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -60,26 +59,18 @@ pub struct SandboxArgs {
 ///
 /// Prints one line when ready: `listening on http://127.0.0.1:PORT`.
 pub fn run(args: SandboxArgs) -> Result<u8, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let served = match runtime {
         Ok(runtime) => runtime.block_on(serve(args)),
         Err(error) => Err(failed("no event loop", &error)),
     };
     match served {
         Ok(()) => Ok(0),
-        Err(SandboxError { what, hint }) => Err(vec![Problem {
-            what,
-            at: None,
-            hint,
-        }]
-        .into()),
+        Err(SandboxError { what, hint }) => Err(vec![Problem { what, at: None, hint }].into()),
     }
 }
 
 async fn serve(args: SandboxArgs) -> Result<(), SandboxError> {
-    allow_many_connections();
     let stop = stop_signal(args.stdin_guard)?;
     let own_tmpdir = args.own_tmpdir.then(std::env::temp_dir);
     let sandbox = Sandbox::open(Options {
@@ -106,19 +97,6 @@ async fn serve(args: SandboxArgs) -> Result<(), SandboxError> {
     served
 }
 
-/// Raises the number of open files to what this process may have: each user is a connection.
-fn allow_many_connections() {
-    let limit = getrlimit(Resource::Nofile);
-    // Refused at worst, and then the limit stays what it was.
-    let _ = setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: limit.maximum,
-            ..limit
-        },
-    );
-}
-
 /// Completes when the service is to end. Signals are caught from the moment of the call.
 fn stop_signal(guarded: bool) -> Result<impl Future<Output = ()> + Send, SandboxError> {
     let catch = |kind| -> Result<Signal, SandboxError> {
@@ -139,17 +117,11 @@ fn stop_signal(guarded: bool) -> Result<impl Future<Output = ()> + Send, Sandbox
 }
 
 fn stdin_pipe() -> Result<pipe::Receiver, SandboxError> {
-    let file = io::stdin()
-        .as_fd()
-        .try_clone_to_owned()
-        .map(std::fs::File::from);
-    file.and_then(pipe::Receiver::from_file)
-        .map_err(|error| SandboxError {
-            hint: Some(
-                "--stdin-guard is for programs that start it with a pipe on its stdin".into(),
-            ),
-            ..failed("stdin cannot be watched", &error)
-        })
+    let file = io::stdin().as_fd().try_clone_to_owned().map(std::fs::File::from);
+    file.and_then(pipe::Receiver::from_file).map_err(|error| SandboxError {
+        hint: Some("--stdin-guard is for programs that start it with a pipe on its stdin".into()),
+        ..failed("stdin cannot be watched", &error)
+    })
 }
 
 /// Reads until the other side is gone; never, when there is nothing to watch.
@@ -162,8 +134,5 @@ async fn end_of(stdin: Option<pipe::Receiver>) {
 }
 
 fn failed(what: &str, error: &io::Error) -> SandboxError {
-    SandboxError {
-        what: format!("{what}: {error}"),
-        hint: None,
-    }
+    SandboxError { what: format!("{what}: {error}"), hint: None }
 }

@@ -57,19 +57,10 @@ pub fn run(args: &SelftestArgs) -> Result<u8, Error> {
         env: BTreeMap::new(),
         seed: 1,
     };
-    let detail = if args.quiet {
-        Detail::Quiet
-    } else {
-        Detail::Normal
-    };
+    let detail = if args.quiet { Detail::Quiet } else { Detail::Normal };
     let progress = Progress::new(detail, io::stderr().is_terminal());
-    let options = Options {
-        name: "selftest".to_owned(),
-        workers: None,
-    };
-    let outcome = engine::run(script::load(source)?, options, |states| {
-        progress.follow(states)
-    })?;
+    let options = Options { name: "selftest".to_owned(), workers: None };
+    let outcome = engine::run(script::load(source)?, options, |states| progress.follow(states))?;
     let expected = expected(&responses(&outcome));
     let held = outcome.verdict == RunVerdict::Valid && expected.iter().all(Expected::holds);
     let mut text = Vec::new();
@@ -82,11 +73,7 @@ pub fn run(args: &SelftestArgs) -> Result<u8, Error> {
 /// The response times of the arrivals.
 fn responses(outcome: &Outcome) -> Distribution {
     let mut all = Distribution::new();
-    for series in outcome
-        .series
-        .iter()
-        .filter(|s| s.metric == "iteration.response")
-    {
+    for series in outcome.series.iter().filter(|s| s.metric == "iteration.response") {
         if let (Some("load"), Total::Trend(times)) = (series.tags.find("scenario"), &series.total) {
             all.merge(times);
         }
@@ -105,30 +92,10 @@ fn expected(responses: &Distribution) -> Vec<Expected> {
             measured: responses.count() as f64,
             show: |count| format!("{count}"),
         },
-        Expected {
-            what: "mean",
-            value: 0.2,
-            measured: second(responses.mean()),
-            show: time,
-        },
-        Expected {
-            what: "p90",
-            value: 1.0,
-            measured: quantile(0.9),
-            show: time,
-        },
-        Expected {
-            what: "p95",
-            value: 1.5,
-            measured: quantile(0.95),
-            show: time,
-        },
-        Expected {
-            what: "p99",
-            value: 1.9,
-            measured: quantile(0.99),
-            show: time,
-        },
+        Expected { what: "mean", value: 0.2, measured: second(responses.mean()), show: time },
+        Expected { what: "p90", value: 1.0, measured: quantile(0.9), show: time },
+        Expected { what: "p95", value: 1.5, measured: quantile(0.95), show: time },
+        Expected { what: "p99", value: 1.9, measured: quantile(0.99), show: time },
     ]
 }
 
@@ -138,18 +105,11 @@ fn tell(
     held: bool,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    writeln!(
-        out,
-        "response times of 200 arrivals/s for 10 s, target still for 2 s"
-    )?;
+    writeln!(out, "response times of 200 arrivals/s for 10 s, target still for 2 s")?;
     for value in expected {
         let mark = if value.holds() { "holds" } else { "DIFFERS" };
         let (told, measured) = ((value.show)(value.value), (value.show)(value.measured));
-        writeln!(
-            out,
-            "  {:8}  arithmetic {told:>8}  measured {measured:>8}  {mark}",
-            value.what
-        )?;
+        writeln!(out, "  {:8}  arithmetic {told:>8}  measured {measured:>8}  {mark}", value.what)?;
     }
     for reason in &outcome.reasons {
         writeln!(out, "{}: {reason}", outcome.verdict)?;

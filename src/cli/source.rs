@@ -17,7 +17,7 @@ pub struct SourceArgs {
     /// The script, a Lua file that returns a table
     #[arg(value_name = "SCRIPT")]
     pub script: PathBuf,
-    /// Set a parameter of the script (also: environment LOADRUN_NAME)
+    /// Set a parameter of the script (also: environment `LOADRUN_NAME`)
     #[arg(short = 'p', long = "param", value_name = "NAME=VALUE")]
     pub params: Vec<String>,
     /// Seed of every random choice; the same seed makes the same load
@@ -29,10 +29,7 @@ impl SourceArgs {
     /// Reads the script.
     pub fn read(&self) -> Result<Source, Error> {
         let text = fs::read(&self.script).map_err(|e| unreadable(&self.script, &e))?;
-        let whole = self
-            .script
-            .canonicalize()
-            .map_err(|e| unreadable(&self.script, &e))?;
+        let whole = self.script.canonicalize().map_err(|e| unreadable(&self.script, &e))?;
         let folder = whole.parent().unwrap_or(Path::new("/")).to_owned();
         Ok(Source {
             path: self.script.clone(),
@@ -54,19 +51,13 @@ fn unreadable(script: &Path, error: &std::io::Error) -> Error {
         std::io::ErrorKind::IsADirectory => {
             Error::usage(format!("{shown} is a folder"), "name one Lua file in it")
         }
-        _ => Error::usage(
-            format!("could not read {shown}: {error}"),
-            "check its permissions",
-        ),
+        _ => Error::usage(format!("could not read {shown}: {error}"), "check its permissions"),
     }
 }
 
 /// The scripts that lie where the missing one was looked for.
 fn nearby(script: &Path) -> String {
-    let folder = script
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = script.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut found: Vec<_> = entries
         .map(|entry| entry.path())
@@ -95,11 +86,7 @@ fn parameters(given: &[String]) -> Result<BTreeMap<String, String>, Error> {
             }),
         }
     }
-    if problems.is_empty() {
-        Ok(params)
-    } else {
-        Err(problems.into())
-    }
+    if problems.is_empty() { Ok(params) } else { Err(problems.into()) }
 }
 
 fn environment() -> BTreeMap<String, String> {

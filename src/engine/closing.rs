@@ -55,16 +55,12 @@ impl Usage {
     /// Up to now.
     pub fn now() -> Self {
         let time = clock_gettime(ClockId::ProcessCPUTime);
-        Self {
-            cpu: Duration::new(time.tv_sec as u64, time.tv_nsec as u32),
-        }
+        Self { cpu: Duration::new(time.tv_sec as u64, time.tv_nsec as u32) }
     }
 
     /// From `before` to `self`.
     pub fn since(self, before: &Self) -> Self {
-        Self {
-            cpu: self.cpu.saturating_sub(before.cpu),
-        }
+        Self { cpu: self.cpu.saturating_sub(before.cpu) }
     }
 }
 
@@ -73,10 +69,7 @@ pub fn record_ledgers(world: &World, control: &Vm) {
     let mut recorder = control.recorder().borrow_mut();
     for (name, balance) in balances(world) {
         let tags = Tags::new([("ledger", name.as_str())]);
-        let counts = [
-            ("ledger.lost", balance.lost),
-            ("ledger.duplicated", balance.duplicated),
-        ];
+        let counts = [("ledger.lost", balance.lost), ("ledger.duplicated", balance.duplicated)];
         for (metric, count) in counts {
             if let Some(metric) = Metric::builtin(metric) {
                 let series = recorder.series(&metric, &tags);
@@ -88,8 +81,7 @@ pub fn record_ledgers(world: &World, control: &Vm) {
 
 fn balances(world: &World) -> BTreeMap<String, Balance> {
     let kept = world.ledgers().into_iter();
-    kept.map(|(name, ledger)| (name, Ledger::balance(&ledger)))
-        .collect()
+    kept.map(|(name, ledger)| (name, Ledger::balance(&ledger))).collect()
 }
 
 /// The outcome of a run that has ended.
@@ -158,11 +150,7 @@ fn evidence(close: &Close<'_>, ending: &Ending) -> Evidence {
         finished: sum(|s| s.finished),
         broken: script_errors,
         stalls: collector.busy().map(|busy| busy.stalls).sum(),
-        slow: collector
-            .busy()
-            .map(|busy| busy.slow)
-            .max()
-            .unwrap_or_default(),
+        slow: collector.busy().map(|busy| busy.slow).max().unwrap_or_default(),
         calls,
         failed,
         dropped: sum(|s| s.dropped),
@@ -180,9 +168,7 @@ fn verdicts(close: &Close<'_>, elapsed: Duration) -> Vec<Verdict> {
     let thresholds = close.plan.thresholds.iter().zip(judged);
     let verdicts = thresholds.map(|((threshold, _), judgement)| Verdict {
         threshold: threshold.text.clone(),
-        shown: judgement
-            .value
-            .map(|value| shown(close.plan, threshold, value)),
+        shown: judgement.value.map(|value| shown(close.plan, threshold, value)),
         value: judgement.value,
         limit_held: judgement.limit_held,
         goal_held: judgement.goal_held,
@@ -192,26 +178,21 @@ fn verdicts(close: &Close<'_>, elapsed: Duration) -> Vec<Verdict> {
 }
 
 fn scenarios(close: &Close<'_>) -> Vec<ScenarioOutcome> {
-    let told = close
-        .plan
-        .scenarios
-        .iter()
-        .enumerate()
-        .map(|(at, scenario)| {
-            let share = close.collector.share(at);
-            let (counts, ended) = (share.counts, share.begun.zip(share.ended));
-            ScenarioOutcome {
-                name: scenario.name.to_string(),
-                closed: scenario.closed(),
-                offered: counts.offered,
-                started: counts.started,
-                finished: counts.finished,
-                dropped: counts.dropped,
-                unfinished: counts.unfinished,
-                late: counts.late,
-                elapsed: ended.map_or(0.0, |(begun, ended)| (ended - begun).as_secs_f64()),
-            }
-        });
+    let told = close.plan.scenarios.iter().enumerate().map(|(at, scenario)| {
+        let share = close.collector.share(at);
+        let (counts, ended) = (share.counts, share.begun.zip(share.ended));
+        ScenarioOutcome {
+            name: scenario.name.to_string(),
+            closed: scenario.closed(),
+            offered: counts.offered,
+            started: counts.started,
+            finished: counts.finished,
+            dropped: counts.dropped,
+            unfinished: counts.unfinished,
+            late: counts.late,
+            elapsed: ended.map_or(0.0, |(begun, ended)| (ended - begun).as_secs_f64()),
+        }
+    });
     told.collect()
 }
 
@@ -231,12 +212,7 @@ fn series(close: &Close<'_>) -> Vec<SeriesOutcome> {
 /// One example a kind of failure, counted over all workers.
 fn failures(close: &Close<'_>) -> Vec<FailureSample> {
     let mut merged: Vec<FailureSample> = Vec::new();
-    for sample in close
-        .collector
-        .ended()
-        .iter()
-        .flat_map(|ended| &ended.failures)
-    {
+    for sample in close.collector.ended().iter().flat_map(|ended| &ended.failures) {
         let same = |known: &&mut FailureSample| {
             (&known.scenario, &known.name, &known.kind)
                 == (&sample.scenario, &sample.name, &sample.kind)
@@ -256,16 +232,14 @@ fn script_errors(close: &Close<'_>) -> Vec<ScriptErrorSample> {
     for ended in close.collector.ended() {
         all.merge(&ended.errors);
     }
-    let told = all
-        .iter()
-        .map(|(scenario, error, count)| ScriptErrorSample {
-            message: error.what.clone(),
-            place: error.at.clone(),
-            hint: error.hint.clone(),
-            traceback: error.traceback.clone(),
-            scenario: scenario.to_owned(),
-            count,
-        });
+    let told = all.iter().map(|(scenario, error, count)| ScriptErrorSample {
+        message: error.what.clone(),
+        place: error.at.clone(),
+        hint: error.hint.clone(),
+        traceback: error.traceback.clone(),
+        scenario: scenario.to_owned(),
+        count,
+    });
     let mut told: Vec<_> = told.collect();
     told.sort_by_key(|error| std::cmp::Reverse(error.count));
     told
@@ -275,27 +249,15 @@ fn log(close: &Close<'_>) -> Vec<LogLine> {
     let (lines, beyond) = close.world.log.counts();
     let mut log: Vec<_> = lines
         .into_iter()
-        .map(|(line, count)| LogLine {
-            level: line.level.to_string(),
-            text: line.text,
-            count,
-        })
+        .map(|(line, count)| LogLine { level: line.level.to_string(), text: line.text, count })
         .collect();
-    let mut warn = |text: String| {
-        log.push(LogLine {
-            level: "warn".to_owned(),
-            text,
-            count: 1,
-        })
-    };
+    let mut warn = |text: String| log.push(LogLine { level: "warn".to_owned(), text, count: 1 });
     if beyond > 0 {
         warn(format!("{beyond} more log lines were not kept"));
     }
     let overflowed = close.collector.summary().overflowed();
     if overflowed > 0 {
-        warn(format!(
-            "too many series: {overflowed} samples' names went to `other`; set `name`"
-        ));
+        warn(format!("too many series: {overflowed} samples' names went to `other`; set `name`"));
     }
     log
 }
@@ -329,10 +291,5 @@ fn field(file: &str, name: &str) -> Option<String> {
 }
 
 fn kibibytes(text: &str) -> Option<u64> {
-    text.trim()
-        .trim_end_matches("kB")
-        .trim()
-        .parse::<u64>()
-        .ok()
-        .map(|kib| kib * 1024)
+    text.trim().trim_end_matches("kB").trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }

@@ -41,10 +41,7 @@ struct Worker {
 impl Collector {
     /// One that has heard nothing yet.
     pub fn new(plan: Arc<Plan>, workers: usize) -> Self {
-        let windows = plan
-            .thresholds
-            .iter()
-            .filter_map(|(threshold, _)| threshold.over);
+        let windows = plan.thresholds.iter().filter_map(|(threshold, _)| threshold.over);
         let longest = windows.max().unwrap_or_default().max(PROGRESS_WINDOW);
         Self {
             summary: Summary::new(longest),
@@ -58,7 +55,7 @@ impl Collector {
 
     /// Takes in a worker's second.
     pub fn absorb(&mut self, second: Second) {
-        self.summary.absorb(second.second, second.interval);
+        self.summary.absorb(second.at, second.interval);
         if let Some(worker) = self.workers.get_mut(second.worker as usize) {
             worker.busy.merge(&second.busy);
             (worker.shares, worker.cpu) = (second.shares, second.cpu);
@@ -120,10 +117,7 @@ impl Collector {
 
     /// A scenario as it is now, over all workers.
     pub fn share(&self, scenario: usize) -> ShareState {
-        let shares = self
-            .workers
-            .iter()
-            .filter_map(|worker| worker.shares.get(scenario));
+        let shares = self.workers.iter().filter_map(|worker| worker.shares.get(scenario));
         let mut sum = ShareState::default();
         for share in shares.clone() {
             sum.counts += share.counts;
@@ -131,19 +125,13 @@ impl Collector {
         }
         let over = shares.clone().filter(|share| share.ended.is_some()).count();
         let all_over = over == self.workers.len();
-        sum.ended = all_over
-            .then(|| shares.filter_map(|share| share.ended).max())
-            .flatten();
+        sum.ended = all_over.then(|| shares.filter_map(|share| share.ended).max()).flatten();
         sum
     }
 
     /// CPU time of the busiest worker.
     pub fn busiest(&self) -> Duration {
-        self.workers
-            .iter()
-            .map(|worker| worker.cpu)
-            .max()
-            .unwrap_or_default()
+        self.workers.iter().map(|worker| worker.cpu).max().unwrap_or_default()
     }
 
     /// What the script cost each worker.
@@ -205,10 +193,8 @@ impl Collector {
             Load::Iterations { duration, .. } => *duration,
             load => Some(load.duration()),
         };
-        let left = now
-            .begun
-            .zip(length)
-            .map(|(begun, length)| length.saturating_sub(begun.elapsed()));
+        let left =
+            now.begun.zip(length).map(|(begun, length)| length.saturating_sub(begun.elapsed()));
         ScenarioProgress {
             name: scenario.name.to_string(),
             begun: now.begun.is_some(),
@@ -260,8 +246,7 @@ fn worse(threshold: &Threshold, a: Judgement, b: Judgement) -> Judgement {
 /// A judged value for people.
 pub fn shown(plan: &Plan, threshold: &Threshold, value: f64) -> String {
     let metric = definition(plan, &threshold.metric);
-    let (kind, unit) = metric.map_or((Kind::Counter, crate::metric::Unit::Number), |m| {
-        (m.kind, m.unit)
-    });
+    let (kind, unit) =
+        metric.map_or((Kind::Counter, crate::metric::Unit::Number), |m| (m.kind, m.unit));
     threshold.show(kind, unit, value)
 }

@@ -68,9 +68,7 @@ impl Conductor {
         self.unless_halted(self.start_services(services)).await??;
         self.stage(Stage::Setup);
         if self.plan.has_setup {
-            self.unless_halted(self.control.setup())
-                .await?
-                .map_err(EngineError::Setup)?;
+            self.unless_halted(self.control.setup()).await?.map_err(EngineError::Setup)?;
         }
         let workers = self.workers();
         // Read by clients whose connections all workers share; set nowhere else.
@@ -78,8 +76,7 @@ impl Conductor {
         let (orders, begin, mut messages) = self.orders(workers);
         let threads = start_workers(&orders, workers)?;
         drop(orders);
-        self.unless_halted(all_ready(&mut messages, workers))
-            .await??;
+        self.unless_halted(all_ready(&mut messages, workers)).await??;
         let at = Instant::now() + HEAD_START;
         let before = closing::Usage::now();
         // Read before any worker's user runs; set nowhere else.
@@ -90,16 +87,13 @@ impl Conductor {
         let aborted_by = self.collect(&mut collector, &mut messages, at).await?;
         let elapsed = at.elapsed();
         join(threads)?;
+        for told in services.iter_mut().filter_map(Running::ended) {
+            self.world.log.add(Level::Error, told);
+        }
         let load = closing::Usage::now().since(&before);
         let interrupted = aborted_by.is_none() && *self.halt.borrow() != Halt::Run;
         let teardown = self.teardown(&mut collector, elapsed).await;
-        let ending = Ending {
-            elapsed,
-            interrupted,
-            aborted_by,
-            teardown,
-            load,
-        };
+        let ending = Ending { elapsed, interrupted, aborted_by, teardown, load };
         let close = Close {
             plan: &self.plan,
             world: &self.world,
@@ -124,14 +118,9 @@ impl Conductor {
         let program = std::env::current_exe()
             .map_err(|e| EngineError::System(format!("cannot find this program itself: {e}")))?;
         for declared in &self.plan.services {
-            let running = service::start(declared, &program)
-                .await
-                .map_err(EngineError::Service)?;
+            let running = service::start(declared, &program).await.map_err(EngineError::Service)?;
             // Each declared name is started once.
-            let _ = self
-                .world
-                .service_url(&declared.name)
-                .set(running.url().to_owned());
+            let _ = self.world.service_url(&declared.name).set(running.url().to_owned());
             services.push(running);
         }
         Ok(())
@@ -143,18 +132,10 @@ impl Conductor {
         self.options.workers.unwrap_or_else(processors)
     }
 
-    #[expect(
-        clippy::type_complexity,
-        reason = "both ends of the channels to the workers"
-    )]
     fn orders(
         &self,
         workers: usize,
-    ) -> (
-        Orders,
-        watch::Sender<Option<Instant>>,
-        mpsc::UnboundedReceiver<Message>,
-    ) {
+    ) -> (Orders, watch::Sender<Option<Instant>>, mpsc::UnboundedReceiver<Message>) {
         let (begin, begins) = watch::channel(None);
         let (out, messages) = mpsc::unbounded_channel();
         let of = workers as u64;
@@ -220,8 +201,7 @@ impl Conductor {
         closing::record_ledgers(&self.world, &self.control);
         let interval = self.control.recorder().borrow_mut().take();
         collector.absorb_control(elapsed.as_secs() as u32, interval);
-        self.progress
-            .send_modify(|state| state.log = self.world.log.drain());
+        self.progress.send_modify(|state| state.log = self.world.log.drain());
         failed
     }
 
@@ -246,10 +226,7 @@ impl Conductor {
 /// How long the plan is, when its clock and not its work says so.
 fn planned(plan: &Plan) -> Option<Duration> {
     let open_ended = |load: &Load| matches!(load, Load::Iterations { duration: None, .. });
-    let timed = !plan
-        .scenarios
-        .iter()
-        .any(|scenario| open_ended(&scenario.load));
+    let timed = !plan.scenarios.iter().any(|scenario| open_ended(&scenario.load));
     timed.then(|| plan.duration())
 }
 
@@ -272,9 +249,7 @@ async fn all_ready(
             Some(Message::Ready) => {}
             Some(message) => refused(message)?,
             None => {
-                return Err(EngineError::Broke(
-                    "a worker ended before the load".to_owned(),
-                ));
+                return Err(EngineError::Broke("a worker ended before the load".to_owned()));
             }
         }
     }

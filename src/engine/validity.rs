@@ -78,13 +78,7 @@ pub fn judge(evidence: &Evidence) -> (RunVerdict, Vec<String>) {
         .iter()
         .find(|(_, reasons)| !reasons.is_empty())
         .map_or(RunVerdict::Valid, |(verdict, _)| *verdict);
-    (
-        verdict,
-        causes
-            .into_iter()
-            .flat_map(|(_, reasons)| reasons)
-            .collect(),
-    )
+    (verdict, causes.into_iter().flat_map(|(_, reasons)| reasons).collect())
 }
 
 fn incomplete(e: &Evidence) -> Vec<String> {
@@ -111,10 +105,7 @@ fn script_limited(e: &Evidence) -> Vec<String> {
         ));
     }
     if e.stalls > 0 {
-        reasons.push(format!(
-            "{} loops that never yielded were stopped",
-            e.stalls
-        ));
+        reasons.push(format!("{} loops that never yielded were stopped", e.stalls));
     }
     if e.slow.as_secs_f64() > SLOW_SHARE * e.elapsed.as_secs_f64() {
         reasons.push(format!(
@@ -193,22 +184,13 @@ mod tests {
     fn each_cause_has_its_verdict() {
         assert_eq!(verdict(|e| e.interrupted = true), RunVerdict::Incomplete);
         assert_eq!(verdict(|e| e.finished = 0), RunVerdict::Incomplete);
-        assert_eq!(
-            verdict(|e| e.teardown = Some("error".to_owned())),
-            RunVerdict::Incomplete
-        );
+        assert_eq!(verdict(|e| e.teardown = Some("error".to_owned())), RunVerdict::Incomplete);
         assert_eq!(verdict(|e| e.broken = 11), RunVerdict::ScriptLimited);
         assert_eq!(verdict(|e| e.stalls = 1), RunVerdict::ScriptLimited);
-        assert_eq!(
-            verdict(|e| e.slow = Duration::from_millis(600)),
-            RunVerdict::ScriptLimited
-        );
+        assert_eq!(verdict(|e| e.slow = Duration::from_millis(600)), RunVerdict::ScriptLimited);
         assert_eq!(verdict(|e| e.failed = 1000), RunVerdict::TargetDown);
         assert_eq!(verdict(|e| e.dropped = 1), RunVerdict::GeneratorLimited);
-        assert_eq!(
-            verdict(|e| e.busiest_worker = 0.95),
-            RunVerdict::GeneratorLimited
-        );
+        assert_eq!(verdict(|e| e.busiest_worker = 0.95), RunVerdict::GeneratorLimited);
         let lag = |e: &mut Evidence| e.lag = Some(Duration::from_millis(60));
         assert_eq!(verdict(lag), RunVerdict::GeneratorLimited);
     }
@@ -225,10 +207,7 @@ mod tests {
     #[test]
     fn one_percent_of_broken_iterations_is_still_believed() {
         assert_eq!(verdict(|e| e.broken = 10), RunVerdict::Valid);
-        assert_eq!(
-            verdict(|e| (e.finished, e.broken) = (0, 0)),
-            RunVerdict::Incomplete
-        );
+        assert_eq!(verdict(|e| (e.finished, e.broken) = (0, 0)), RunVerdict::Incomplete);
     }
 
     #[test]

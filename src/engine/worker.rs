@@ -59,7 +59,7 @@ pub struct Second {
     /// Which worker.
     pub worker: u64,
     /// Which second of the load this is, from 0.
-    pub second: u32,
+    pub at: u32,
     /// What was recorded.
     pub interval: Interval,
     /// What became of its shares since the begin, one entry a scenario.
@@ -103,18 +103,8 @@ struct Gate {
 impl Gates {
     /// A closed gate for every scenario.
     pub fn new(plan: &Plan, workers: u64) -> Self {
-        let closed = || {
-            watch::Sender::new(Gate {
-                workers_left: workers,
-                ended: None,
-            })
-        };
-        Self(
-            plan.scenarios
-                .iter()
-                .map(|s| (Arc::clone(&s.name), closed()))
-                .collect(),
-        )
+        let closed = || watch::Sender::new(Gate { workers_left: workers, ended: None });
+        Self(plan.scenarios.iter().map(|s| (Arc::clone(&s.name), closed())).collect())
     }
 
     /// One worker's share has ended.
@@ -132,10 +122,7 @@ impl Gates {
     /// When the last worker's share has ended; the same instant for everyone who waits.
     async fn ended(&self, scenario: &str) -> Option<Instant> {
         let mut gate = self.0.get(scenario)?.subscribe();
-        gate.wait_for(|gate| gate.ended.is_some())
-            .await
-            .ok()
-            .and_then(|gate| gate.ended)
+        gate.wait_for(|gate| gate.ended.is_some()).await.ok().and_then(|gate| gate.ended)
     }
 }
 
@@ -148,9 +135,7 @@ pub fn spawn(orders: Orders) -> std::io::Result<thread::JoinHandle<()>> {
             Ok(runtime) => runtime,
             Err(error) => {
                 // Where the control thread is gone there is nobody to tell.
-                let _ = out.send(Message::Failed(format!(
-                    "no event loop for a worker: {error}"
-                )));
+                let _ = out.send(Message::Failed(format!("no event loop for a worker: {error}")));
                 return;
             }
         };
@@ -167,19 +152,13 @@ async fn work(mut orders: Orders) -> Result<(), Message> {
     let clock = Clock::new().map_err(|e| Message::Failed(format!("no timer: {e}")))?;
     let _ = orders.out.send(Message::Ready);
     // The control thread gives up by dropping the sender.
-    let Ok(begin) = orders
-        .begin
-        .wait_for(Option::is_some)
-        .await
-        .map(|begin| *begin)
-    else {
+    let Ok(begin) = orders.begin.wait_for(Option::is_some).await.map(|begin| *begin) else {
         return Ok(());
     };
     let begin = begin.unwrap_or_else(Instant::now);
     let cpu_before = thread_cpu();
-    let shares: Vec<_> = (0..orders.plan.scenarios.len())
-        .map(|_| Rc::new(Share::default()))
-        .collect();
+    let shares: Vec<_> =
+        (0..orders.plan.scenarios.len()).map(|_| Rc::new(Share::default())).collect();
     let users = shares.iter().enumerate().map(|(at, share)| {
         let (orders, vm) = (orders.clone(), Rc::clone(&vm));
         let (clock, share) = (clock.clone(), Rc::clone(share));
@@ -321,16 +300,7 @@ impl<'a> Account<'a> {
         let sent = vec![Counts::default(); series.len()];
         let worker = orders.stripe.worker;
         drop(recorder);
-        Self {
-            vm,
-            worker,
-            shares,
-            series,
-            sent,
-            begin,
-            cpu_before,
-            second: 0,
-        }
+        Self { vm, worker, shares, series, sent, begin, cpu_before, second: 0 }
     }
 
     /// Sends what happened since the last message.
@@ -345,7 +315,7 @@ impl<'a> Account<'a> {
         }
         let second = Second {
             worker: self.worker,
-            second: self.second,
+            at: self.second,
             interval: recorder.take(),
             shares,
             cpu: thread_cpu().saturating_sub(self.cpu_before),
@@ -359,11 +329,7 @@ impl<'a> Account<'a> {
 
 impl Share {
     fn state(&self) -> ShareState {
-        ShareState {
-            counts: self.tally.counts(),
-            begun: self.begun.get(),
-            ended: self.ended.get(),
-        }
+        ShareState { counts: self.tally.counts(), begun: self.begun.get(), ended: self.ended.get() }
     }
 }
 

@@ -62,14 +62,8 @@ impl Alarm {
         let (instant, monotonic) = self.origin;
         let due = monotonic.saturating_add(deadline.saturating_duration_since(instant));
         let once = Itimerspec {
-            it_interval: Timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            },
-            it_value: Timespec::try_from(due).unwrap_or(Timespec {
-                tv_sec: i64::MAX,
-                tv_nsec: 0,
-            }),
+            it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
+            it_value: Timespec::try_from(due).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 }),
         };
         if let Err(error) = timerfd_settime(self.timer.get_ref(), TimerfdTimerFlags::ABSTIME, &once)
         {
@@ -84,11 +78,7 @@ impl Alarm {
         while let Some(waker) = self.take_due(now) {
             waker.wake();
         }
-        let next = self
-            .sleepers
-            .borrow()
-            .first_key_value()
-            .map(|((deadline, _), _)| *deadline);
+        let next = self.sleepers.borrow().first_key_value().map(|((deadline, _), _)| *deadline);
         if let Some(deadline) = next {
             self.arm(deadline);
         }
@@ -108,10 +98,7 @@ impl Alarm {
             Entry::Occupied(mut sleeper) => sleeper.get_mut().clone_from(waker),
             Entry::Vacant(place) => {
                 place.insert(waker.clone());
-                if sleepers
-                    .first_key_value()
-                    .is_some_and(|(first, _)| *first == key)
-                {
+                if sleepers.first_key_value().is_some_and(|(first, _)| *first == key) {
                     self.arm(key.0);
                 }
             }
@@ -149,11 +136,7 @@ pub(super) struct Sleeper {
 
 impl Sleeper {
     pub(super) fn new(alarm: &Rc<Alarm>, deadline: Instant) -> Self {
-        Self {
-            alarm: Rc::clone(alarm),
-            deadline,
-            waiting: None,
-        }
+        Self { alarm: Rc::clone(alarm), deadline, waiting: None }
     }
 
     /// Ready once the deadline has come.
@@ -173,10 +156,7 @@ impl Sleeper {
 impl Drop for Sleeper {
     fn drop(&mut self) {
         if let Some(number) = self.waiting {
-            self.alarm
-                .sleepers
-                .borrow_mut()
-                .remove(&(self.deadline, number));
+            self.alarm.sleepers.borrow_mut().remove(&(self.deadline, number));
         }
     }
 }
@@ -190,9 +170,7 @@ mod tests {
 
     /// Does `work` in real time: no test here says how fast the machine is.
     fn really<T>(work: impl Future<Output = T>) -> T {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         LocalSet::new().block_on(&runtime.unwrap(), work)
     }
 
@@ -233,10 +211,7 @@ mod tests {
         really(async {
             let alarm = Alarm::new().unwrap();
             let now = Instant::now();
-            let (near, far) = (
-                now + Duration::from_millis(5),
-                now + Duration::from_hours(1),
-            );
+            let (near, far) = (now + Duration::from_millis(5), now + Duration::from_hours(1));
             let mut forgotten = Sleeper::new(&alarm, far);
             let mut first = Sleeper::new(&alarm, near - Duration::from_millis(1));
             let mut second = Sleeper::new(&alarm, near);
@@ -263,10 +238,7 @@ mod tests {
             let held = Rc::downgrade(&alarm);
             tokio::task::yield_now().await;
             drop(alarm);
-            assert!(
-                held.upgrade().is_none(),
-                "the listening task holds it only while it rings"
-            );
+            assert!(held.upgrade().is_none(), "the listening task holds it only while it rings");
         });
     }
 

@@ -100,10 +100,7 @@ impl<D: Driver> Crew<D> {
 
     /// Performs the iteration that was [`taken`](Self::taken) up.
     pub(super) async fn iterate(&self, user: &mut D::User, turn: Turn) {
-        if turn
-            .intended
-            .is_some_and(|intended| intended.elapsed() > Counts::LATE)
-        {
+        if turn.intended.is_some_and(|intended| intended.elapsed() > Counts::LATE) {
             self.shift.tally.note(|counts| counts.late += 1);
         }
         self.driver.iterate(user, turn).await;
@@ -121,14 +118,7 @@ impl<D: Driver> Crew<D> {
     pub(super) async fn iterate_freely(&self, user: &mut D::User, number: u64) {
         self.offered();
         self.taken();
-        self.iterate(
-            user,
-            Turn {
-                number,
-                intended: None,
-            },
-        )
-        .await;
+        self.iterate(user, Turn { number, intended: None }).await;
         // A target that answers without waiting, or a script that only fails, must not keep the
         // worker to itself.
         tokio::task::coop::consume_budget().await;

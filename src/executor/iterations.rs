@@ -68,18 +68,12 @@ pub(super) struct Work {
 
 impl Work {
     pub(super) fn new(curve: Curve, total: u64) -> Self {
-        Self {
-            curve,
-            total,
-            taken: Cell::new(0),
-        }
+        Self { curve, total, taken: Cell::new(0) }
     }
 
     /// The next iteration of the stripe, and when it is released.
     fn take(&self, stripe: Stripe) -> Option<(u64, Duration)> {
-        let number = stripe
-            .worker
-            .checked_add(self.taken.get().checked_mul(stripe.of)?)?;
+        let number = stripe.worker.checked_add(self.taken.get().checked_mul(stripe.of)?)?;
         if number >= self.total {
             return None;
         }

@@ -130,11 +130,7 @@ async fn offer<D: Driver>(
             let chance = rate::Chance::new(*arrivals, crew.shift.seed, &scenario.name);
             rate::offer(crew, users, curve, chance, most).await;
         }
-        Load::Iterations {
-            curve,
-            total,
-            duration,
-        } => {
+        Load::Iterations { curve, total, duration } => {
             let work = iterations::Work::new(curve.clone(), *total);
             return iterations::offer(crew, users, work, most, *duration).await;
         }
@@ -152,10 +148,7 @@ impl Stripe {
     /// The share of a worker when only `users` users do the work: a worker that may have none
     /// owns nothing, instead of owning work that nobody could do.
     fn among(self, users: u64) -> Self {
-        Self {
-            of: self.of.min(users.max(1)),
-            ..self
-        }
+        Self { of: self.of.min(users.max(1)), ..self }
     }
 
     /// Its numbers, from the smallest, below `end`.

@@ -36,10 +36,7 @@ pub(super) async fn offer<D: Driver>(
         };
         crew.sleep_until(due).await;
         crew.offered();
-        let turn = Turn {
-            number,
-            intended: Some(crew.at(due)),
-        };
+        let turn = Turn { number, intended: Some(crew.at(due)) };
         if let Some(seat) = idle.seats.borrow_mut().pop() {
             crew.taken();
             seat.give(turn);
@@ -137,11 +134,7 @@ impl Chance {
     fn position(&mut self, number: u64) -> f64 {
         match self {
             Self::Even => number as f64,
-            Self::Poisson {
-                random,
-                drawn,
-                position,
-            } => {
+            Self::Poisson { random, drawn, position } => {
                 while *drawn <= number {
                     let gap: f64 = Exp1.sample(random);
                     *position += gap;

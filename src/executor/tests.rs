@@ -2,10 +2,7 @@
 //!
 //! tokio's paused clock moves in whole milliseconds, so real starts are compared at that grain and
 //! intended ones exactly.
-#![expect(
-    clippy::unchecked_time_subtraction,
-    reason = "a negative time fails the test"
-)]
+#![expect(clippy::unchecked_time_subtraction, reason = "a negative time fails the test")]
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -49,12 +46,7 @@ struct Fake<F> {
 
 impl<F> Fake<F> {
     fn new(begin: Instant, service: F) -> Self {
-        Self {
-            begin,
-            begun: RefCell::default(),
-            created: Cell::new(0),
-            service,
-        }
+        Self { begin, begun: RefCell::default(), created: Cell::new(0), service }
     }
 }
 
@@ -97,18 +89,12 @@ fn scenario(load: Load) -> Scenario {
         graceful_stop: s(30),
         max_users: None,
         tags: BTreeMap::new(),
-        place: Place {
-            file: "test.lua".to_owned(),
-            line: 1,
-        },
+        place: Place { file: "test.lua".to_owned(), line: 1 },
     }
 }
 
 fn rate(curve: Curve) -> Scenario {
-    scenario(Load::Rate {
-        curve,
-        arrivals: Arrivals::Even,
-    })
+    scenario(Load::Rate { curve, arrivals: Arrivals::Even })
 }
 
 fn users(curve: Curve) -> Scenario {
@@ -125,14 +111,7 @@ fn paused<T>(work: impl Future<Output = T>) -> T {
 /// The shift of the only worker.
 fn shift(begin: Instant, stop: Stop) -> Shift {
     let stripe = Stripe { worker: 0, of: 1 };
-    Shift {
-        stripe,
-        begin,
-        seed: 7,
-        clock: Clock::tokio(),
-        stop,
-        tally: Rc::default(),
-    }
+    Shift { stripe, begin, seed: 7, clock: Clock::tokio(), stop, tally: Rc::default() }
 }
 
 /// Runs `scenario` on `workers` workers in paused time, halting it as `halts` says.
@@ -149,13 +128,7 @@ fn run_halted<F: AsyncFn(Begun) + 'static>(
         let whole = shift(begin, stop);
         let mut all = tokio::task::JoinSet::new();
         for worker in 0..workers {
-            let shift = Shift {
-                stripe: Stripe {
-                    worker,
-                    of: workers,
-                },
-                ..whole.clone()
-            };
+            let shift = Shift { stripe: Stripe { worker, of: workers }, ..whole.clone() };
             let (scenario, driver) = (scenario.clone(), Rc::clone(&driver));
             all.spawn_local(async move { run(&scenario, shift, driver).await });
         }
@@ -167,12 +140,7 @@ fn run_halted<F: AsyncFn(Begun) + 'static>(
         let mut begun = driver.begun.take();
         begun.sort();
         let (counts, created) = (whole.tally.counts(), driver.created.get());
-        Ran {
-            begun,
-            counts,
-            end: begin.elapsed(),
-            created,
-        }
+        Ran { begun, counts, end: begin.elapsed(), created }
     })
 }
 
@@ -320,29 +288,13 @@ proptest! {
 
 #[test]
 fn poisson_arrivals_are_as_many_as_the_curve_says_and_as_irregular_as_chance() {
-    let load = Load::Rate {
-        curve: Curve::constant(100.0, s(100)),
-        arrivals: Arrivals::Poisson,
-    };
+    let load = Load::Rate { curve: Curve::constant(100.0, s(100)), arrivals: Arrivals::Poisson };
     let ran = run_on(&scenario(load), 2, async |_| {});
-    let intended: Vec<_> = ran
-        .begun
-        .iter()
-        .map(|begun| begun.intended.unwrap())
-        .collect();
+    let intended: Vec<_> = ran.begun.iter().map(|begun| begun.intended.unwrap()).collect();
     let count = intended.len() as f64;
-    assert!(
-        (count - 1e4).abs() < 400.0,
-        "{count}: four standard deviations"
-    );
-    let long = intended
-        .windows(2)
-        .filter(|pair| pair[1] - pair[0] > ms(10))
-        .count() as f64;
-    assert!(
-        (long / count - (-1_f64).exp()).abs() < 0.02,
-        "{long} gaps longer than the mean"
-    );
+    assert!((count - 1e4).abs() < 400.0, "{count}: four standard deviations");
+    let long = intended.windows(2).filter(|pair| pair[1] - pair[0] > ms(10)).count() as f64;
+    assert!((long / count - (-1_f64).exp()).abs() < 0.02, "{long} gaps longer than the mean");
 }
 
 #[test]
@@ -351,14 +303,7 @@ fn running_iterations_are_cut_off_exactly_when_graceful_stop_has_passed() {
     scenario.graceful_stop = s(5);
     let ran = run_on(&scenario, 1, async |_| sleep(s(100)).await);
     assert_eq!(ran.end, s(15));
-    assert_eq!(
-        (
-            ran.counts.started,
-            ran.counts.unfinished,
-            ran.counts.finished
-        ),
-        (3, 3, 0)
-    );
+    assert_eq!((ran.counts.started, ran.counts.unfinished, ran.counts.finished), (3, 3, 0));
 }
 
 #[test]
@@ -379,23 +324,13 @@ fn a_graceful_halt_starts_nothing_more_and_then_waits_as_long_as_at_the_end() {
         sleep(if begun.number == 4 { s(100) } else { s(2) }).await;
     });
     assert_eq!(ran.end, ms(9_500));
-    assert_eq!(
-        (
-            ran.counts.started,
-            ran.counts.finished,
-            ran.counts.unfinished
-        ),
-        (5, 4, 1)
-    );
+    assert_eq!((ran.counts.started, ran.counts.finished, ran.counts.unfinished), (5, 4, 1));
 }
 
 #[test]
 fn halt_now_cuts_off_at_once() {
     let scenario = users(Curve::constant(3.0, s(10)));
-    for halts in [
-        &[(s(4), Halt::Now)][..],
-        &[(s(2), Halt::Graceful), (s(4), Halt::Now)],
-    ] {
+    for halts in [&[(s(4), Halt::Now)][..], &[(s(2), Halt::Graceful), (s(4), Halt::Now)]] {
         let ran = run_halted(&scenario, 2, halts, async |_| sleep(s(100)).await);
         assert_eq!((ran.end, ran.counts.unfinished), (s(4), 3));
     }
@@ -418,10 +353,7 @@ fn a_halt_before_the_begin_starts_nothing_and_waits_for_nothing() {
             let tally = Rc::clone(&shift.tally);
             run(&scenario, shift, Rc::clone(&driver)).await;
             assert_eq!(begin - Instant::now(), s(3_600));
-            assert_eq!(
-                (tally.counts(), driver.created.get()),
-                (Counts::default(), 0)
-            );
+            assert_eq!((tally.counts(), driver.created.get()), (Counts::default(), 0));
         });
     }
 }
@@ -435,18 +367,10 @@ fn users_leave_as_the_curve_falls_and_return_with_their_state_as_it_rises() {
     let of_user_2: Vec<_> = ran.begun.iter().filter(|begun| begun.user == 2).collect();
     let (first, second) = of_user_2.split_at(of_user_2.partition_point(|begun| begun.at < s(8)));
     assert_eq!((first[0].at, second[0].at), (s(2), s(10)));
-    assert_eq!(
-        first.last().unwrap().at,
-        ms(5_900),
-        "the curve is above 2 until 6 s"
-    );
+    assert_eq!(first.last().unwrap().at, ms(5_900), "the curve is above 2 until 6 s");
     assert_eq!(second.last().unwrap().at, ms(11_900));
     let numbers: Vec<_> = of_user_2.iter().map(|begun| begun.number).collect();
-    assert_eq!(
-        numbers,
-        (0..60).collect::<Vec<_>>(),
-        "numbered on after the rest"
-    );
+    assert_eq!(numbers, (0..60).collect::<Vec<_>>(), "numbered on after the rest");
     assert_eq!(ran.created, 4, "nobody was made twice");
 }
 
@@ -464,11 +388,7 @@ fn progress_sees_users_come_go_and_work() {
         for (at, present) in [(500, 1), (3_550, 4), (6_550, 2), (8_500, 0), (14_550, 3)] {
             tokio::time::sleep_until(begin + ms(at)).await;
             let counts = tally.counts();
-            assert_eq!(
-                (counts.users_now, counts.users_busy),
-                (present, present),
-                "{at} ms"
-            );
+            assert_eq!((counts.users_now, counts.users_busy), (present, present), "{at} ms");
         }
         all.await.unwrap();
     });
@@ -492,10 +412,7 @@ fn a_target_that_stalls_for_two_seconds_is_told_in_full() {
     responses.sort();
     assert_eq!(responses.len(), 2_000);
     assert_eq!(responses[1_899], ms(1_500), "p95");
-    assert_eq!(
-        responses.iter().sum::<Duration>(),
-        ms(5) * (1..=400).sum::<u32>()
-    );
+    assert_eq!(responses.iter().sum::<Duration>(), ms(5) * (1..=400).sum::<u32>());
     assert_eq!((ran.counts.dropped, ran.counts.late), (0, 0));
 }
 
@@ -512,10 +429,7 @@ fn a_worker_that_stalls_for_two_seconds_is_late_by_what_arithmetic_says() {
         let stalled = (401..800).contains(&begun.number);
         assert_eq!(begun.at, if stalled { s(4) } else { due });
     }
-    assert_eq!(
-        ran.counts.late, 397,
-        "numbers 401 to 797: more than 10 ms before the end"
-    );
+    assert_eq!(ran.counts.late, 397, "numbers 401 to 797: more than 10 ms before the end");
     assert_eq!((ran.counts.started, ran.counts.dropped), (2_000, 0));
 }
 
@@ -523,14 +437,7 @@ fn a_worker_that_stalls_for_two_seconds_is_late_by_what_arithmetic_says() {
 fn a_free_user_with_a_warm_connection_is_taken_before_a_cold_one() {
     let curve = Curve::steps(
         0.0,
-        &[
-            Step::Burst(3),
-            Step::Hold(s(1)),
-            Step::Jump {
-                to: 2.0,
-                hold: Some(s(5)),
-            },
-        ],
+        &[Step::Burst(3), Step::Hold(s(1)), Step::Jump { to: 2.0, hold: Some(s(5)) }],
     );
     let ran = run_on(&rate(curve), 1, async |begun| {
         sleep(ms(100 + begun.user)).await;
@@ -554,11 +461,7 @@ fn work_without_max_users_is_done_by_one_user_in_order() {
     let ran = run_on(&scenario(Load::iterations(5, None)), 3, async |_| {
         sleep(s(1)).await;
     });
-    let done: Vec<_> = ran
-        .begun
-        .iter()
-        .map(|begun| (begun.number, begun.at))
-        .collect();
+    let done: Vec<_> = ran.begun.iter().map(|begun| (begun.number, begun.at)).collect();
     assert_eq!(done, (0..5).map(|n| (n, s(n))).collect::<Vec<_>>());
     assert_eq!((ran.created, ran.end), (1, s(5)));
 }
@@ -575,26 +478,15 @@ fn a_user_that_never_waits_does_not_keep_the_worker_to_itself() {
             }
         };
         let driver = Rc::new(Fake::new(begin, service));
-        run(
-            &users(Curve::constant(1.0, s(10))),
-            shift(begin, stop),
-            driver,
-        )
-        .await;
-        assert_eq!(
-            begin.elapsed(),
-            Duration::ZERO,
-            "told to stop, not out of time"
-        );
+        run(&users(Curve::constant(1.0, s(10))), shift(begin, stop), driver).await;
+        assert_eq!(begin.elapsed(), Duration::ZERO, "told to stop, not out of time");
     });
 }
 
 #[test]
 #[should_panic(expected = "ours")]
 fn a_panic_in_an_iteration_reaches_whoever_runs_the_scenario() {
-    run_on(&scenario(Load::iterations(1, None)), 1, async |_| {
-        panic!("ours")
-    });
+    run_on(&scenario(Load::iterations(1, None)), 1, async |_| panic!("ours"));
 }
 
 #[test]
@@ -602,10 +494,7 @@ fn a_user_costs_the_executor_less_than_half_a_kilobyte() {
     let begin = paused(async { Instant::now() });
     let driver = Rc::new(Fake::new(begin, async |_| {}));
     let crew = Rc::new(super::Crew::new(shift(begin, Stop::channel().1), driver));
-    let turn = Turn {
-        number: 0,
-        intended: None,
-    };
+    let turn = Turn { number: 0, intended: None };
     let closed = super::users::live(Rc::clone(&crew), Rc::new(Curve::steps(0.0, &[])), 0);
     let open = super::rate::serve(crew, Rc::default(), 0, turn);
     let sizes = [size_of_val(&closed), size_of_val(&open)];

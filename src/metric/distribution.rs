@@ -50,11 +50,7 @@ impl Distribution {
     /// Takes in one raw value.
     #[inline]
     pub fn record(&mut self, value: u64) {
-        self.min = if self.count == 0 {
-            value
-        } else {
-            self.min.min(value)
-        };
+        self.min = if self.count == 0 { value } else { self.min.min(value) };
         self.max = self.max.max(value);
         self.count += 1;
         self.sum += u128::from(value);
@@ -125,11 +121,7 @@ impl Distribution {
 
     /// The mean of the values as they were, not of their buckets; 0 when empty.
     pub fn mean(&self) -> f64 {
-        if self.is_empty() {
-            0.0
-        } else {
-            self.sum as f64 / self.count as f64
-        }
+        if self.is_empty() { 0.0 } else { self.sum as f64 / self.count as f64 }
     }
 
     /// The value that a share `q` (0 to 1) of all lies at or under, by nearest rank; 0 when empty.
@@ -155,9 +147,7 @@ impl Distribution {
         if self.is_empty() {
             return 0.0;
         }
-        let place = self
-            .buckets
-            .partition_point(|bucket| *bucket <= bucket_of(value));
+        let place = self.buckets.partition_point(|bucket| *bucket <= bucket_of(value));
         self.counts[..place].iter().sum::<u64>() as f64 / self.count as f64
     }
 
@@ -165,23 +155,17 @@ impl Distribution {
     pub fn to_base64(&self) -> Result<String, String> {
         let mut histogram = Histogram::<u64>::new(DIGITS).map_err(|e| e.to_string())?;
         for (bucket, count) in self.filled() {
-            histogram
-                .record_n(top_of(bucket), count)
-                .map_err(|e| e.to_string())?;
+            histogram.record_n(top_of(bucket), count).map_err(|e| e.to_string())?;
         }
         let mut bytes = Vec::new();
-        V2DeflateSerializer::new()
-            .serialize(&histogram, &mut bytes)
-            .map_err(|e| e.to_string())?;
+        V2DeflateSerializer::new().serialize(&histogram, &mut bytes).map_err(|e| e.to_string())?;
         Ok(BASE64.encode(bytes))
     }
 
     /// Reads [`Self::to_base64`], also as written by other tools. Minimum, maximum and mean are
     /// then those of the buckets.
     pub fn from_base64(text: &str) -> Result<Self, String> {
-        let bytes = BASE64
-            .decode(text)
-            .map_err(|e| format!("not a histogram in base64: {e}"))?;
+        let bytes = BASE64.decode(text).map_err(|e| format!("not a histogram in base64: {e}"))?;
         let histogram: Histogram<u64> = HdrReader::new()
             .deserialize(&mut bytes.as_slice())
             .map_err(|e| format!("not an HdrHistogram V2: {e}"))?;
@@ -197,10 +181,7 @@ impl Distribution {
     }
 
     fn filled(&self) -> impl Iterator<Item = (u16, u64)> {
-        self.buckets
-            .iter()
-            .copied()
-            .zip(self.counts.iter().copied())
+        self.buckets.iter().copied().zip(self.counts.iter().copied())
     }
 }
 
@@ -209,11 +190,7 @@ impl Merge for Distribution {
         if other.is_empty() {
             return;
         }
-        self.min = if self.is_empty() {
-            other.min
-        } else {
-            self.min.min(other.min)
-        };
+        self.min = if self.is_empty() { other.min } else { self.min.min(other.min) };
         self.max = self.max.max(other.max);
         self.count += other.count;
         self.sum += other.sum;
@@ -249,13 +226,8 @@ struct Saved {
 impl Serialize for Distribution {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let histogram = self.to_base64().map_err(S::Error::custom)?;
-        let saved = Saved {
-            count: self.count,
-            mean: self.mean(),
-            min: self.min,
-            max: self.max,
-            histogram,
-        };
+        let saved =
+            Saved { count: self.count, mean: self.mean(), min: self.min, max: self.max, histogram };
         saved.serialize(serializer)
     }
 }
@@ -266,18 +238,10 @@ impl TryFrom<Saved> for Distribution {
     fn try_from(saved: Saved) -> Result<Self, String> {
         let read = Self::from_base64(&saved.histogram)?;
         if read.count != saved.count {
-            return Err(format!(
-                "the histogram holds {} values, not {}",
-                read.count, saved.count
-            ));
+            return Err(format!("the histogram holds {} values, not {}", read.count, saved.count));
         }
         let sum = (saved.mean * saved.count as f64).round() as u128;
-        Ok(Self {
-            sum,
-            min: saved.min,
-            max: saved.max,
-            ..read
-        })
+        Ok(Self { sum, min: saved.min, max: saved.max, ..read })
     }
 }
 
@@ -346,10 +310,7 @@ mod tests {
     fn quantiles_go_by_nearest_rank() {
         let hundred = of(&(1..=100).collect::<Vec<_>>());
         for percent in 1..=100_u32 {
-            assert_eq!(
-                hundred.quantile(f64::from(percent) / 100.0),
-                u64::from(percent)
-            );
+            assert_eq!(hundred.quantile(f64::from(percent) / 100.0), u64::from(percent));
         }
         assert_eq!(hundred.quantile(0.0), 1);
         assert_eq!(hundred.quantile(0.991), 100);
@@ -369,10 +330,7 @@ mod tests {
     fn the_smallest_and_the_largest_value_can_be_saved() {
         let saved = of(&[0, u64::MAX]);
         let loaded = Distribution::from_base64(&saved.to_base64().unwrap()).unwrap();
-        assert_eq!(
-            (loaded.buckets, loaded.counts),
-            (saved.buckets, saved.counts)
-        );
+        assert_eq!((loaded.buckets, loaded.counts), (saved.buckets, saved.counts));
     }
 
     #[test]
@@ -381,16 +339,8 @@ mod tests {
         json["count"] = 4.into();
         let error = serde_json::from_value::<Distribution>(json).unwrap_err();
         assert_eq!(error.to_string(), "the histogram holds 3 values, not 4");
-        assert!(
-            Distribution::from_base64("%")
-                .unwrap_err()
-                .contains("base64")
-        );
-        assert!(
-            Distribution::from_base64("AAAA")
-                .unwrap_err()
-                .contains("HdrHistogram")
-        );
+        assert!(Distribution::from_base64("%").unwrap_err().contains("base64"));
+        assert!(Distribution::from_base64("AAAA").unwrap_err().contains("HdrHistogram"));
     }
 
     proptest! {

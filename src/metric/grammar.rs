@@ -56,16 +56,9 @@ fn read(text: &str) -> Result<Threshold, ThresholdError> {
     let mut cursor = Cursor { rest: text };
     let metric = cursor.word();
     if metric.is_empty() {
-        return Err(wrong(
-            "no metric at its start",
-            "a name such as http.duration",
-        ));
+        return Err(wrong("no metric at its start", "a name such as http.duration"));
     }
-    let filters = if cursor.eat("{") {
-        cursor.filters()?
-    } else {
-        Vec::new()
-    };
+    let filters = if cursor.eat("{") { cursor.filters()? } else { Vec::new() };
     let aggregate = cursor.aggregate()?;
     let comparison = cursor.comparison()?;
     let mut clauses = cursor.rest.split(',').map(str::trim);
@@ -99,11 +92,8 @@ impl Threshold {
             "goal" => {
                 let starts_with_operator =
                     cursor.rest.trim_start().starts_with(['<', '>', '=', '!']);
-                let comparison = if starts_with_operator {
-                    cursor.comparison()?
-                } else {
-                    self.limit.comparison
-                };
+                let comparison =
+                    if starts_with_operator { cursor.comparison()? } else { self.limit.comparison };
                 self.goal.replace(bound(comparison, cursor.rest)?).is_some()
             }
             "critical" if cursor.rest.trim().is_empty() => {
@@ -117,10 +107,7 @@ impl Threshold {
             }
         };
         if twice {
-            return Err(wrong(
-                format!("\"{clause}\" is said twice"),
-                "each clause once",
-            ));
+            return Err(wrong(format!("\"{clause}\" is said twice"), "each clause once"));
         }
         Ok(())
     }
@@ -173,10 +160,7 @@ impl<'a> Cursor<'a> {
             ("med", _) => Ok(Aggregate::Percentile(50.0)),
             (_, Some(percent)) => match decimal(percent) {
                 Some(percent @ 0.0..=100.0) => Ok(Aggregate::Percentile(percent)),
-                _ => Err(wrong(
-                    format!("no percentile {percent}"),
-                    "a number from 0 to 100",
-                )),
+                _ => Err(wrong(format!("no percentile {percent}"), "a number from 0 to 100")),
             },
             ("", None) => Err(wrong("no aggregate after the metric", AGGREGATES)),
             (word, None) => {
@@ -206,10 +190,7 @@ impl<'a> Cursor<'a> {
                 return Ok(filters);
             }
             if !self.eat(",") {
-                return Err(wrong(
-                    "\"{\" is not closed",
-                    "\",\" or \"}\" after a filter",
-                ));
+                return Err(wrong("\"{\" is not closed", "\",\" or \"}\" after a filter"));
             }
         }
     }
@@ -223,29 +204,19 @@ impl<'a> Cursor<'a> {
         } else if self.word() == "in" && self.eat("(") {
             (true, true)
         } else {
-            return Err(wrong(
-                format!("malformed filter \"{key}{}\"", self.rest),
-                FILTERS,
-            ));
+            return Err(wrong(format!("malformed filter \"{key}{}\"", self.rest), FILTERS));
         };
         let mut values = vec![self.text(if list { &['|', ')'] } else { &[',', '}'] })?];
         while list && !self.eat(")") {
             if !self.eat("|") {
-                return Err(wrong(
-                    format!("the list of \"{key}\" is not closed"),
-                    "\")\"",
-                ));
+                return Err(wrong(format!("the list of \"{key}\" is not closed"), "\")\""));
             }
             values.push(self.text(&['|', ')'])?);
         }
         if key.is_empty() || values.iter().any(String::is_empty) {
             return Err(wrong("a filter without a tag or a value", FILTERS));
         }
-        Ok(Filter {
-            key: key.to_owned(),
-            values,
-            wanted,
-        })
+        Ok(Filter { key: key.to_owned(), values, wanted })
     }
 
     /// A quoted text, or all up to one of `ends` that is not inside braces of the text's own.
@@ -313,10 +284,9 @@ fn bound(comparison: Comparison, text: &str) -> Result<Bound, ThresholdError> {
         (amount, Form::Plain)
     } else if let Some((amount, per)) = text.rsplit_once('/') {
         match Bytes::parse(amount) {
-            Ok(size) if decimal(amount.trim()).is_none() => (
-                size.0 as f64 * Rate::parse(&format!("1/{per}"))?.0,
-                Form::BytesPerSecond,
-            ),
+            Ok(size) if decimal(amount.trim()).is_none() => {
+                (size.0 as f64 * Rate::parse(&format!("1/{per}"))?.0, Form::BytesPerSecond)
+            }
             _ => (Rate::parse(text)?.0, Form::PerSecond),
         }
     } else if let Ok(size) = Bytes::parse(text) {
@@ -326,11 +296,7 @@ fn bound(comparison: Comparison, text: &str) -> Result<Bound, ThresholdError> {
     } else {
         return Err(wrong(format!("malformed value \"{text}\""), VALUE));
     };
-    Ok(Bound {
-        comparison,
-        value,
-        form,
-    })
+    Ok(Bound { comparison, value, form })
 }
 
 /// A plain decimal number, perhaps negative: no exponent, no `inf`.
@@ -350,17 +316,11 @@ fn nearest<'a>(
     known
         .min_by_key(|(spelling, _)| distance(spelling))
         .filter(|(spelling, _)| distance(spelling) <= 2)
-        .map_or_else(
-            || expected.to_owned(),
-            |(_, meant)| format!("\"{meant}\", or {expected}"),
-        )
+        .map_or_else(|| expected.to_owned(), |(_, meant)| format!("\"{meant}\", or {expected}"))
 }
 
 fn wrong(what: impl Into<String>, expected: &str) -> ThresholdError {
-    ThresholdError {
-        what: what.into(),
-        expected: expected.to_owned(),
-    }
+    ThresholdError { what: what.into(), expected: expected.to_owned() }
 }
 
 impl From<UnitError> for ThresholdError {

@@ -50,10 +50,7 @@ impl Threshold {
             if !scale.takes(bound) {
                 let (aggregate, metric) = (self.aggregate, &self.metric);
                 return Err(self.error(
-                    &format!(
-                        "{aggregate} of {metric} is {scale}, not {}",
-                        bound.described()
-                    ),
+                    &format!("{aggregate} of {metric} is {scale}, not {}", bound.described()),
                     scale.expected().to_owned(),
                 ));
             }
@@ -114,11 +111,7 @@ impl Threshold {
     }
 
     fn error(&self, what: &str, expected: String) -> ThresholdError {
-        ThresholdError {
-            what: what.to_owned(),
-            expected,
-        }
-        .within(&self.text)
+        ThresholdError { what: what.to_owned(), expected }.within(&self.text)
     }
 }
 

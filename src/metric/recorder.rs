@@ -75,10 +75,7 @@ impl Recorder {
     /// The id of a series. Beyond the limit, that of `{name=other}`: only the scenario is kept of
     /// its tags, as the plan bounds how many of these there are.
     pub fn series(&mut self, metric: &Metric, tags: &Tags) -> SeriesId {
-        let series = Series {
-            metric: metric.clone(),
-            tags: tags.clone(),
-        };
+        let series = Series { metric: metric.clone(), tags: tags.clone() };
         if let Some(id) = self.ids.get(&series) {
             return *id;
         }
@@ -89,10 +86,7 @@ impl Recorder {
         let scenario = tags.find("scenario").map(|scenario| ("scenario", scenario));
         let tags = Tags::new(scenario.into_iter().chain([("name", "other")]));
         let other = Series { tags, ..series };
-        self.ids
-            .get(&other)
-            .copied()
-            .unwrap_or_else(|| self.intern(other))
+        self.ids.get(&other).copied().unwrap_or_else(|| self.intern(other))
     }
 
     fn intern(&mut self, series: Series) -> SeriesId {
@@ -175,10 +169,9 @@ impl Held {
             Self::Counter(sum) => sum.take().map(Total::Counter),
             Self::Gauge(gauge) => gauge.take().map(Total::Gauge),
             Self::Rate { total: 0, .. } => None,
-            Self::Rate { hits, total } => Some(Total::Rate {
-                hits: mem::take(hits),
-                total: mem::take(total),
-            }),
+            Self::Rate { hits, total } => {
+                Some(Total::Rate { hits: mem::take(hits), total: mem::take(total) })
+            }
             Self::Trend(seconds) => {
                 seconds.sort_in();
                 let sorted = mem::take(&mut seconds.sorted);
@@ -197,10 +190,7 @@ impl Held {
 impl Seconds {
     fn sort_in(&mut self) {
         if !self.batch.is_empty() {
-            self.sorted
-                .entry(self.second)
-                .or_default()
-                .record_all(&mut self.batch);
+            self.sorted.entry(self.second).or_default().record_all(&mut self.batch);
         }
     }
 }
@@ -225,10 +215,7 @@ mod tests {
         let mut recorder = Recorder::new();
         let metric = metric(Kind::Rate);
         let id = recorder.series(&metric, &Tags::new([("a", "1"), ("b", "2")]));
-        assert_eq!(
-            recorder.series(&metric, &Tags::new([("b", "2"), ("a", "1")])),
-            id
-        );
+        assert_eq!(recorder.series(&metric, &Tags::new([("b", "2"), ("a", "1")])), id);
         assert_ne!(recorder.series(&metric, &Tags::new([("a", "1")])), id);
     }
 
@@ -258,12 +245,7 @@ mod tests {
         for value in [5.0, -1.0, 3.0] {
             recorder.set(id, value);
         }
-        let expected = Gauge {
-            last: 3.0,
-            second: 0,
-            min: -1.0,
-            max: 5.0,
-        };
+        let expected = Gauge { last: 3.0, second: 0, min: -1.0, max: 5.0 };
         assert_eq!(only(&mut recorder), Total::Gauge(expected));
     }
 
@@ -274,13 +256,9 @@ mod tests {
         for (second, raw) in [(7, 70), (8, 80), (7, 71), (0, 1), (8, 81), (7, 72)] {
             recorder.record(id, second, raw);
         }
-        let Total::Trend(seconds) = only(&mut recorder) else {
-            panic!("not a trend")
-        };
-        let counts: Vec<_> = seconds
-            .iter()
-            .map(|(second, d)| (*second, d.count(), d.max()))
-            .collect();
+        let Total::Trend(seconds) = only(&mut recorder) else { panic!("not a trend") };
+        let counts: Vec<_> =
+            seconds.iter().map(|(second, d)| (*second, d.count(), d.max())).collect();
         assert_eq!(counts, [(0, 1, 1), (7, 3, 72), (8, 2, 81)]);
     }
 
@@ -293,10 +271,7 @@ mod tests {
             recorder.record(id, 4, n * n);
             expected.record(n * n);
         }
-        assert_eq!(
-            only(&mut recorder),
-            Total::Trend(BTreeMap::from([(4, expected)]))
-        );
+        assert_eq!(only(&mut recorder), Total::Trend(BTreeMap::from([(4, expected)])));
     }
 
     #[test]
@@ -311,10 +286,7 @@ mod tests {
         let known = recorder.series(&metric, &Tags::new([("name", "0"), ("scenario", "s")]));
         recorder.add(known, 1.0);
         let interval = recorder.take();
-        assert_eq!(
-            (interval.series.len(), interval.overflowed),
-            (SERIES_LIMIT + 1, 5)
-        );
+        assert_eq!((interval.series.len(), interval.overflowed), (SERIES_LIMIT + 1, 5));
         let (other, sum) = interval.series.last().unwrap();
         assert_eq!(other.to_string(), "m{name=other,scenario=s}");
         assert_eq!(*sum, Total::Counter(5.0));

@@ -193,11 +193,7 @@ pub struct Series {
 impl Metric {
     /// A metric by its parts.
     pub fn new(name: &str, kind: Kind, unit: Unit) -> Self {
-        Self {
-            name: name.into(),
-            kind,
-            unit,
-        }
+        Self { name: name.into(), kind, unit }
     }
 
     /// A metric the engine records by itself; none when no such name stands in [`BUILTIN`].
@@ -250,11 +246,7 @@ impl Unit {
 /// A value of a metric, for people: "203 ms", "1.2 %", "4.1 MiB", "12". It is raw for a trend, a
 /// share for a rate, else nanoseconds, bytes or a number.
 pub fn show(unit: Unit, kind: Kind, value: f64) -> String {
-    let value = if kind == Kind::Trend {
-        value / unit.raw_scale()
-    } else {
-        value
-    };
+    let value = if kind == Kind::Trend { value / unit.raw_scale() } else { value };
     match unit {
         _ if kind == Kind::Rate => units::show_share(value),
         Unit::Time => units::show_duration(Duration::from_nanos(value.round() as u64)),
@@ -270,10 +262,8 @@ impl Tags {
         K: Into<Arc<str>>,
         V: Into<Arc<str>>,
     {
-        let sorted: BTreeMap<Arc<str>, Arc<str>> = pairs
-            .into_iter()
-            .map(|(key, value)| (key.into(), value.into()))
-            .collect();
+        let sorted: BTreeMap<Arc<str>, Arc<str>> =
+            pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
         Self(sorted.into_iter().collect())
     }
 
@@ -286,9 +276,7 @@ impl Tags {
 
     /// The value of a key.
     pub fn find(&self, key: &str) -> Option<&str> {
-        self.iter()
-            .find(|(found, _)| *found == key)
-            .map(|(_, value)| value)
+        self.iter().find(|(found, _)| *found == key).map(|(_, value)| value)
     }
 
     /// All pairs, sorted by key.
@@ -323,10 +311,7 @@ impl fmt::Display for Series {
         }
         for (n, (key, value)) in self.tags.iter().enumerate() {
             f.write_str(if n == 0 { "{" } else { "," })?;
-            if value
-                .chars()
-                .all(|c| c.is_alphanumeric() || "_-./: ".contains(c))
-            {
+            if value.chars().all(|c| c.is_alphanumeric() || "_-./: ".contains(c)) {
                 write!(f, "{key}={value}")?;
             } else {
                 let escaped = value.replace('\\', r"\\").replace('"', r#"\""#);

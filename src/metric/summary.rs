@@ -96,12 +96,7 @@ impl Summary {
             0 => 0,
             seconds => seconds.saturating_add(WINDOW_SLACK),
         };
-        Self {
-            series: BTreeMap::new(),
-            window,
-            newest: 0,
-            overflowed: 0,
-        }
+        Self { series: BTreeMap::new(), window, newest: 0, overflowed: 0 }
     }
 
     /// Takes in what a worker recorded in the second `second` of the run.
@@ -110,10 +105,8 @@ impl Summary {
         self.newest = self.newest.max(second);
         let open_from = self.newest.saturating_sub(OPEN_SECONDS);
         for (series, samples) in interval.series {
-            let history = self
-                .series
-                .entry(series)
-                .or_insert_with_key(|series| History::new(series));
+            let history =
+                self.series.entry(series).or_insert_with_key(|series| History::new(series));
             let total = history.plot(second, samples, open_from);
             history.total.merge(&total);
             if self.window > 0 {
@@ -129,9 +122,7 @@ impl Summary {
 
     /// Every series with all it received, by metric and tags.
     pub fn totals(&self) -> impl Iterator<Item = (&Series, &Total)> {
-        self.series
-            .iter()
-            .map(|(series, history)| (&**series, &history.total))
+        self.series.iter().map(|(series, history)| (&**series, &history.total))
     }
 
     /// What the matching series of a metric received together, since the beginning or within
@@ -148,9 +139,8 @@ impl Summary {
         let mut found: Option<Total> = None;
         for (series, history) in &self.series {
             let rate = series.metric.kind == Kind::Rate;
-            let (narrow, wide): (Vec<_>, Vec<_>) = filters
-                .iter()
-                .partition(|filter| rate && filter.key == "kind");
+            let (narrow, wide): (Vec<_>, Vec<_>) =
+                filters.iter().partition(|filter| rate && filter.key == "kind");
             let meant = |filters: &[&Filter]| filters.iter().all(|f| f.matches(&series.tags));
             if *series.metric.name != *metric || !meant(&wide) {
                 continue;
@@ -173,9 +163,7 @@ impl Summary {
 
     /// A series second by second, ascending; seconds without a sample are left out.
     pub fn points(&self, series: &Series) -> &[Point] {
-        self.series
-            .get(series)
-            .map_or(&[], |history| &history.points)
+        self.series.get(series).map_or(&[], |history| &history.points)
     }
 
     /// How often a series beyond the limit was asked for; its samples are in `{name=other}`.
@@ -192,12 +180,7 @@ impl History {
             Kind::Rate => Total::Rate { hits: 0, total: 0 },
             Kind::Trend => Total::Trend(Distribution::new()),
         };
-        Self {
-            total,
-            points: Vec::new(),
-            open: BTreeMap::new(),
-            recent: BTreeMap::new(),
-        }
+        Self { total, points: Vec::new(), open: BTreeMap::new(), recent: BTreeMap::new() }
     }
 
     /// Enters the samples of a second of completion into the points, and sums them up.
@@ -235,15 +218,7 @@ impl History {
             open.merge(values);
             percentiles(open)
         });
-        let Reading::Trend {
-            begun,
-            p50,
-            p95,
-            p99,
-            max,
-            ..
-        } = self.reading_at(intended)
-        else {
+        let Reading::Trend { begun, p50, p95, p99, max, .. } = self.reading_at(intended) else {
             return;
         };
         let first = (*begun == 0).then(|| percentiles(values));
@@ -255,9 +230,7 @@ impl History {
 
     /// The reading of a second, begun when there is none yet.
     fn reading_at(&mut self, second: u32) -> &mut Reading {
-        let place = self
-            .points
-            .binary_search_by_key(&second, |point| point.second);
+        let place = self.points.binary_search_by_key(&second, |point| point.second);
         let place = place.unwrap_or_else(|place| {
             let reading = Reading::empty(self.total.kind());
             self.points.insert(place, Point { second, reading });
@@ -284,14 +257,7 @@ impl Reading {
             Kind::Counter => Self::Counter(0.0),
             Kind::Gauge => Self::Gauge(f64::NEG_INFINITY),
             Kind::Rate => Self::Rate { hits: 0, total: 0 },
-            Kind::Trend => Self::Trend {
-                ended: 0,
-                begun: 0,
-                p50: 0,
-                p95: 0,
-                p99: 0,
-                max: 0,
-            },
+            Kind::Trend => Self::Trend { ended: 0, begun: 0, p50: 0, p95: 0, p99: 0, max: 0 },
         }
     }
 }

@@ -16,18 +16,11 @@ fn named(name: &str, kind: Kind) -> Metric {
 }
 
 fn series(kind: Kind, tags: &[(&str, &str)]) -> Series {
-    Series {
-        metric: metric(kind),
-        tags: Tags::new(tags.iter().copied()),
-    }
+    Series { metric: metric(kind), tags: Tags::new(tags.iter().copied()) }
 }
 
 fn wanted(key: &str, value: &str) -> Filter {
-    Filter {
-        key: key.into(),
-        values: vec![value.into()],
-        wanted: true,
-    }
+    Filter { key: key.into(), values: vec![value.into()], wanted: true }
 }
 
 /// An interval with one series.
@@ -61,33 +54,10 @@ fn throughput_stands_at_completion_and_latency_at_the_intended_start() {
     summary.absorb(5, trend(5, &[1]));
     let points = summary.points(&series(Kind::Trend, &[]));
     let expected = [
-        (
-            3,
-            Reading::Trend {
-                ended: 0,
-                begun: 3,
-                p50: 200,
-                p95: 300,
-                p99: 300,
-                max: 300,
-            },
-        ),
-        (
-            5,
-            Reading::Trend {
-                ended: 4,
-                begun: 1,
-                p50: 1,
-                p95: 1,
-                p99: 1,
-                max: 1,
-            },
-        ),
+        (3, Reading::Trend { ended: 0, begun: 3, p50: 200, p95: 300, p99: 300, max: 300 }),
+        (5, Reading::Trend { ended: 4, begun: 1, p50: 1, p95: 1, p99: 1, max: 1 }),
     ];
-    assert_eq!(
-        points,
-        expected.map(|(second, reading)| Point { second, reading })
-    );
+    assert_eq!(points, expected.map(|(second, reading)| Point { second, reading }));
 }
 
 #[test]
@@ -96,14 +66,7 @@ fn a_value_later_than_its_closed_second_counts_in_total_begun_and_max() {
     summary.absorb(0, trend(0, &[10, 10, 10]));
     summary.absorb(71, trend(0, &[900]));
     let point = &summary.points(&series(Kind::Trend, &[]))[0];
-    let expected = Reading::Trend {
-        ended: 3,
-        begun: 4,
-        p50: 10,
-        p95: 10,
-        p99: 10,
-        max: 900,
-    };
+    let expected = Reading::Trend { ended: 3, begun: 4, p50: 10, p95: 10, p99: 10, max: 900 };
     assert_eq!(point.reading, expected);
     assert_eq!(count(summary.select("m", &[], None)), 4);
 }
@@ -113,14 +76,7 @@ fn a_closed_second_without_a_value_takes_the_percentiles_of_its_first_late_ones(
     let mut summary = Summary::new(Duration::ZERO);
     summary.absorb(100, trend(2, &[7, 7, 9]));
     let point = &summary.points(&series(Kind::Trend, &[]))[0];
-    let expected = Reading::Trend {
-        ended: 0,
-        begun: 3,
-        p50: 7,
-        p95: 9,
-        p99: 9,
-        max: 9,
-    };
+    let expected = Reading::Trend { ended: 0, begun: 3, p50: 7, p95: 9, p99: 9, max: 9 };
     assert_eq!((point.second, &point.reading), (2, &expected));
 }
 
@@ -148,20 +104,14 @@ fn a_condition_on_kind_narrows_the_failures_and_not_what_they_are_a_share_of() {
         (vec![("name", "a"), ("kind", "reset")], true),
         (vec![("name", "b"), ("kind", "timeout")], true),
     ] {
-        summary.absorb(
-            0,
-            one(Kind::Rate, &tags, |recorder, id| recorder.hit(id, hit)),
-        );
+        summary.absorb(0, one(Kind::Rate, &tags, |recorder, id| recorder.hit(id, hit)));
     }
     let select = |filters: &[Filter]| summary.select("m", filters, None);
     assert_eq!(select(&[]), Some(Total::Rate { hits: 3, total: 4 }));
     let timeouts = [wanted("name", "a"), wanted("kind", "timeout")];
     assert_eq!(select(&timeouts), Some(Total::Rate { hits: 1, total: 3 }));
     let none_of_this_kind = [wanted("name", "a"), wanted("kind", "dns")];
-    assert_eq!(
-        select(&none_of_this_kind),
-        Some(Total::Rate { hits: 0, total: 3 })
-    );
+    assert_eq!(select(&none_of_this_kind), Some(Total::Rate { hits: 0, total: 3 }));
     assert_eq!(select(&[wanted("name", "c")]), None);
 }
 
@@ -176,17 +126,9 @@ fn an_unknown_metric_has_no_total_and_an_unknown_series_no_points() {
 fn the_last_value_of_a_gauge_is_that_of_the_latest_second_in_whatever_order_it_arrives() {
     let mut summary = Summary::new(TEN);
     for (second, value) in [(4, 40.0), (2, 90.0), (4, 30.0), (3, -5.0)] {
-        summary.absorb(
-            second,
-            one(Kind::Gauge, &[], |recorder, id| recorder.set(id, value)),
-        );
+        summary.absorb(second, one(Kind::Gauge, &[], |recorder, id| recorder.set(id, value)));
     }
-    let expected = Gauge {
-        last: 40.0,
-        second: 4,
-        min: -5.0,
-        max: 90.0,
-    };
+    let expected = Gauge { last: 40.0, second: 4, min: -5.0, max: 90.0 };
     assert_eq!(summary.select("m", &[], None), Some(Total::Gauge(expected)));
     let readings: Vec<_> = summary
         .points(&series(Kind::Gauge, &[]))
@@ -199,10 +141,7 @@ fn the_last_value_of_a_gauge_is_that_of_the_latest_second_in_whatever_order_it_a
 #[test]
 fn a_point_names_its_kind_in_a_file() {
     let mut summary = Summary::new(Duration::ZERO);
-    summary.absorb(
-        2,
-        one(Kind::Counter, &[], |recorder, id| recorder.add(id, 3.0)),
-    );
+    summary.absorb(2, one(Kind::Counter, &[], |recorder, id| recorder.add(id, 3.0)));
     summary.absorb(2, trend(2, &[8]));
     let json = |kind| serde_json::to_string(&summary.points(&series(kind, &[]))[0]).unwrap();
     assert_eq!(json(Kind::Counter), r#"{"second":2,"counter":3.0}"#);
@@ -248,11 +187,7 @@ fn run(samples: &[Sample], workers: usize, backwards: bool) -> Summary {
             let id = recorder.series(&named("counter", Kind::Counter), &tags);
             recorder.add(id, f64::from(*tag));
         }
-        intervals.extend(
-            recorders
-                .iter_mut()
-                .map(|recorder| (second, recorder.take())),
-        );
+        intervals.extend(recorders.iter_mut().map(|recorder| (second, recorder.take())));
     }
     if backwards {
         intervals.reverse();

@@ -144,10 +144,7 @@ impl Bound {
 
 impl Comparison {
     /// Whether `left` compares so with `right`, both exactly as they are.
-    #[expect(
-        clippy::float_cmp,
-        reason = "a script asks for ==, mostly of whole numbers"
-    )]
+    #[expect(clippy::float_cmp, reason = "a script asks for ==, mostly of whole numbers")]
     fn holds(self, left: f64, right: f64) -> bool {
         match self {
             Self::Less => left < right,
@@ -163,9 +160,8 @@ impl Comparison {
 impl Filter {
     /// Whether a series with these tags is meant.
     pub fn matches(&self, tags: &Tags) -> bool {
-        let listed = tags
-            .find(&self.key)
-            .is_some_and(|found| self.values.iter().any(|v| v == found));
+        let listed =
+            tags.find(&self.key).is_some_and(|found| self.values.iter().any(|v| v == found));
         listed == self.wanted
     }
 }
@@ -173,10 +169,7 @@ impl Filter {
 impl ThresholdError {
     /// The same, with the threshold it is about.
     pub(super) fn within(self, text: &str) -> Self {
-        Self {
-            what: format!("threshold `{text}`: {}", self.what),
-            ..self
-        }
+        Self { what: format!("threshold `{text}`: {}", self.what), ..self }
     }
 }
 

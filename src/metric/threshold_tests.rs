@@ -17,11 +17,7 @@ fn refusal(text: &str) -> String {
 
 fn filter(key: &str, values: &[&str], wanted: bool) -> Filter {
     let values = values.iter().map(|value| (*value).to_owned()).collect();
-    Filter {
-        key: key.to_owned(),
-        values,
-        wanted,
-    }
+    Filter { key: key.to_owned(), values, wanted }
 }
 
 fn limit(text: &str) -> (f64, Form) {
@@ -42,16 +38,8 @@ fn a_threshold_with_every_clause_is_read_whole() {
             filter("kind", &["x"], false),
         ],
         aggregate: Aggregate::Percentile(99.9),
-        limit: Bound {
-            comparison: Comparison::AtMost,
-            value: 1.5e9,
-            form: Form::Time,
-        },
-        goal: Some(Bound {
-            comparison: Comparison::Less,
-            value: 1e8,
-            form: Form::Time,
-        }),
+        limit: Bound { comparison: Comparison::AtMost, value: 1.5e9, form: Form::Time },
+        goal: Some(Bound { comparison: Comparison::Less, value: 1e8, form: Form::Time }),
         over: Some(10 * SECOND),
         critical: true,
         abort: Some(60 * SECOND),
@@ -66,13 +54,7 @@ fn spaces_are_free_and_a_goal_takes_over_the_operator() {
     assert_eq!(tight.abort, Some(Duration::ZERO));
     assert_eq!(tight.over, Some(2 * SECOND), "rounded up to whole seconds");
     let wide = parse("  http.failed { name = a }  rate  <  1 % , goal < 0.1 % , abort , over 2s ");
-    assert_eq!(
-        Threshold {
-            text: tight.text.clone(),
-            ..wide
-        },
-        tight
-    );
+    assert_eq!(Threshold { text: tight.text.clone(), ..wide }, tight);
 }
 
 #[test]
@@ -90,13 +72,10 @@ fn values_are_read_in_every_unit() {
 
 #[test]
 fn every_aggregate_and_operator_is_read() {
-    let aggregates = [
-        "count", "rate", "value", "avg", "min", "max", "med", "p5", "p(99.99)", "p100",
-    ];
+    let aggregates =
+        ["count", "rate", "value", "avg", "min", "max", "med", "p5", "p(99.99)", "p100"];
     let shown = aggregates.map(|word| parse(&format!("m {word} < 1")).aggregate.to_string());
-    let expected = [
-        "count", "rate", "value", "avg", "min", "max", "p50", "p5", "p99.99", "p100",
-    ];
+    let expected = ["count", "rate", "value", "avg", "min", "max", "p50", "p5", "p99.99", "p100"];
     assert_eq!(shown, expected);
     let holds = |sign: &str| {
         let limit = parse(&format!("m value {sign} 2")).limit;
@@ -113,16 +92,10 @@ fn every_aggregate_and_operator_is_read() {
 #[test]
 fn a_tag_value_may_hold_paired_braces_or_stand_in_quotes() {
     let braces = parse("m{name=GET /items/{id},kind=x} count > 1");
-    assert_eq!(
-        braces.filters[0],
-        filter("name", &["GET /items/{id}"], true)
-    );
+    assert_eq!(braces.filters[0], filter("name", &["GET /items/{id}"], true));
     assert_eq!(braces.filters[1], filter("kind", &["x"], true));
     let quotes = parse(r#"m{name in ("a,b"|"say \"hi\"}")} count > 1"#);
-    assert_eq!(
-        quotes.filters[0],
-        filter("name", &["a,b", "say \"hi\"}"], true)
-    );
+    assert_eq!(quotes.filters[0], filter("name", &["a,b", "say \"hi\"}"], true));
 }
 
 #[test]
@@ -220,25 +193,14 @@ fn judge_trend(text: &str, unit: Unit, values: &[f64]) -> Option<f64> {
 #[test]
 fn a_trend_is_judged_in_the_unit_of_its_values_not_in_raw_steps() {
     let values = [1.5, 0.5, 4.0, 2.0];
-    for (aggregate, expected) in [
-        ("count", 4.0),
-        ("rate", 0.4),
-        ("avg", 2.0),
-        ("min", 0.5),
-        ("max", 4.0),
-        ("med", 1.5),
-    ] {
+    for (aggregate, expected) in
+        [("count", 4.0), ("rate", 0.4), ("avg", 2.0), ("min", 0.5), ("max", 4.0), ("med", 1.5)]
+    {
         let value = judge_trend(&format!("m {aggregate} < 1"), Unit::Number, &values);
         assert_eq!(value, Some(expected), "{aggregate}");
     }
-    assert_eq!(
-        judge_trend("m max < 1s over 5s", Unit::Time, &[7e8]),
-        Some(7e8)
-    );
-    assert_eq!(
-        judge_trend("m rate < 1 over 4s", Unit::Number, &values),
-        Some(1.0)
-    );
+    assert_eq!(judge_trend("m max < 1s over 5s", Unit::Time, &[7e8]), Some(7e8));
+    assert_eq!(judge_trend("m rate < 1 over 4s", Unit::Number, &values), Some(1.0));
 }
 
 #[test]
@@ -255,11 +217,7 @@ fn limit_and_goal_are_judged_apart() {
     let expected = [(0, true, true), (2, true, false), (3, false, false)];
     for (failed, limit_held, goal) in expected {
         let value = Some(f64::from(failed) / 10.0);
-        let judgement = Judgement {
-            value,
-            limit_held,
-            goal_held: Some(goal),
-        };
+        let judgement = Judgement { value, limit_held, goal_held: Some(goal) };
         assert_eq!(failures(text, failed), judgement);
     }
     assert_eq!(failures("http.failed count < 1", 3).value, Some(3.0));
@@ -278,44 +236,28 @@ fn a_gauge_and_a_counter_are_judged_by_their_own_aggregates() {
     assert_eq!(gauge("m value > 0").value, Some(2.0));
     assert_eq!(gauge("m min > 0").value, Some(-1.0));
     assert_eq!(gauge("m max > 0").value, Some(4.0));
-    let rate = judge(
-        "m rate > 3/s",
-        Unit::Number,
-        Kind::Counter,
-        |recorder, metric| {
-            let id = recorder.series(metric, &Tags::default());
-            recorder.add(id, 40.0);
-        },
-    );
+    let rate = judge("m rate > 3/s", Unit::Number, Kind::Counter, |recorder, metric| {
+        let id = recorder.series(metric, &Tags::default());
+        recorder.add(id, 40.0);
+    });
     assert_eq!((rate.value, rate.limit_held), (Some(4.0), true));
 }
 
 #[test]
 fn a_threshold_that_matched_no_sample_does_not_hold() {
     let silence = |text: &str| judge(text, Unit::Time, Kind::Trend, |_, _| {});
-    let none = Judgement {
-        value: None,
-        limit_held: false,
-        goal_held: None,
-    };
+    let none = Judgement { value: None, limit_held: false, goal_held: None };
     assert_eq!(silence("http.duration p95 < 1s"), none);
     assert_eq!(silence("http.duration count == 0"), none);
     assert_eq!(silence("http.failed rate < 1%"), none);
     assert_eq!(silence("mine count == 0"), none);
-    assert_eq!(
-        silence("http.failed rate < 1%, goal 0").goal_held,
-        Some(false)
-    );
+    assert_eq!(silence("http.failed rate < 1%, goal 0").goal_held, Some(false));
 }
 
 #[test]
 fn nothing_dropped_is_a_real_zero_but_a_ledger_never_balanced_is_not() {
     let silence = |text: &str| judge(text, Unit::Number, Kind::Counter, |_, _| {});
-    let zero = Judgement {
-        value: Some(0.0),
-        limit_held: true,
-        goal_held: None,
-    };
+    let zero = Judgement { value: Some(0.0), limit_held: true, goal_held: None };
     assert_eq!(silence("iteration.dropped count == 0"), zero);
     assert_eq!(silence("script.errors{scenario=a} rate < 1/s"), zero);
     assert_eq!(silence("ledger.lost count == 0").value, None);
@@ -324,15 +266,8 @@ fn nothing_dropped_is_a_real_zero_but_a_ledger_never_balanced_is_not() {
 #[test]
 fn a_run_is_ended_by_a_miss_after_its_delay_and_never_by_silence() {
     let threshold = parse("m max < 1s, abort after 10s");
-    let missed = Judgement {
-        value: Some(2e9),
-        limit_held: false,
-        goal_held: None,
-    };
-    let silent = Judgement {
-        value: None,
-        ..missed
-    };
+    let missed = Judgement { value: Some(2e9), limit_held: false, goal_held: None };
+    let silent = Judgement { value: None, ..missed };
     assert!(threshold.aborts(&missed, 10 * SECOND));
     assert!(!threshold.aborts(&missed, 9 * SECOND));
     assert!(!threshold.aborts(&silent, 10 * SECOND));
@@ -342,34 +277,19 @@ fn a_run_is_ended_by_a_miss_after_its_delay_and_never_by_silence() {
 #[test]
 fn values_are_shown_in_the_scale_they_are_judged_in() {
     let show = |text: &str, kind, unit, value| parse(text).show(kind, unit, value);
-    assert_eq!(
-        show("m p95 < 1s", Kind::Trend, Unit::Time, 2.034e8),
-        "203 ms"
-    );
+    assert_eq!(show("m p95 < 1s", Kind::Trend, Unit::Time, 2.034e8), "203 ms");
     assert_eq!(show("m count < 1", Kind::Trend, Unit::Time, 12.0), "12");
     assert_eq!(show("m avg < 1", Kind::Trend, Unit::Number, 1.5), "1.5");
-    assert_eq!(
-        show("m rate < 1%", Kind::Rate, Unit::Number, 0.012),
-        "1.2 %"
-    );
-    assert_eq!(
-        show("m rate < 1", Kind::Counter, Unit::Number, 20.0),
-        "20/s"
-    );
-    assert_eq!(
-        show("m rate < 1B/s", Kind::Counter, Unit::Bytes, 4_194_304.0),
-        "4 MiB/s"
-    );
+    assert_eq!(show("m rate < 1%", Kind::Rate, Unit::Number, 0.012), "1.2 %");
+    assert_eq!(show("m rate < 1", Kind::Counter, Unit::Number, 20.0), "20/s");
+    assert_eq!(show("m rate < 1B/s", Kind::Counter, Unit::Bytes, 4_194_304.0), "4 MiB/s");
 }
 
 #[test]
 fn a_file_keeps_a_threshold_as_it_was_written() {
     let threshold = parse("http.failed{name=a} rate < 1% over 10s, critical");
     let json = serde_json::to_string(&threshold).unwrap();
-    assert_eq!(
-        json,
-        r#""http.failed{name=a} rate < 1% over 10s, critical""#
-    );
+    assert_eq!(json, r#""http.failed{name=a} rate < 1% over 10s, critical""#);
     assert_eq!(serde_json::from_str::<Threshold>(&json).unwrap(), threshold);
 }
 

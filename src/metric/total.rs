@@ -70,33 +70,26 @@ impl<T: Merge> Merge for Total<T> {
                 *total += t;
             }
             (Self::Trend(trend), Self::Trend(other)) => trend.merge(other),
-            (this, other) => debug_assert!(
-                false,
-                "a {:?} does not merge into a {:?}",
-                other.kind(),
-                this.kind()
-            ),
+            (this, other) => {
+                debug_assert!(
+                    false,
+                    "a {:?} does not merge into a {:?}",
+                    other.kind(),
+                    this.kind()
+                );
+            }
         }
     }
 }
 
 impl Gauge {
     /// A gauge never set: merging into it gives the other.
-    pub(super) const UNSET: Self = Self {
-        last: f64::NEG_INFINITY,
-        second: 0,
-        min: f64::INFINITY,
-        max: f64::NEG_INFINITY,
-    };
+    pub(super) const UNSET: Self =
+        Self { last: f64::NEG_INFINITY, second: 0, min: f64::INFINITY, max: f64::NEG_INFINITY };
 
     /// A gauge set once.
     pub fn new(value: f64) -> Self {
-        Self {
-            last: value,
-            second: 0,
-            min: value,
-            max: value,
-        }
+        Self { last: value, second: 0, min: value, max: value }
     }
 
     /// Sets it, later than everything before.
@@ -111,10 +104,7 @@ impl Merge for Gauge {
     /// Of two values set in the same second by two workers the larger counts as the last: no
     /// order between them is known, and the result must not depend on who is merged first.
     fn merge(&mut self, other: &Self) {
-        let later = other
-            .second
-            .cmp(&self.second)
-            .then(other.last.total_cmp(&self.last));
+        let later = other.second.cmp(&self.second).then(other.last.total_cmp(&self.last));
         if later.is_gt() {
             (self.last, self.second) = (other.last, other.second);
         }

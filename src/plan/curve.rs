@@ -80,10 +80,7 @@ impl Curve {
     ///
     /// Takes any numbers: what makes no sense is found by [`super::validate`], never by a panic.
     pub fn steps(start: f64, steps: &[Step]) -> Self {
-        let mut curve = Self {
-            pieces: Vec::with_capacity(steps.len()),
-            last: start,
-        };
+        let mut curve = Self { pieces: Vec::with_capacity(steps.len()), last: start };
         for step in steps {
             match *step {
                 Step::To { to, over } => curve.line(to, over),
@@ -109,14 +106,7 @@ impl Curve {
     /// Appends the piece from the last value to `to` that adds `area`.
     fn push(&mut self, over: Duration, to: f64, area: f64) {
         let (start, before, from) = (self.duration(), self.total(), self.last);
-        self.pieces.push(Piece {
-            start,
-            over,
-            from,
-            to,
-            before,
-            after: settled(before + area),
-        });
+        self.pieces.push(Piece { start, over, from, to, before, after: settled(before + area) });
     }
 
     /// The load at `t`; right at a jump, the value after it. Zero once the curve has ended.
@@ -127,9 +117,7 @@ impl Curve {
     /// How many arrivals are due up to and including `t`: the integral of the load, and bursts.
     pub fn area(&self, t: Duration) -> f64 {
         let begun = self.pieces.partition_point(|piece| piece.start <= t);
-        begun
-            .checked_sub(1)
-            .map_or(0.0, |last| self.pieces[last].area(t))
+        begun.checked_sub(1).map_or(0.0, |last| self.pieces[last].area(t))
     }
 
     /// The instant at which the area first goes beyond `n`; `None` if it never does.
@@ -137,9 +125,7 @@ impl Curve {
     /// So arrival 0 of a constant rate is due at zero, an arrival is never due while the rate is
     /// zero, and of `total` arrivals the numbers below `total` are due.
     pub fn time_of(&self, n: f64) -> Option<Duration> {
-        let piece = self
-            .pieces
-            .get(self.pieces.partition_point(|piece| piece.after <= n))?;
+        let piece = self.pieces.get(self.pieces.partition_point(|piece| piece.after <= n))?;
         Some(piece.time_of(n))
     }
 
@@ -148,9 +134,7 @@ impl Curve {
     /// A load that rises from exactly `level` counts from where it leaves it.
     pub fn rise_above(&self, level: f64, t: Duration) -> Option<Duration> {
         let ended = self.pieces.partition_point(|piece| piece.end() <= t);
-        self.pieces[ended..]
-            .iter()
-            .find_map(|piece| piece.rise_above(level, t))
+        self.pieces[ended..].iter().find_map(|piece| piece.rise_above(level, t))
     }
 
     /// How long the curve is.
@@ -160,9 +144,7 @@ impl Curve {
 
     /// The largest load it has at any time; bursts are not a load and do not count.
     pub fn peak(&self) -> f64 {
-        self.lines()
-            .flat_map(|piece| [piece.from, piece.to])
-            .fold(0.0, f64::max)
+        self.lines().flat_map(|piece| [piece.from, piece.to]).fold(0.0, f64::max)
     }
 
     /// The value after the last step, also when no time is spent at it.
@@ -177,9 +159,7 @@ impl Curve {
 
     /// The values at which the curve bends or jumps, in order, the last one included.
     pub(super) fn values(&self) -> impl Iterator<Item = f64> + '_ {
-        self.lines()
-            .flat_map(|piece| [piece.from, piece.to])
-            .chain([self.last])
+        self.lines().flat_map(|piece| [piece.from, piece.to]).chain([self.last])
     }
 
     /// True if it has a burst anywhere.
@@ -194,8 +174,7 @@ impl Curve {
 
     /// The piece that is running at `t`; never an impulse, which is over as it begins.
     fn piece_at(&self, t: Duration) -> Option<&Piece> {
-        self.pieces
-            .get(self.pieces.partition_point(|piece| piece.end() <= t))
+        self.pieces.get(self.pieces.partition_point(|piece| piece.end() <= t))
     }
 }
 
@@ -229,8 +208,7 @@ impl Piece {
         }
         let slope = (self.to - self.from) / self.over.as_secs_f64();
         let reached = (self.from * self.from + 2.0 * slope * n).max(0.0).sqrt();
-        self.start
-            .saturating_add(seconds(2.0 * n / (self.from + reached)).min(self.over))
+        self.start.saturating_add(seconds(2.0 * n / (self.from + reached)).min(self.over))
     }
 
     /// The first instant of the piece, from `t` on, at which its value is above `level`.
@@ -245,10 +223,7 @@ impl Piece {
         // Rising through `level`: so `to > level >= from`, and the divisor is positive.
         (self.to > level && self.to > self.from).then(|| {
             let share = (level - self.from) / (self.to - self.from);
-            t.max(
-                self.start
-                    .saturating_add(seconds(self.over.as_secs_f64() * share)),
-            )
+            t.max(self.start.saturating_add(seconds(self.over.as_secs_f64() * share)))
         })
     }
 }
@@ -256,11 +231,7 @@ impl Piece {
 /// An area without the rounding error that would make a whole number of arrivals one more.
 fn settled(area: f64) -> f64 {
     let whole = area.round();
-    if (area - whole).abs() <= 1e-13 * area.max(1.0) {
-        whole
-    } else {
-        area
-    }
+    if (area - whole).abs() <= 1e-13 * area.max(1.0) { whole } else { area }
 }
 
 /// A number of seconds; what no duration can hold becomes the longest one.
@@ -273,16 +244,8 @@ fn seconds(seconds: f64) -> Duration {
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Shown {
-    Line {
-        start: f64,
-        over: f64,
-        from: f64,
-        to: f64,
-    },
-    Burst {
-        start: f64,
-        burst: f64,
-    },
+    Line { start: f64, over: f64, from: f64, to: f64 },
+    Burst { start: f64, burst: f64 },
 }
 
 impl From<Curve> for Vec<Shown> {
@@ -290,17 +253,9 @@ impl From<Curve> for Vec<Shown> {
         let shown = curve.pieces.iter().map(|piece| {
             let (start, over) = (piece.start.as_secs_f64(), piece.over.as_secs_f64());
             if piece.over.is_zero() {
-                Shown::Burst {
-                    start,
-                    burst: piece.after - piece.before,
-                }
+                Shown::Burst { start, burst: piece.after - piece.before }
             } else {
-                Shown::Line {
-                    start,
-                    over,
-                    from: piece.from,
-                    to: piece.to,
-                }
+                Shown::Line { start, over, from: piece.from, to: piece.to }
             }
         });
         shown.collect()
@@ -310,16 +265,9 @@ impl From<Curve> for Vec<Shown> {
 impl From<Vec<Shown>> for Curve {
     fn from(shown: Vec<Shown>) -> Self {
         let steps = shown.iter().flat_map(|piece| match *piece {
-            Shown::Line { over, from, to, .. } => [
-                Step::Jump {
-                    to: from,
-                    hold: None,
-                },
-                Step::To {
-                    to,
-                    over: seconds(over),
-                },
-            ],
+            Shown::Line { over, from, to, .. } => {
+                [Step::Jump { to: from, hold: None }, Step::To { to, over: seconds(over) }]
+            }
             Shown::Burst { burst, .. } => [Step::Burst(burst as u64), Step::Hold(Duration::ZERO)],
         });
         Self::steps(0.0, &steps.collect::<Vec<_>>())

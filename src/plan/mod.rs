@@ -162,10 +162,7 @@ impl Plan {
     /// When the last scenario ends at the earliest: iterations take no time, waiting for `after`
     /// is over at once. What `loadrun check` prints as the duration.
     pub fn duration(&self) -> Duration {
-        self.windows()
-            .map(|(_, _, end)| end)
-            .max()
-            .unwrap_or_default()
+        self.windows().map(|(_, _, end)| end).max().unwrap_or_default()
     }
 
     /// The most users there can be at one time, as far as the scenarios' earliest times tell.
@@ -190,20 +187,14 @@ impl Plan {
                 .map(|(scenario, ..)| height(scenario))
                 .sum()
         };
-        self.windows()
-            .map(|(_, begin, _)| at(begin))
-            .fold(0.0, f64::max)
+        self.windows().map(|(_, begin, _)| at(begin)).fold(0.0, f64::max)
     }
 
     /// Every scenario with its earliest begin and end.
     fn windows(&self) -> impl Iterator<Item = (&Scenario, Duration, Duration)> {
         self.scenarios.iter().map(|scenario| {
             let begin = self.begin(scenario, self.scenarios.len());
-            (
-                scenario,
-                begin,
-                begin.saturating_add(scenario.load.duration()),
-            )
+            (scenario, begin, begin.saturating_add(scenario.load.duration()))
         })
     }
 
@@ -212,9 +203,9 @@ impl Plan {
         match &scenario.start {
             Start::At(begin) => *begin,
             Start::After(name) => match self.scenario(name) {
-                Some(first) if depth > 0 => self
-                    .begin(first, depth - 1)
-                    .saturating_add(first.load.duration()),
+                Some(first) if depth > 0 => {
+                    self.begin(first, depth - 1).saturating_add(first.load.duration())
+                }
                 _ => Duration::ZERO,
             },
         }
@@ -222,9 +213,7 @@ impl Plan {
 
     /// The scenario of that name.
     pub fn scenario(&self, name: &str) -> Option<&Scenario> {
-        self.scenarios
-            .iter()
-            .find(|scenario| &*scenario.name == name)
+        self.scenarios.iter().find(|scenario| &*scenario.name == name)
     }
 }
 
@@ -251,11 +240,7 @@ impl Scenario {
 impl Load {
     /// `iterations = total`: so much work, all of it there from the begin.
     pub fn iterations(total: u64, duration: Option<Duration>) -> Self {
-        Self::Iterations {
-            curve: Curve::steps(total as f64, &[]),
-            total,
-            duration,
-        }
+        Self::Iterations { curve: Curve::steps(total as f64, &[]), total, duration }
     }
 
     /// What the script calls it.
@@ -278,9 +263,9 @@ impl Load {
     pub fn duration(&self) -> Duration {
         match self {
             Self::Users(curve) | Self::Rate { curve, .. } => curve.duration(),
-            Self::Iterations {
-                curve, duration, ..
-            } => curve.duration().min(duration.unwrap_or(Duration::MAX)),
+            Self::Iterations { curve, duration, .. } => {
+                curve.duration().min(duration.unwrap_or(Duration::MAX))
+            }
         }
     }
 }
@@ -315,13 +300,7 @@ impl Serialize for Parameter {
 /// Without a secret's value: a log line is a place where it must not be written either.
 impl fmt::Debug for Parameter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} = {:?} at {}",
-            self.name,
-            self.shown().value,
-            self.place
-        )
+        write!(f, "{} = {:?} at {}", self.name, self.shown().value, self.place)
     }
 }
 
@@ -368,10 +347,7 @@ mod in_seconds_if_any {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
         let seconds = Option::<f64>::deserialize(from)?;
-        seconds
-            .map(Duration::try_from_secs_f64)
-            .transpose()
-            .map_err(serde::de::Error::custom)
+        seconds.map(Duration::try_from_secs_f64).transpose().map_err(serde::de::Error::custom)
     }
 }
 

@@ -27,29 +27,19 @@ pub struct Problem {
 impl Problem {
     /// Something that is wrong; where, and what to do about it, may follow.
     pub fn new(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            at: None,
-            hint: None,
-        }
+        Self { what: what.into(), at: None, hint: None }
     }
 
     /// The same, with the place it is written at.
     #[must_use]
     pub fn at(self, place: &Place) -> Self {
-        Self {
-            at: Some(place.clone()),
-            ..self
-        }
+        Self { at: Some(place.clone()), ..self }
     }
 
     /// The same, with the next step to take.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self {
-            hint: Some(hint.into()),
-            ..self
-        }
+        Self { hint: Some(hint.into()), ..self }
     }
 }
 
@@ -78,12 +68,7 @@ pub fn nearest<'a>(word: &str, among: impl IntoIterator<Item = &'a str>) -> Opti
     let word = word.to_lowercase();
     among
         .into_iter()
-        .map(|name| {
-            (
-                strsim::normalized_damerau_levenshtein(&word, &name.to_lowercase()),
-                name,
-            )
-        })
+        .map(|name| (strsim::normalized_damerau_levenshtein(&word, &name.to_lowercase()), name))
         .filter(|(likeness, _)| *likeness >= 0.6)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)

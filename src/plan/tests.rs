@@ -16,17 +16,11 @@ pub(super) const fn s(seconds: u64) -> Duration {
 }
 
 pub(super) fn place(line: u32) -> Place {
-    Place {
-        file: "shop.lua".to_owned(),
-        line,
-    }
+    Place { file: "shop.lua".to_owned(), line }
 }
 
 pub(super) fn rate(curve: Curve) -> Load {
-    Load::Rate {
-        curve,
-        arrivals: Arrivals::Even,
-    }
+    Load::Rate { curve, arrivals: Arrivals::Even }
 }
 
 /// A scenario with nothing wrong in it but what `load` brings.
@@ -63,33 +57,17 @@ fn peaks_count_only_what_runs_at_the_same_time() {
     let mut beside = scenario("beside", 3, rate(Curve::constant(50.0, s(30))));
     beside.start = Start::At(s(80));
     beside.max_users = Some(7);
-    let ramp = Curve::steps(
-        0.0,
-        &[Step::To {
-            to: 20.0,
-            over: s(90),
-        }],
-    );
-    let plan = plan(
-        vec![scenario("first", 1, Load::Users(ramp)), later, beside],
-        &[],
-    );
+    let ramp = Curve::steps(0.0, &[Step::To { to: 20.0, over: s(90) }]);
+    let plan = plan(vec![scenario("first", 1, Load::Users(ramp)), later, beside], &[]);
     assert_eq!(plan.duration(), s(150));
-    assert_eq!(
-        plan.peak_users(),
-        37,
-        "beside and later; first has ended before later begins"
-    );
+    assert_eq!(plan.peak_users(), 37, "beside and later; first has ended before later begins");
     assert!((plan.peak_rate() - 50.0).abs() < f64::EPSILON);
 }
 
 #[test]
 fn work_without_a_limit_takes_no_time_and_one_user_by_itself() {
     let mut many = scenario("many", 1, Load::iterations(1_000, Some(s(60))));
-    assert_eq!(
-        (many.most_users(), many.closed(), many.load.duration()),
-        (1, true, s(0))
-    );
+    assert_eq!((many.most_users(), many.closed(), many.load.duration()), (1, true, s(0)));
     many.max_users = Some(5_000);
     assert_eq!(many.most_users(), 1_000, "no more users than work");
 }
@@ -112,15 +90,8 @@ fn a_secret_is_shown_nowhere() {
         place: place(1),
     };
     let shown = serde_json::to_string(&secret(true)).unwrap() + &format!("{:?}", secret(true));
-    assert!(
-        !shown.contains("hunter") && shown.contains("***"),
-        "{shown}"
-    );
-    assert!(
-        serde_json::to_string(&secret(false))
-            .unwrap()
-            .contains("hunter2")
-    );
+    assert!(!shown.contains("hunter") && shown.contains("***"), "{shown}");
+    assert!(serde_json::to_string(&secret(false)).unwrap().contains("hunter2"));
 }
 
 #[test]
@@ -178,9 +149,7 @@ fn a_plan_is_written_with_times_in_seconds_and_thresholds_as_text() {
 
 #[test]
 fn a_problem_says_what_where_and_what_next() {
-    let problem = Problem::new("malformed duration \"5x\"")
-        .at(&place(12))
-        .hint("write \"5s\"");
+    let problem = Problem::new("malformed duration \"5x\"").at(&place(12)).hint("write \"5s\"");
     insta::assert_snapshot!(problem, @r#"
     error: malformed duration "5x"
       --> shop.lua:12

@@ -19,10 +19,7 @@ pub fn validate(plan: &Plan) -> Vec<Problem> {
         );
     }
     for scenario in &plan.scenarios {
-        let found = name(scenario)
-            .into_iter()
-            .chain(load(scenario))
-            .chain(max_users(scenario));
+        let found = name(scenario).into_iter().chain(load(scenario)).chain(max_users(scenario));
         let found = found.chain(tags(scenario)).chain(start(plan, scenario));
         problems.extend(found.map(|problem| Problem {
             what: format!("scenario {:?}: {}", scenario.name, problem.what),
@@ -33,11 +30,7 @@ pub fn validate(plan: &Plan) -> Vec<Problem> {
     problems.extend(circles(plan));
     problems.extend(metrics(plan));
     for (threshold, place) in &plan.thresholds {
-        problems.extend(
-            self::threshold(plan, threshold)
-                .into_iter()
-                .map(|found| found.at(place)),
-        );
+        problems.extend(self::threshold(plan, threshold).into_iter().map(|found| found.at(place)));
     }
     problems
 }
@@ -52,28 +45,21 @@ fn name(scenario: &Scenario) -> Option<Problem> {
 fn load(scenario: &Scenario) -> Vec<Problem> {
     let load = &scenario.load;
     let (word, curve) = (load.word(), load.curve());
-    if let Some(value) = curve
-        .values()
-        .find(|value| !(value.is_finite() && *value >= 0.0))
-    {
+    if let Some(value) = curve.values().find(|value| !(value.is_finite() && *value >= 0.0)) {
         let what = format!("{word} cannot be {value}; expected a finite number from 0");
         return vec![Problem::new(what)];
     }
     let mut problems = Vec::new();
     if curve.has_burst() && !matches!(load, Load::Rate { .. }) {
         problems.push(
-            Problem::new(format!(
-                "{word} cannot burst; expected `to`, `hold` or `jump`"
-            ))
-            .hint("a burst is a number of arrivals, which only `rate` has"),
+            Problem::new(format!("{word} cannot burst; expected `to`, `hold` or `jump`"))
+                .hint("a burst is a number of arrivals, which only `rate` has"),
         );
     }
     problems.extend(match load {
         Load::Users(_) => nothing(word, curve, curve.peak()),
         Load::Rate { .. } => nothing(word, curve, curve.total()),
-        Load::Iterations {
-            total, duration, ..
-        } => amount(curve, *total, *duration),
+        Load::Iterations { total, duration, .. } => amount(curve, *total, *duration),
     });
     problems
 }
@@ -86,9 +72,7 @@ fn nothing(word: &str, curve: &Curve, most: f64) -> Option<Problem> {
         let what = format!("{word} lasts no time");
         Some(Problem::new(what).hint("give a `duration`, or steps with `over` or `hold`"))
     } else {
-        Some(Problem::new(format!(
-            "{word} is 0 throughout, so nothing would start"
-        )))
+        Some(Problem::new(format!("{word} is 0 throughout, so nothing would start")))
     }
 }
 
@@ -98,9 +82,7 @@ fn amount(curve: &Curve, total: u64, duration: Option<std::time::Duration>) -> O
     if total == 0 {
         Some(Problem::new("iterations is 0, so nothing would start"))
     } else if duration.is_some_and(|duration| duration.is_zero()) {
-        Some(Problem::new(
-            "duration cannot be 0 s; leave it out for no limit",
-        ))
+        Some(Problem::new("duration cannot be 0 s; leave it out for no limit"))
     } else {
         let (from, to) = rise.find(|(from, to)| from > to)?;
         let what = format!("iterations cannot fall, here from {from} to {to}");
@@ -115,20 +97,14 @@ fn max_users(scenario: &Scenario) -> Option<Problem> {
             Problem::new("max_users has no meaning next to users")
                 .hint("leave it out: `users` says how many there are"),
         ),
-        (0, _) => Some(Problem::new(
-            "max_users cannot be 0; expected a number from 1",
-        )),
+        (0, _) => Some(Problem::new("max_users cannot be 0; expected a number from 1")),
         _ => None,
     }
 }
 
 /// A scenario cannot set the tags that samples get by themselves.
 fn tags(scenario: &Scenario) -> impl Iterator<Item = Problem> {
-    let taken = |key: &&String| {
-        BUILTIN
-            .iter()
-            .any(|metric| metric.tags.contains(&key.as_str()))
-    };
+    let taken = |key: &&String| BUILTIN.iter().any(|metric| metric.tags.contains(&key.as_str()));
     scenario.tags.keys().filter(taken).map(|key| {
         Problem::new(format!("the tag {key:?} is set by loadrun itself")).hint("choose another key")
     })
@@ -142,10 +118,7 @@ fn start(plan: &Plan, scenario: &Scenario) -> Option<Problem> {
     if plan.scenario(first).is_some() {
         return None;
     }
-    let others = plan
-        .scenarios
-        .iter()
-        .filter(|other| other.name != scenario.name);
+    let others = plan.scenarios.iter().filter(|other| other.name != scenario.name);
     let hint = meant(first, others.map(|other| &*other.name));
     let what = format!("starts after {first:?}, which is not a scenario");
     Some(Problem::new(what).hint(hint))
@@ -153,23 +126,13 @@ fn start(plan: &Plan, scenario: &Scenario) -> Option<Problem> {
 
 /// Scenarios that wait for each other; each circle is told once, at its first scenario.
 fn circles(plan: &Plan) -> impl Iterator<Item = Problem> {
-    plan.scenarios
-        .iter()
-        .enumerate()
-        .filter_map(|(index, scenario)| {
-            let circle = circle(plan, index)?;
-            let names: Vec<&str> = circle
-                .iter()
-                .map(|&index| &*plan.scenarios[index].name)
-                .collect();
-            let what = format!(
-                "none of these can start: {} -> {}",
-                names.join(" -> "),
-                names[0]
-            );
-            let hint = "each starts after the next; give one of them a time to start at";
-            Some(Problem::new(what).at(&scenario.place).hint(hint))
-        })
+    plan.scenarios.iter().enumerate().filter_map(|(index, scenario)| {
+        let circle = circle(plan, index)?;
+        let names: Vec<&str> = circle.iter().map(|&index| &*plan.scenarios[index].name).collect();
+        let what = format!("none of these can start: {} -> {}", names.join(" -> "), names[0]);
+        let hint = "each starts after the next; give one of them a time to start at";
+        Some(Problem::new(what).at(&scenario.place).hint(hint))
+    })
 }
 
 /// The way from scenario `begin` along `after` back to itself, if it is the first of that circle.
@@ -179,10 +142,7 @@ fn circle(plan: &Plan, begin: usize) -> Option<Vec<usize>> {
         let Start::After(name) = &plan.scenarios[*way.last()?].start else {
             return None;
         };
-        let next = plan
-            .scenarios
-            .iter()
-            .position(|scenario| scenario.name == *name)?;
+        let next = plan.scenarios.iter().position(|scenario| scenario.name == *name)?;
         if next == begin {
             return way.iter().all(|&index| index >= begin).then_some(way);
         }
@@ -195,21 +155,15 @@ fn circle(plan: &Plan, begin: usize) -> Option<Vec<usize>> {
 
 /// A script's metric needs a name of its own, and one meaning.
 fn metrics(plan: &Plan) -> impl Iterator<Item = Problem> {
-    plan.metrics
-        .iter()
-        .enumerate()
-        .filter_map(|(index, metric)| {
-            let name = &*metric.name;
-            if builtin(name).is_some() {
-                let what = format!("metric {name:?} is recorded by loadrun itself");
-                return Some(Problem::new(what).hint("choose another name"));
-            }
-            let other = plan.metrics[..index]
-                .iter()
-                .find(|other| other.name == metric.name)?;
-            (other != metric)
-                .then(|| Problem::new(format!("metric {name:?} is declared in two ways")))
-        })
+    plan.metrics.iter().enumerate().filter_map(|(index, metric)| {
+        let name = &*metric.name;
+        if builtin(name).is_some() {
+            let what = format!("metric {name:?} is recorded by loadrun itself");
+            return Some(Problem::new(what).hint("choose another name"));
+        }
+        let other = plan.metrics[..index].iter().find(|other| other.name == metric.name)?;
+        (other != metric).then(|| Problem::new(format!("metric {name:?} is declared in two ways")))
+    })
 }
 
 /// A threshold has to speak of something that can be recorded.
@@ -226,14 +180,8 @@ fn threshold(plan: &Plan, threshold: &Threshold) -> Vec<Problem> {
         .fits(kind, unit)
         .err()
         .map(|error| Problem::new(error.what).hint(format!("expected {}", error.expected)));
-    let filters = threshold
-        .filters
-        .iter()
-        .filter_map(|filter| self::filter(plan, name, filter));
-    let filters = filters.map(|problem| Problem {
-        what: inside(problem.what),
-        ..problem
-    });
+    let filters = threshold.filters.iter().filter_map(|filter| self::filter(plan, name, filter));
+    let filters = filters.map(|problem| Problem { what: inside(problem.what), ..problem });
     misfit.into_iter().chain(filters).collect()
 }
 
@@ -251,14 +199,8 @@ fn builtin(name: &str) -> Option<&'static Builtin> {
 
 /// A filter has to be able to match: by its key, and for scenarios by its values.
 fn filter(plan: &Plan, metric: &str, filter: &Filter) -> Option<Problem> {
-    let own = builtin(metric)
-        .map_or(&["scenario"] as &[_], |metric| metric.tags)
-        .iter()
-        .copied();
-    let set = plan
-        .scenarios
-        .iter()
-        .flat_map(|scenario| scenario.tags.keys().map(String::as_str));
+    let own = builtin(metric).map_or(&["scenario"] as &[_], |metric| metric.tags).iter().copied();
+    let set = plan.scenarios.iter().flat_map(|scenario| scenario.tags.keys().map(String::as_str));
     let mut keys: Vec<&str> = own.chain(set).collect();
     keys.dedup();
     if !keys.contains(&filter.key.as_str()) {
@@ -269,10 +211,7 @@ fn filter(plan: &Plan, metric: &str, filter: &Filter) -> Option<Problem> {
         });
     }
     let names = || plan.scenarios.iter().map(|scenario| &*scenario.name);
-    let stray = filter
-        .values
-        .iter()
-        .find(|value| !names().any(|name| name == value.as_str()))?;
+    let stray = filter.values.iter().find(|value| !names().any(|name| name == value.as_str()))?;
     (filter.key == "scenario").then(|| {
         Problem::new(format!("no scenario is called {stray:?}")).hint(meant(stray, names()))
     })

@@ -47,17 +47,11 @@ pub fn of(outcome: &Outcome) -> Vec<Operation> {
         }
         let at = position(outcome, series);
         let key = (at, series.metric.clone(), name.to_owned());
-        rows.entry(key)
-            .or_insert_with(|| empty(series, name))
-            .times
-            .merge(times);
+        rows.entry(key).or_insert_with(|| empty(series, name)).times.merge(times);
     }
     count_failures(outcome, &mut rows);
     for ((at, ..), row) in &mut rows {
-        let elapsed = outcome
-            .scenarios
-            .get(*at)
-            .map_or(outcome.run.elapsed, |s| s.elapsed);
+        let elapsed = outcome.scenarios.get(*at).map_or(outcome.run.elapsed, |s| s.elapsed);
         row.per_second = row.count() as f64 / elapsed.max(1e-9);
     }
     rows.into_values().collect()
@@ -66,10 +60,7 @@ pub fn of(outcome: &Outcome) -> Vec<Operation> {
 /// Where the series' scenario stands in the script; calls of `setup` and `teardown` come last.
 fn position(outcome: &Outcome, series: &SeriesOutcome) -> usize {
     let scenario = series.tags.find("scenario");
-    let found = outcome
-        .scenarios
-        .iter()
-        .position(|s| Some(s.name.as_str()) == scenario);
+    let found = outcome.scenarios.iter().position(|s| Some(s.name.as_str()) == scenario);
     found.unwrap_or(outcome.scenarios.len())
 }
 
@@ -91,18 +82,12 @@ fn count_failures(outcome: &Outcome, rows: &mut BTreeMap<(usize, String, String)
         let Some(thing) = series.metric.strip_suffix(".failed") else {
             continue;
         };
-        let (Some(name), Some(kind), Total::Rate { hits, .. }) = (
-            series.tags.find("name"),
-            series.tags.find("kind"),
-            &series.total,
-        ) else {
+        let (Some(name), Some(kind), Total::Rate { hits, .. }) =
+            (series.tags.find("name"), series.tags.find("kind"), &series.total)
+        else {
             continue;
         };
-        let key = (
-            position(outcome, series),
-            format!("{thing}.duration"),
-            name.to_owned(),
-        );
+        let key = (position(outcome, series), format!("{thing}.duration"), name.to_owned());
         if let Some(row) = rows.get_mut(&key) {
             row.failed += hits;
             *row.kinds.entry(kind.to_owned()).or_default() += hits;

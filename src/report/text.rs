@@ -15,7 +15,7 @@ use tabled::settings::{Alignment, Modify, Padding, Style as Lines};
 
 use super::operations;
 use crate::metric::{self, Distribution, Merge, Total};
-use crate::outcome::{Grade, Outcome, RunVerdict, ScenarioOutcome};
+use crate::outcome::{Grade, LogLine, Outcome, RunVerdict, ScenarioOutcome};
 use crate::units::{Bytes, show_duration};
 
 /// Whether to colour.
@@ -55,6 +55,7 @@ pub fn write(
     load(outcome, out)?;
     ledgers(outcome, ink, out)?;
     script_errors(outcome, ink, out)?;
+    warnings(outcome, ink, out)?;
     generator(outcome, out)?;
     if let Some(place) = place {
         writeln!(out, "\nresults     {place}")?;
@@ -78,38 +79,25 @@ fn headline(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> 
     writeln!(out, "\n{}  {verdict}  {grade}", run.name)?;
     writeln!(out, "{elapsed}, {} workers, seed {}", run.workers, run.seed)?;
     for reason in &outcome.reasons {
-        writeln!(
-            out,
-            "{}: {reason}",
-            ink.paint(AnsiColor::Red, outcome.verdict)
-        )?;
+        writeln!(out, "{}: {reason}", ink.paint(AnsiColor::Red, outcome.verdict))?;
     }
     if let Some(threshold) = &run.aborted_by {
-        writeln!(
-            out,
-            "{} by {threshold}",
-            ink.paint(AnsiColor::Red, "aborted")
-        )?;
+        writeln!(out, "{} by {threshold}", ink.paint(AnsiColor::Red, "aborted"))?;
     }
     if outcome.verdict != RunVerdict::Valid {
-        writeln!(
-            out,
-            "only a VALID run can pass, whatever its thresholds say"
-        )?;
+        writeln!(out, "only a VALID run can pass, whatever its thresholds say")?;
     }
     Ok(())
 }
 
 fn thresholds(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
     let rows = outcome.thresholds.iter().map(|verdict| {
-        let held = match verdict.limit_held {
-            true => ink.paint(AnsiColor::Green, "held"),
-            false => ink.paint(AnsiColor::Red, "MISSED"),
+        let held = if verdict.limit_held {
+            ink.paint(AnsiColor::Green, "held")
+        } else {
+            ink.paint(AnsiColor::Red, "MISSED")
         };
-        let shown = verdict
-            .shown
-            .clone()
-            .unwrap_or_else(|| "matched no sample".to_owned());
+        let shown = verdict.shown.clone().unwrap_or_else(|| "matched no sample".to_owned());
         let goal = match verdict.goal_held {
             None => "",
             Some(true) => "goal held",
@@ -122,13 +110,9 @@ fn thresholds(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()
 
 fn operation_table(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     let operations = operations::of(outcome);
-    let several = operations
-        .iter()
-        .any(|o| o.scenario != operations[0].scenario);
-    let heads = [
-        "", "count", "per s", "failed", "p50", "p90", "p95", "p99", "p99.9", "max",
-    ]
-    .map(String::from);
+    let several = operations.iter().any(|o| o.scenario != operations[0].scenario);
+    let heads = ["", "count", "per s", "failed", "p50", "p90", "p95", "p99", "p99.9", "max"]
+        .map(String::from);
     let rows = operations.iter().map(|operation| {
         let name = if several && !operation.scenario.is_empty() {
             format!("{}: {}", operation.scenario, operation.name)
@@ -151,12 +135,7 @@ fn operation_table(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
 fn failures(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     let rows = outcome.failures.iter().map(|failure| {
         let count = failure.count.to_string();
-        vec![
-            failure.name.clone(),
-            failure.kind.clone(),
-            count,
-            failure.detail.clone(),
-        ]
+        vec![failure.name.clone(), failure.kind.clone(), count, failure.detail.clone()]
     });
     table(out, "failures", &[], rows.collect(), 4)
 }
@@ -185,45 +164,27 @@ fn checks(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
 
 /// The script's own metrics.
 fn trends(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
-    let own = |name: &str| {
-        outcome
-            .plan
-            .metrics
-            .iter()
-            .any(|metric| &*metric.name == name)
-    };
-    let rows = outcome
-        .series
-        .iter()
-        .filter(|series| own(&series.metric))
-        .map(|series| {
-            let tags: Vec<_> = series
-                .tags
-                .iter()
-                .map(|(k, v)| format!("{k}={v}"))
-                .collect();
-            let show = |value| metric::show(series.unit, series.kind, value);
-            let value = match &series.total {
-                Total::Trend(times) => spread(times, show),
-                Total::Rate { hits, total } => format!("{hits} of {total}"),
-                Total::Counter(sum) => show(*sum),
-                Total::Gauge(gauge) => {
-                    let [last, min, max] = [gauge.last, gauge.min, gauge.max].map(&show);
-                    format!("{last} (min {min}, max {max})")
-                }
-            };
-            vec![series.metric.clone(), tags.join(" "), value]
-        });
+    let own = |name: &str| outcome.plan.metrics.iter().any(|metric| &*metric.name == name);
+    let rows = outcome.series.iter().filter(|series| own(&series.metric)).map(|series| {
+        let tags: Vec<_> = series.tags.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let show = |value| metric::show(series.unit, series.kind, value);
+        let value = match &series.total {
+            Total::Trend(times) => spread(times, show),
+            Total::Rate { hits, total } => format!("{hits} of {total}"),
+            Total::Counter(sum) => show(*sum),
+            Total::Gauge(gauge) => {
+                let [last, min, max] = [gauge.last, gauge.min, gauge.max].map(&show);
+                format!("{last} (min {min}, max {max})")
+            }
+        };
+        vec![series.metric.clone(), tags.join(" "), value]
+    });
     table(out, "metrics of the script", &[], rows.collect(), 3)
 }
 
 fn spread(values: &Distribution, show: impl Fn(f64) -> String) -> String {
     let [p50, p95] = [0.5, 0.95].map(|q| show(values.quantile(q) as f64));
-    format!(
-        "n {}  p50 {p50}  p95 {p95}  max {}",
-        values.count(),
-        show(values.max() as f64)
-    )
+    format!("n {}  p50 {p50}  p95 {p95}  max {}", values.count(), show(values.max() as f64))
 }
 
 fn load(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
@@ -242,17 +203,11 @@ fn load(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
         "p99",
     ]
     .map(String::from);
-    let rows = outcome
-        .scenarios
-        .iter()
-        .map(|scenario| load_row(outcome, scenario));
+    let rows = outcome.scenarios.iter().map(|scenario| load_row(outcome, scenario));
     table(out, "load", &heads, rows.collect(), 1)?;
     for scenario in outcome.scenarios.iter().filter(|scenario| scenario.closed) {
         let name = &scenario.name;
-        writeln!(
-            out,
-            "  {name}: closed loop: not corrected for coordinated omission"
-        )?;
+        writeln!(out, "  {name}: closed loop: not corrected for coordinated omission")?;
     }
     Ok(())
 }
@@ -270,23 +225,15 @@ fn load_row(outcome: &Outcome, scenario: &ScenarioOutcome) -> Vec<String> {
         merged
     };
     let (lag, response) = (of("iteration.lag"), of("iteration.response"));
-    let quantile = |times: &Distribution, q| match times.is_empty() {
-        true => "-".to_owned(),
-        false => time(times.quantile(q)),
+    let quantile = |times: &Distribution, q| {
+        if times.is_empty() { "-".to_owned() } else { time(times.quantile(q)) }
     };
     let counts = [scenario.offered, scenario.started, scenario.finished].map(|n| n.to_string());
     let mut row = vec![scenario.name.clone()];
     row.extend(counts);
-    row.push(format!(
-        "{:.1}",
-        scenario.finished as f64 / scenario.elapsed.max(1e-9)
-    ));
+    row.push(format!("{:.1}", scenario.finished as f64 / scenario.elapsed.max(1e-9)));
     row.extend([scenario.dropped, scenario.unfinished].map(|n| n.to_string()));
-    row.push(if scenario.closed {
-        "-".to_owned()
-    } else {
-        scenario.late.to_string()
-    });
+    row.push(if scenario.closed { "-".to_owned() } else { scenario.late.to_string() });
     row.push(quantile(&lag, 0.99));
     row.extend([0.5, 0.95, 0.99].map(|q| quantile(&response, q)));
     row
@@ -324,21 +271,24 @@ fn script_errors(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result
         writeln!(out, "\n{}", ink.paint(AnsiColor::Red, "script errors"))?;
     }
     for error in &outcome.script_errors {
-        let place = error
-            .place
-            .as_ref()
-            .map_or_else(String::new, |place| format!("{place}: "));
-        writeln!(
-            out,
-            "  {} times in {}: {place}{}",
-            error.count, error.scenario, error.message
-        )?;
+        let place = error.place.as_ref().map_or_else(String::new, |place| format!("{place}: "));
+        writeln!(out, "  {} times in {}: {place}{}", error.count, error.scenario, error.message)?;
         if let Some(hint) = &error.hint {
             writeln!(out, "    hint: {hint}")?;
         }
         for frame in &error.traceback {
             writeln!(out, "    {frame}")?;
         }
+    }
+    Ok(())
+}
+
+fn warnings(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
+    let grave = |line: &&LogLine| line.level == "warn" || line.level == "error";
+    for (at, line) in outcome.log.iter().filter(grave).enumerate() {
+        let gap = if at == 0 { "\n" } else { "" };
+        let times = if line.count > 1 { format!(" ({} times)", line.count) } else { String::new() };
+        writeln!(out, "{gap}{}: {}{times}", ink.paint(AnsiColor::Yellow, &line.level), line.text)?;
     }
     Ok(())
 }

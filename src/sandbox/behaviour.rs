@@ -25,14 +25,8 @@ pub const BEHAVIOURS: &[(&str, &str)] = &[
         "time added to each answer: none, 20ms, uniform 10ms 50ms, normal 50ms 10ms, exponential 20ms",
     ),
     ("errors", "share of requests answered 500: 1%, 0.01"),
-    (
-        "capacity",
-        "none, 200 (in flight) or 200/s; requests beyond it are answered 429",
-    ),
-    (
-        "forget",
-        "share of webhooks acknowledged but never stored: 1%, 0.01",
-    ),
+    ("capacity", "none, 200 (in flight) or 200/s; requests beyond it are answered 429"),
+    ("forget", "share of webhooks acknowledged but never stored: 1%, 0.01"),
 ];
 
 /// All that can be chosen about how the service answers.
@@ -114,10 +108,9 @@ impl FromStr for Latency {
                 }
                 Self::Uniform { least, most }
             }
-            ["normal", mean, deviation] => Self::Normal {
-                mean: time(mean)?,
-                deviation: time(deviation)?,
-            },
+            ["normal", mean, deviation] => {
+                Self::Normal { mean: time(mean)?, deviation: time(deviation)? }
+            }
             ["exponential", mean] => Self::Exponential { mean: time(mean)? },
             [value] if value.starts_with(|c: char| c.is_ascii_digit()) => {
                 Self::Constant(time(value)?)
@@ -173,11 +166,7 @@ impl FromStr for Capacity {
         }
         if text.contains('/') {
             let rate = Rate::parse(text).map_err(|_| malformed())?;
-            return if rate.0 > 0.0 {
-                Ok(Self::PerSecond(rate.0))
-            } else {
-                Err(malformed())
-            };
+            return if rate.0 > 0.0 { Ok(Self::PerSecond(rate.0)) } else { Err(malformed()) };
         }
         text.parse().map(Self::InFlight).map_err(|_| malformed())
     }
@@ -208,9 +197,7 @@ impl FromStr for Share {
         if (0.0..=1.0).contains(&share) {
             Ok(Self(share))
         } else {
-            Err(format!(
-                "share {text:?} is out of range; expected 0% to 100%"
-            ))
+            Err(format!("share {text:?} is out of range; expected 0% to 100%"))
         }
     }
 }
@@ -257,21 +244,9 @@ mod tests {
     #[test]
     fn what_is_malformed_is_shown_with_what_was_expected() {
         for (name, value, error) in [
-            (
-                "latency",
-                "slow",
-                "malformed latency \"slow\"; expected none, 20ms,",
-            ),
-            (
-                "latency",
-                "normal 50ms",
-                "malformed latency \"normal 50ms\"; expected none, 20ms,",
-            ),
-            (
-                "latency",
-                "uniform 5 x",
-                "latency \"uniform 5 x\": malformed duration \"x\"",
-            ),
+            ("latency", "slow", "malformed latency \"slow\"; expected none, 20ms,"),
+            ("latency", "normal 50ms", "malformed latency \"normal 50ms\"; expected none, 20ms,"),
+            ("latency", "uniform 5 x", "latency \"uniform 5 x\": malformed duration \"x\""),
             (
                 "latency",
                 "uniform 5ms 2ms",

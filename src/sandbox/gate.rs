@@ -102,20 +102,14 @@ impl Gate {
 
     /// Makes everything wait for that long from now; zero ends a stall.
     pub(super) fn stall(&self, time: Duration) {
-        let end = if time.is_zero() {
-            None
-        } else {
-            Instant::now().checked_add(time)
-        };
+        let end = if time.is_zero() { None } else { Instant::now().checked_add(time) };
         self.stall.send_replace(end);
     }
 
     /// How much of a stall is left.
     pub(super) fn stalled(&self) -> Duration {
         let end = *self.stall.borrow();
-        end.map_or(Duration::ZERO, |end| {
-            end.saturating_duration_since(Instant::now())
-        })
+        end.map_or(Duration::ZERO, |end| end.saturating_duration_since(Instant::now()))
     }
 
     /// Returns once there is no stall.
@@ -147,11 +141,7 @@ impl Gate {
         if fails {
             self.failed.fetch_add(1, Ordering::Relaxed);
         }
-        Ok(Place {
-            gate: self,
-            fails,
-            latency,
-        })
+        Ok(Place { gate: self, fails, latency })
     }
 
     /// Whether the service lies about the webhook it just accepted.
@@ -203,9 +193,7 @@ impl State {
                     return Ok(());
                 }
                 let wait = ((1.0 - self.allowance) / rate).ceil();
-                Err(Refused {
-                    retry_after: (wait as u64).max(1),
-                })
+                Err(Refused { retry_after: (wait as u64).max(1) })
             }
         }
     }
@@ -306,9 +294,7 @@ mod tests {
         let mean = |text: &str| {
             let mut random = Xoshiro256PlusPlus::seed_from_u64(3);
             let latency: Latency = text.parse().unwrap();
-            let sum: f64 = (0..20_000)
-                .map(|_| draw(latency, &mut random).as_secs_f64())
-                .sum();
+            let sum: f64 = (0..20_000).map(|_| draw(latency, &mut random).as_secs_f64()).sum();
             sum / 20_000.0 * 1e3
         };
         assert!(mean("none") == 0.0);
@@ -321,14 +307,9 @@ mod tests {
     #[tokio::test]
     async fn the_same_seed_makes_the_same_choices() {
         let choices = |seed| {
-            let behaviour = Behaviour {
-                errors: Share(0.3),
-                ..Behaviour::default()
-            };
+            let behaviour = Behaviour { errors: Share(0.3), ..Behaviour::default() };
             let gate = Gate::new(behaviour, seed);
-            (0..1000)
-                .map(|_| gate.admit().is_ok_and(|place| place.fails))
-                .collect::<Vec<_>>()
+            (0..1000).map(|_| gate.admit().is_ok_and(|place| place.fails)).collect::<Vec<_>>()
         };
         assert_eq!(choices(5), choices(5));
         assert_ne!(choices(5), choices(6));

@@ -70,12 +70,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            port: 0,
-            token: PRACTICE_TOKEN.to_owned(),
-            seed: 1,
-            behaviour: Behaviour::default(),
-        }
+        Self { port: 0, token: PRACTICE_TOKEN.to_owned(), seed: 1, behaviour: Behaviour::default() }
     }
 }
 
@@ -98,10 +93,7 @@ impl std::error::Error for SandboxError {}
 
 impl SandboxError {
     fn new(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            hint: None,
-        }
+        Self { what: what.into(), hint: None }
     }
 }
 
@@ -131,12 +123,7 @@ impl Sandbox {
             token: options.token,
             forged: AtomicU64::new(0),
         });
-        Ok(Self {
-            listener,
-            address,
-            service,
-            folder,
-        })
+        Ok(Self { listener, address, service, folder })
     }
 
     /// Where it listens; the port is the one that was picked when 0 was asked for.
@@ -170,9 +157,7 @@ impl Sandbox {
         };
         self.service.store.close().await;
         let removed = self.folder.close();
-        result
-            .and(removed)
-            .map_err(|error| SandboxError::new(format!("broke: {error}")))
+        result.and(removed).map_err(|error| SandboxError::new(format!("broke: {error}")))
     }
 }
 

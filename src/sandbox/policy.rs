@@ -30,12 +30,7 @@ const fn rule(
     action: &'static str,
     resource: &'static str,
 ) -> Rule {
-    Rule {
-        ruling,
-        role,
-        action,
-        resource,
-    }
+    Rule { ruling, role, action, resource }
 }
 
 /// Whether `role` may do `action` to `resource`, and why.
@@ -48,10 +43,7 @@ pub(super) fn authorize(role: &str, action: &str, resource: &str) -> (bool, Stri
         Some(rule) => {
             let allowed = rule.ruling == Ruling::Allow;
             let verb = if allowed { "may" } else { "may not" };
-            (
-                allowed,
-                format!("{} {verb} {} {}", rule.role, rule.action, rule.resource),
-            )
+            (allowed, format!("{} {verb} {} {}", rule.role, rule.action, rule.resource))
         }
     }
 }
@@ -71,41 +63,14 @@ mod tests {
     fn the_first_rule_that_matches_decides() {
         for (role, action, resource, allowed, reason) in [
             ("admin", "delete", "items/7", true, "admin may * *"),
-            (
-                "admin",
-                "delete",
-                "audit/7",
-                false,
-                "* may not delete audit/*",
-            ),
-            (
-                "writer",
-                "write",
-                "items/7",
-                true,
-                "writer may write items/*",
-            ),
-            (
-                "writer",
-                "write",
-                "users/7",
-                false,
-                "no rule lets writer write users/7",
-            ),
+            ("admin", "delete", "audit/7", false, "* may not delete audit/*"),
+            ("writer", "write", "items/7", true, "writer may write items/*"),
+            ("writer", "write", "users/7", false, "no rule lets writer write users/7"),
             ("reader", "read", "items/7", true, "reader may read items/*"),
-            (
-                "reader",
-                "write",
-                "items/7",
-                false,
-                "no rule lets reader write items/7",
-            ),
+            ("reader", "write", "items/7", false, "no rule lets reader write items/7"),
             ("", "read", "items/7", false, "no rule lets  read items/7"),
         ] {
-            assert_eq!(
-                authorize(role, action, resource),
-                (allowed, reason.to_owned())
-            );
+            assert_eq!(authorize(role, action, resource), (allowed, reason.to_owned()));
         }
     }
 }

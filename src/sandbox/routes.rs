@@ -76,29 +76,19 @@ pub(super) fn router(service: Arc<Service>) -> Router {
 async fn work(State(service): Shared, request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
     let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
-        return problem(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "the body is over 1 MiB or was cut short",
-        );
+        return problem(StatusCode::PAYLOAD_TOO_LARGE, "the body is over 1 MiB or was cut short");
     };
     let gate = &service.gate;
     gate.wait_out_stall().await;
     match gate.admit() {
         Err(refused) => {
             let wait = [(RETRY_AFTER, refused.retry_after.to_string())];
-            (
-                wait,
-                problem(StatusCode::TOO_MANY_REQUESTS, "beyond the capacity"),
-            )
-                .into_response()
+            (wait, problem(StatusCode::TOO_MANY_REQUESTS, "beyond the capacity")).into_response()
         }
         Ok(place) => {
             place.linger().await;
             let response = if place.fails {
-                problem(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "failed as asked by `errors`",
-                )
+                problem(StatusCode::INTERNAL_SERVER_ERROR, "failed as asked by `errors`")
             } else {
                 next.run(Request::from_parts(head, Body::from(body))).await
             };
@@ -123,26 +113,15 @@ async fn receive_webhook(
     body: Bytes,
 ) -> Response {
     let form: Vec<(String, String)> = url::form_urlencoded::parse(&body).into_owned().collect();
-    let text = |name: &str| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("")
-    };
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
     // What the sender signed is the address it sent to, which is what its Host header says.
     let url = format!("http://{}{uri}", text(HOST.as_str()));
     if !accepts(&service.token, &url, &form, text(SIGNATURE)) {
         service.forged.fetch_add(1, Ordering::Relaxed);
-        return problem(
-            StatusCode::FORBIDDEN,
-            "the signature is missing or does not fit",
-        );
+        return problem(StatusCode::FORBIDDEN, "the signature is missing or does not fit");
     }
     let field = |name: &str| {
-        form.iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.clone())
-            .unwrap_or_default()
+        form.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default()
     };
     let message = Message {
         seq: 0,
@@ -241,9 +220,7 @@ async fn change_control(state: Shared, Json(changes): Json<Map<String, Value>>) 
             other => other.to_string(),
         };
         let result = if name == "stall" {
-            parse_duration(&value)
-                .map(|time| stall = Some(time))
-                .map_err(|error| error.to_string())
+            parse_duration(&value).map(|time| stall = Some(time)).map_err(|error| error.to_string())
         } else {
             behaviour.set(name, &value)
         };
@@ -277,7 +254,5 @@ fn problem(status: StatusCode, error: &str) -> Response {
 
 /// Milliseconds since 1970.
 fn now() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |time| time.as_millis() as i64)
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as i64)
 }

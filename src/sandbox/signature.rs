@@ -17,9 +17,7 @@ pub fn sign(token: &str, url: &str, form: &[(String, String)]) -> String {
 /// Whether `signature` is the one for this form; the comparison takes the same time wherever it
 /// fails.
 pub fn accepts(token: &str, url: &str, form: &[(String, String)], signature: &str) -> bool {
-    STANDARD
-        .decode(signature)
-        .is_ok_and(|bytes| mac(token, url, form).verify_slice(&bytes).is_ok())
+    STANDARD.decode(signature).is_ok_and(|bytes| mac(token, url, form).verify_slice(&bytes).is_ok())
 }
 
 fn mac(token: &str, url: &str, form: &[(String, String)]) -> Hmac<Sha1> {
@@ -72,12 +70,7 @@ mod tests {
     #[test]
     fn a_signature_fits_only_its_own_token_url_and_form() {
         assert!(!accepts("12346", URL, &form(), DOCUMENTED));
-        assert!(!accepts(
-            "12345",
-            "https://mycompany.com/myapp.php",
-            &form(),
-            DOCUMENTED
-        ));
+        assert!(!accepts("12345", "https://mycompany.com/myapp.php", &form(), DOCUMENTED));
         let mut other = form();
         other[0].1.push('3');
         assert!(!accepts("12345", URL, &other, DOCUMENTED));
@@ -85,12 +78,7 @@ mod tests {
 
     #[test]
     fn what_is_no_base64_is_no_signature() {
-        for text in [
-            "",
-            "!",
-            "RSOYDt4T1cUTdK1PDd93/VVr8B8",
-            "RSOYDt4T1cUTdK1PDd93",
-        ] {
+        for text in ["", "!", "RSOYDt4T1cUTdK1PDd93/VVr8B8", "RSOYDt4T1cUTdK1PDd93"] {
             assert!(!accepts("12345", URL, &form(), text), "{text:?}");
         }
     }

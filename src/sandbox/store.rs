@@ -182,26 +182,13 @@ impl Store {
         let tally = Arc::new(Tally::default());
         insert_first_items(&mut connection).await?;
         tokio::spawn(write_groups(connection, waiting, Arc::clone(&tally)));
-        Ok(Self {
-            writes,
-            readers,
-            next_item: AtomicI64::new(FIRST_ITEMS + 1),
-            tally,
-        })
+        Ok(Self { writes, readers, next_item: AtomicI64::new(FIRST_ITEMS + 1), tally })
     }
 
     /// Stores a message once, however often it comes; returns after the commit.
     pub(super) async fn keep(&self, message: &Message) -> Result<(), StoreError> {
-        let Message {
-            seq: _,
-            sid,
-            sender,
-            receiver,
-            body,
-            received,
-        } = message;
-        self.write(Row::Message(json!([sid, sender, receiver, body, received])))
-            .await
+        let Message { seq: _, sid, sender, receiver, body, received } = message;
+        self.write(Row::Message(json!([sid, sender, receiver, body, received]))).await
     }
 
     /// Creates an item; returns its number after the commit.
@@ -214,10 +201,7 @@ impl Store {
     async fn write(&self, row: Row) -> Result<(), StoreError> {
         let (done, written) = oneshot::channel();
         let gone = || StoreError("the writer is gone".to_owned());
-        self.writes
-            .send(Write { row, done })
-            .await
-            .map_err(|_| gone())?;
+        self.writes.send(Write { row, done }).await.map_err(|_| gone())?;
         written.await.map_err(|_| gone())?
     }
 
@@ -265,9 +249,7 @@ impl Store {
 }
 
 async fn insert_first_items(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let items: Vec<_> = (1..=FIRST_ITEMS)
-        .map(|id| json!([id, format!("item {id}"), id]))
-        .collect();
+    let items: Vec<_> = (1..=FIRST_ITEMS).map(|id| json!([id, format!("item {id}"), id])).collect();
     insert(connection, INSERT_ITEMS, items).await?;
     Ok(())
 }
@@ -298,9 +280,7 @@ async fn write_groups(
         if let Ok(stored) = result {
             tally.commits.fetch_add(1, Ordering::Relaxed);
             tally.stored.fetch_add(stored, Ordering::Relaxed);
-            tally
-                .repeated
-                .fetch_add(offered - stored, Ordering::Relaxed);
+            tally.repeated.fetch_add(offered - stored, Ordering::Relaxed);
         }
         for done in senders {
             // One that no longer waits has hung up; its row is stored all the same.
@@ -339,9 +319,5 @@ async fn insert(
         return Ok(0);
     }
     let rows = Value::Array(rows).to_string();
-    Ok(sqlx::query(statement)
-        .bind(rows)
-        .execute(connection)
-        .await?
-        .rows_affected())
+    Ok(sqlx::query(statement).bind(rows).execute(connection).await?.rows_affected())
 }

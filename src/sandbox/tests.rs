@@ -28,12 +28,7 @@ async fn target(behaviours: &[(&str, &str)]) -> Target {
     let served = tokio::spawn(sandbox.serve(async {
         let _ = stopped.await;
     }));
-    Target {
-        address,
-        folder,
-        stop,
-        served,
-    }
+    Target { address, folder, stop, served }
 }
 
 /// What came back.
@@ -61,11 +56,7 @@ async fn send(address: SocketAddr, head: &str, body: &str) -> Answer {
     stream.read_to_string(&mut reply).await.unwrap();
     let (head, body) = reply.split_once("\r\n\r\n").unwrap();
     let status = head[9..12].parse().unwrap();
-    Answer {
-        status,
-        head: head.to_owned(),
-        body: body.to_owned(),
-    }
+    Answer { status, head: head.to_owned(), body: body.to_owned() }
 }
 
 impl Target {
@@ -87,10 +78,7 @@ impl Target {
     async fn sids(&self) -> Vec<String> {
         let page = self.get("/messages").await.json();
         let messages = page["messages"].as_array().unwrap();
-        messages
-            .iter()
-            .map(|message| message["sid"].as_str().unwrap().to_owned())
-            .collect()
+        messages.iter().map(|message| message["sid"].as_str().unwrap().to_owned()).collect()
     }
 
     async fn end(self) -> PathBuf {
@@ -101,16 +89,11 @@ impl Target {
 }
 
 fn webhook(address: SocketAddr, sid: &str, token: &str) -> (String, String) {
-    let form = [
-        ("MessageSid", sid),
-        ("From", "+4179"),
-        ("To", "+4180"),
-        ("Body", "Grüezi & hallo"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let body: String = url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(&form)
-        .finish();
+    let form =
+        [("MessageSid", sid), ("From", "+4179"), ("To", "+4180"), ("Body", "Grüezi & hallo")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let body: String =
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&form).finish();
     let signature = sign(token, &format!("http://{address}/webhook?from=test"), &form);
     let head = format!("POST /webhook?from=test HTTP/1.1\r\nx-twilio-signature: {signature}");
     (head, body)
@@ -121,16 +104,8 @@ async fn an_accepted_webhook_is_answered_with_twiml_and_stored() {
     let target = target(&[]).await;
     let answer = target.webhook("SM1", PRACTICE_TOKEN).await;
     assert_eq!(answer.status, 200);
-    assert!(
-        answer.head.contains("content-type: text/xml"),
-        "{}",
-        answer.head
-    );
-    assert!(
-        answer.body.ends_with("<Response></Response>"),
-        "{}",
-        answer.body
-    );
+    assert!(answer.head.contains("content-type: text/xml"), "{}", answer.head);
+    assert!(answer.body.ends_with("<Response></Response>"), "{}", answer.body);
     let message = target.get("/messages/SM1").await.json();
     assert_eq!(message["from"], "+4179");
     assert_eq!(message["body"], "Grüezi & hallo");
@@ -141,12 +116,7 @@ async fn an_accepted_webhook_is_answered_with_twiml_and_stored() {
 async fn a_forged_webhook_is_refused_and_not_stored() {
     let target = target(&[]).await;
     assert_eq!(target.webhook("SM1", "another token").await.status, 403);
-    assert_eq!(
-        send(target.address, "POST /webhook HTTP/1.1", "MessageSid=SM2")
-            .await
-            .status,
-        403
-    );
+    assert_eq!(send(target.address, "POST /webhook HTTP/1.1", "MessageSid=SM2").await.status, 403);
     assert_eq!(target.sids().await, Vec::<String>::new());
     assert_eq!(target.get("/control").await.json()["forged"], 2);
 }
@@ -165,10 +135,7 @@ async fn a_repeated_message_is_accepted_and_stored_once() {
     }
     assert_eq!(target.sids().await, ["SM1"]);
     let written = &target.get("/control").await.json()["written"];
-    assert_eq!(
-        (&written["stored"], &written["repeated"]),
-        (&json!(1), &json!(2))
-    );
+    assert_eq!((&written["stored"], &written["repeated"]), (&json!(1), &json!(2)));
 }
 
 #[tokio::test]
@@ -207,31 +174,19 @@ async fn messages_are_read_page_by_page_until_a_page_is_empty() {
         (&first["messages"][0]["sid"], &first["messages"][1]["sid"]),
         (&json!("SM3"), &json!("SM1"))
     );
-    let rest = target
-        .get(&format!("/messages?limit=2&since={}", first["next"]))
-        .await
-        .json();
+    let rest = target.get(&format!("/messages?limit=2&since={}", first["next"])).await.json();
     assert_eq!(rest["messages"][0]["sid"], "SM2");
-    let end = target
-        .get(&format!("/messages?since={}", rest["next"]))
-        .await
-        .json();
+    let end = target.get(&format!("/messages?since={}", rest["next"])).await.json();
     assert_eq!(end, json!({ "messages": [], "next": rest["next"] }));
 }
 
 #[tokio::test]
 async fn a_created_item_can_be_read() {
     let target = target(&[]).await;
-    let created = target
-        .post("/items", &json!({ "name": "lamp", "price": 1250 }))
-        .await;
+    let created = target.post("/items", &json!({ "name": "lamp", "price": 1250 })).await;
     assert_eq!(created.status, 201);
     let id = &created.json()["id"];
-    assert!(
-        created.head.contains(&format!("location: /items/{id}")),
-        "{}",
-        created.head
-    );
+    assert!(created.head.contains(&format!("location: /items/{id}")), "{}", created.head);
     let read = target.get(&format!("/items/{id}")).await.json();
     assert_eq!(read, json!({ "id": id, "name": "lamp", "price": 1250 }));
     assert_eq!(target.get("/items/1000").await.json()["name"], "item 1000");
@@ -244,10 +199,7 @@ async fn the_role_policy_is_asked_over_http() {
     let target = target(&[]).await;
     let question = json!({ "role": "reader", "action": "write", "resource": "items/7" });
     let answer = target.post("/authorize", &question).await.json();
-    assert_eq!(
-        answer,
-        json!({ "allowed": false, "reason": "no rule lets reader write items/7" })
-    );
+    assert_eq!(answer, json!({ "allowed": false, "reason": "no rule lets reader write items/7" }));
 }
 
 #[tokio::test]
@@ -280,11 +232,7 @@ async fn beyond_the_capacity_is_429_and_the_connection_stays() {
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut reply = Vec::new();
         while !reply.ends_with(b"}") {
-            assert_ne!(
-                stream.read_buf(&mut reply).await.unwrap(),
-                0,
-                "the connection was closed"
-            );
+            assert_ne!(stream.read_buf(&mut reply).await.unwrap(), 0, "the connection was closed");
         }
         assert!(reply.starts_with(b"HTTP/1.1 429"));
     }
@@ -305,16 +253,10 @@ async fn control_changes_what_is_named_and_leaves_the_rest() {
 async fn a_wrong_change_changes_nothing_and_says_what_is_wrong() {
     let target = target(&[]).await;
     for (changes, error) in [
-        (
-            json!({ "capacity": 5, "latncy": "5ms" }),
-            "latncy: unknown behaviour",
-        ),
+        (json!({ "capacity": 5, "latncy": "5ms" }), "latncy: unknown behaviour"),
         (json!({ "capacity": 5, "errors": "150%" }), "errors: "),
         (json!({ "capacity": 5, "stall": "soon" }), "stall: "),
-        (
-            json!({ "capacity": -5 }),
-            "capacity: malformed capacity \"-5\"",
-        ),
+        (json!({ "capacity": -5 }), "capacity: malformed capacity \"-5\""),
     ] {
         let answer = target.post("/control", &changes).await;
         assert_eq!(answer.status, 400);
@@ -330,12 +272,7 @@ async fn a_stall_holds_everything_but_control_until_it_is_ended() {
     target.post("/control", &json!({ "stall": "1h" })).await;
     let address = target.address;
     let waiting = tokio::spawn(async move { send(address, "GET /health HTTP/1.1", "").await });
-    assert!(
-        target.get("/control").await.json()["stall"]
-            .as_f64()
-            .unwrap()
-            > 3000.0
-    );
+    assert!(target.get("/control").await.json()["stall"].as_f64().unwrap() > 3000.0);
     assert!(!waiting.is_finished());
     target.post("/control", &json!({ "stall": 0 })).await;
     assert_eq!(waiting.await.unwrap().status, 200);
@@ -354,10 +291,7 @@ async fn its_folder_is_gone_when_it_has_ended_even_in_a_stall() {
 #[tokio::test]
 async fn a_port_in_use_is_an_error_that_names_it() {
     let target = target(&[]).await;
-    let options = Options {
-        port: target.address.port(),
-        ..Options::default()
-    };
+    let options = Options { port: target.address.port(), ..Options::default() };
     let error = Sandbox::open(options).await.err().unwrap();
     assert!(error.what.contains(&target.address.to_string()), "{error}");
     assert_eq!(error.hint.as_deref(), Some("--port 0 picks a free port"));

@@ -112,10 +112,7 @@ impl Context {
     pub fn may_wait(&self, lua: &Lua, call: &str) -> mlua::Result<Rc<UserState>> {
         self.user().ok_or_else(|| {
             let hint = "call it in `run`, `init`, `setup` or `teardown`";
-            misuse(
-                lua,
-                format!("{call}: loading a script makes no calls\n  hint: {hint}"),
-            )
+            misuse(lua, format!("{call}: loading a script makes no calls\n  hint: {hint}"))
         })
     }
 

@@ -97,9 +97,9 @@ fn wrapped(lua: &Lua, context: &Rc<Context>, real: &Table, env: &Table) -> mlua:
             return Err(mlua::Error::runtime(context.stall_text()));
         }
         match caught {
-            Value::Error(error) => Ok(Value::String(
-                lua.create_string(traceback::message(&error))?,
-            )),
+            Value::Error(error) => {
+                Ok(Value::String(lua.create_string(traceback::message(&error))?))
+            }
             other => Ok(other),
         }
     })?;
@@ -119,9 +119,7 @@ fn wrapped(lua: &Lua, context: &Rc<Context>, real: &Table, env: &Table) -> mlua:
 
 /// Takes out of the libraries what would make bytecode or results that cannot be repeated.
 fn narrow(lua: &Lua, known: &Table) -> mlua::Result<()> {
-    known
-        .raw_get::<Table>("string")?
-        .raw_set("dump", Value::Nil)?;
+    known.raw_get::<Table>("string")?.raw_set("dump", Value::Nil)?;
     let math: Table = known.raw_get("math")?;
     for name in ["random", "randomseed"] {
         let refuse = lua.create_function(move |lua, _: mlua::MultiValue| -> mlua::Result<()> {
@@ -137,18 +135,14 @@ fn narrow(lua: &Lua, known: &Table) -> mlua::Result<()> {
 
 /// Refuses undeclared names, with the nearest one there is.
 fn freeze(lua: &Lua, env: &Table, known: &Table) -> mlua::Result<()> {
-    let names: Vec<String> = known
-        .pairs::<String, Value>()
-        .filter_map(|pair| Some(pair.ok()?.0))
-        .collect();
+    let names: Vec<String> =
+        known.pairs::<String, Value>().filter_map(|pair| Some(pair.ok()?.0)).collect();
     let missing = lua.create_table()?;
     missing.raw_set(
         "__index",
-        lua.create_function(
-            move |lua, (_, name): (Value, Value)| -> mlua::Result<Value> {
-                Err(undeclared(lua, &name, &names))
-            },
-        )?,
+        lua.create_function(move |lua, (_, name): (Value, Value)| -> mlua::Result<Value> {
+            Err(undeclared(lua, &name, &names))
+        })?,
     )?;
     known.set_metatable(Some(missing))?;
     let frozen = lua.create_table()?;
@@ -156,14 +150,12 @@ fn freeze(lua: &Lua, env: &Table, known: &Table) -> mlua::Result<()> {
     frozen.raw_set("__metatable", false)?;
     frozen.raw_set(
         "__newindex",
-        lua.create_function(
-            |lua, (_, name, _): (Value, Value, Value)| -> mlua::Result<()> {
-                let name = plain_name(&name);
-                let hint = "state of a user belongs in a field of `vu`";
-                let what = format!("assignment to the global `{name}`; write `local {name}`");
-                Err(misuse(lua, format!("{what}\n  hint: {hint}")))
-            },
-        )?,
+        lua.create_function(|lua, (_, name, _): (Value, Value, Value)| -> mlua::Result<()> {
+            let name = plain_name(&name);
+            let hint = "state of a user belongs in a field of `vu`";
+            let what = format!("assignment to the global `{name}`; write `local {name}`");
+            Err(misuse(lua, format!("{what}\n  hint: {hint}")))
+        })?,
     )?;
     env.set_metatable(Some(frozen))
 }
@@ -187,6 +179,5 @@ fn undeclared(lua: &Lua, name: &Value, names: &[String]) -> mlua::Error {
 
 /// A global's name as text.
 fn plain_name(name: &Value) -> String {
-    name.as_string()
-        .map_or_else(|| shown(name), mlua::LuaString::to_string_lossy)
+    name.as_string().map_or_else(|| shown(name), mlua::LuaString::to_string_lossy)
 }

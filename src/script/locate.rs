@@ -157,10 +157,7 @@ impl Locator {
     }
 
     fn line_of(&self, at: usize) -> u32 {
-        self.words
-            .get(at)
-            .or(self.words.last())
-            .map_or(1, |(_, line)| *line)
+        self.words.get(at).or(self.words.last()).map_or(1, |(_, line)| *line)
     }
 }
 
@@ -188,12 +185,7 @@ fn opens_block(name: &str) -> bool {
 
 /// Cuts Lua into words; comments and spaces are dropped.
 fn words(text: &[u8]) -> Vec<(Word, u32)> {
-    let mut cutter = Cutter {
-        text,
-        at: 0,
-        line: 1,
-        words: Vec::new(),
-    };
+    let mut cutter = Cutter { text, at: 0, line: 1, words: Vec::new() };
     while cutter.at < text.len() {
         cutter.word();
     }
@@ -227,10 +219,7 @@ impl Cutter<'_> {
             quote @ (b'"' | b'\'') => {
                 let length = quoted(rest, quote);
                 let inner = &rest[1..length.saturating_sub(1).max(1)];
-                self.words.push((
-                    Word::Text(String::from_utf8_lossy(inner).into_owned()),
-                    line,
-                ));
+                self.words.push((Word::Text(String::from_utf8_lossy(inner).into_owned()), line));
                 self.skip(length);
             }
             first if first.is_ascii_alphabetic() || first == b'_' => {
@@ -275,9 +264,7 @@ fn long_bracket(rest: &[u8]) -> Option<(String, usize)> {
     }
     let open = level + 2;
     let close = [b"]", "=".repeat(level).as_bytes(), b"]"].concat();
-    let inner = rest[open..]
-        .windows(close.len())
-        .position(|window| window == close)?;
+    let inner = rest[open..].windows(close.len()).position(|window| window == close)?;
     let text = String::from_utf8_lossy(&rest[open..open + inner]).into_owned();
     Some((text, open + inner + close.len()))
 }
@@ -317,20 +304,8 @@ return {
             (vec![Key("scenarios")], 7),
             (vec![Key("scenarios"), Key("buy"), Key("rate")], 9),
             (vec![Key("scenarios"), Key("read only")], 10),
-            (
-                vec![
-                    Key("scenarios"),
-                    Key("read only"),
-                    Key("users"),
-                    Item(1),
-                    Key("over"),
-                ],
-                13,
-            ),
-            (
-                vec![Key("scenarios"), Key("read only"), Key("users"), Item(2)],
-                13,
-            ),
+            (vec![Key("scenarios"), Key("read only"), Key("users"), Item(1), Key("over")], 13),
+            (vec![Key("scenarios"), Key("read only"), Key("users"), Item(2)], 13),
             (vec![Key("thresholds"), Item(2)], 18),
             (vec![Key("scenarios"), Key("buy"), Key("missing")], 8),
         ] {
@@ -347,17 +322,8 @@ return {
 
     #[test]
     fn any_bytes_can_be_cut() {
-        for text in [
-            &b"return {"[..],
-            b"\"",
-            b"[==[",
-            b"--[[",
-            b"\\",
-            b"return",
-            b"",
-            b"[",
-            b"'\\",
-        ] {
+        for text in [&b"return {"[..], b"\"", b"[==[", b"--[[", b"\\", b"return", b"", b"[", b"'\\"]
+        {
             Locator::new(text).line(&[Key("a"), Item(1)]);
         }
     }

@@ -86,10 +86,7 @@ impl Log {
     /// Every line with how often it was written, and how many were not kept at all.
     pub fn counts(&self) -> (Vec<(Line, u64)>, u64) {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let counts = lines
-            .counts
-            .iter()
-            .map(|(line, count)| (line.clone(), *count));
+        let counts = lines.counts.iter().map(|(line, count)| (line.clone(), *count));
         (counts.collect(), lines.beyond)
     }
 }

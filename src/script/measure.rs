@@ -62,12 +62,8 @@ impl ScenarioMeter {
     /// The meter of a scenario, or of `setup` and `teardown`.
     pub fn new(world: &World, name: &Arc<str>, tags: &[(String, String)]) -> Rc<Self> {
         let own = [("scenario", &**name)];
-        let given = tags
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()));
-        let hashed = name
-            .bytes()
-            .fold(0, |hash, byte| mixed(hash, u64::from(byte)));
+        let given = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let hashed = name.bytes().fold(0, |hash, byte| mixed(hash, u64::from(byte)));
         Rc::new(Self {
             name: Arc::clone(name),
             tags: Tags::new(given.chain(own)),
@@ -104,9 +100,8 @@ impl ScenarioMeter {
 
     /// Counts an iteration broken by an error of the script.
     pub fn broken(&self, recorder: &mut Recorder) {
-        let id = *self
-            .errors
-            .get_or_init(|| recorder.series(&builtin("script.errors"), &self.tags));
+        let id =
+            *self.errors.get_or_init(|| recorder.series(&builtin("script.errors"), &self.tags));
         recorder.add(id, 1.0);
     }
 
@@ -175,8 +170,7 @@ impl ScenarioMeter {
 
     fn tags_of(&self, naming: Naming<'_>, tags: &[(String, String)]) -> Tags {
         let named = self.tags.with("name", &naming.name());
-        tags.iter()
-            .fold(named, |tags, (key, value)| tags.with(key, value))
+        tags.iter().fold(named, |tags, (key, value)| tags.with(key, value))
     }
 }
 
@@ -222,10 +216,8 @@ impl Operation {
             Some(kind) => {
                 let mut failed = self.failed[kind as usize].borrow_mut();
                 let failed = failed.get_or_insert_with(|| Failed {
-                    series: recorder.series(
-                        &builtin("http.failed"),
-                        &self.tags.with("kind", kind.as_str()),
-                    ),
+                    series: recorder
+                        .series(&builtin("http.failed"), &self.tags.with("kind", kind.as_str())),
                     detail: exchange.detail.clone().unwrap_or_default(),
                     count: 0,
                 });

@@ -70,26 +70,17 @@ pub fn load(source: Source) -> Result<Loaded, Vec<Problem>> {
     problems.sort_by(|a, b| a.at.cmp(&b.at));
     problems.dedup();
     match vm {
-        Some(vm) if problems.is_empty() => Ok(Loaded {
-            plan: vm.plan().clone(),
-            control: Rc::new(vm),
-        }),
+        Some(vm) if problems.is_empty() => {
+            Ok(Loaded { plan: vm.plan().clone(), control: Rc::new(vm) })
+        }
         _ => Err(problems),
     }
 }
 
 /// Parameters of the command line that the script does not declare.
 fn unknown_params(world: &World, plan: &Plan) -> Vec<Problem> {
-    let names: Vec<&str> = plan
-        .parameters
-        .iter()
-        .map(|known| known.name.as_str())
-        .collect();
-    let given = world
-        .source
-        .params
-        .keys()
-        .filter(|name| !names.contains(&name.as_str()));
+    let names: Vec<&str> = plan.parameters.iter().map(|known| known.name.as_str()).collect();
+    let given = world.source.params.keys().filter(|name| !names.contains(&name.as_str()));
     let problems = given.map(|name| Problem {
         what: format!("unknown parameter `{name}`"),
         at: None,

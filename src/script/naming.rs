@@ -34,9 +34,7 @@ impl Naming<'_> {
             Self::Given(name) => String::from_utf8_lossy(name).into_owned(),
             Self::Made(method, target) => {
                 let path = String::from_utf8_lossy(path(target)).into_owned();
-                let segments = path
-                    .split('/')
-                    .map(|part| if is_id(part) { "{id}" } else { part });
+                let segments = path.split('/').map(|part| if is_id(part) { "{id}" } else { part });
                 format!("{method} {}", segments.collect::<Vec<_>>().join("/"))
             }
         }
@@ -45,10 +43,7 @@ impl Naming<'_> {
 
 /// The path of a target: without scheme and host, query and fragment.
 fn path(target: &[u8]) -> &[u8] {
-    let end = target
-        .iter()
-        .position(|byte| matches!(byte, b'?' | b'#'))
-        .unwrap_or(target.len());
+    let end = target.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(target.len());
     let target = &target[..end];
     if target.first() == Some(&b'/') {
         return target;
@@ -57,9 +52,7 @@ fn path(target: &[u8]) -> &[u8] {
         None => target,
         Some(scheme) => {
             let host = &target[scheme + 3..];
-            host.iter()
-                .position(|byte| *byte == b'/')
-                .map_or(b"/", |slash| &host[slash..])
+            host.iter().position(|byte| *byte == b'/').map_or(b"/", |slash| &host[slash..])
         }
     }
 }
@@ -93,10 +86,7 @@ mod tests {
             ("/blob/deadbeef01", "GET /blob/{id}"),
             ("/feedback/v2", "GET /feedback/v2"),
             ("/m/SM1a2B3c4D5e6F7g8H9i0JkL", "GET /m/{id}"),
-            (
-                "/internationalization-guide",
-                "GET /internationalization-guide",
-            ),
+            ("/internationalization-guide", "GET /internationalization-guide"),
         ] {
             assert_eq!(Naming::Made("GET", target.as_bytes()).name(), name);
         }

@@ -28,18 +28,12 @@ impl<'a> Options<'a> {
             Value::Nil => None,
             Value::Table(table) => Some(table),
             other => {
-                let what = format!(
-                    "{owner}: expected a table of options, got {}",
-                    shown(&other)
-                );
+                let what = format!("{owner}: expected a table of options, got {}", shown(&other));
                 return Err(misuse(lua, what));
             }
         };
         let options = Self { lua, owner, table };
-        let unknown = options
-            .table
-            .as_ref()
-            .map(|table| unknown_keys(table, known));
+        let unknown = options.table.as_ref().map(|table| unknown_keys(table, known));
         match unknown {
             Some(unknown) if !unknown.is_empty() => Err(options.wrong(&unknown.join("; "))),
             _ => Ok(options),
@@ -111,10 +105,7 @@ pub fn unknown_keys(table: &Table, known: &[&str]) -> Vec<String> {
 pub fn unknown_key(name: &str, known: &[&str]) -> String {
     match nearest(name, known.iter().copied()) {
         Some(near) => format!("unknown key `{name}`; did you mean `{near}`?"),
-        None => format!(
-            "unknown key `{name}`; expected one of: {}",
-            known.join(", ")
-        ),
+        None => format!("unknown key `{name}`; expected one of: {}", known.join(", ")),
     }
 }
 
@@ -213,20 +204,14 @@ pub fn scalar(value: &Value) -> Result<String, String> {
         Value::Integer(number) => Ok(number.to_string()),
         Value::Number(number) => Ok(number.to_string()),
         Value::Boolean(value) => Ok(value.to_string()),
-        other => Err(format!(
-            "expected a string or a number, got {}",
-            shown(other)
-        )),
+        other => Err(format!("expected a string or a number, got {}", shown(other))),
     }
 }
 
 /// Pairs of strings, sorted by key, from a table of names; a value may be a list: one pair each.
 pub fn pairs(value: &Value) -> Result<Vec<(String, String)>, String> {
     let Value::Table(table) = value else {
-        return Err(format!(
-            "expected a table of names and values, got {}",
-            shown(value)
-        ));
+        return Err(format!("expected a table of names and values, got {}", shown(value)));
     };
     let mut found = Vec::new();
     for pair in table.pairs::<Value, Value>() {

@@ -36,10 +36,7 @@ pub(super) fn function(lua: &Lua, context: &Rc<Context>, env: &Table) -> mlua::R
     };
     lua.create_function(move |lua, name: Value| {
         let Value::String(name) = &name else {
-            let what = format!(
-                "require: expected a name, got {}",
-                super::options::shown(&name)
-            );
+            let what = format!("require: expected a name, got {}", super::options::shown(&name));
             return Err(misuse(lua, what));
         };
         modules.require(lua, &name.to_string_lossy())
@@ -120,12 +117,9 @@ pub fn confined(folder: &Path, file: &Path) -> Result<PathBuf, String> {
 
 /// The error for a module that does not exist.
 fn unknown(lua: &Lua, name: &str) -> mlua::Error {
-    let ours = api::MODULES
-        .iter()
-        .map(|module| format!("loadrun.{}", module.name));
-    let names: Vec<String> = ours
-        .chain(LIBRARY.iter().map(|(name, _)| (*name).to_owned()))
-        .collect();
+    let ours = api::MODULES.iter().map(|module| format!("loadrun.{}", module.name));
+    let names: Vec<String> =
+        ours.chain(LIBRARY.iter().map(|(name, _)| (*name).to_owned())).collect();
     let in_loadrun = format!("loadrun.{name}");
     let hint = if names.contains(&in_loadrun) {
         format!("did you mean `{in_loadrun}`?")
@@ -134,8 +128,5 @@ fn unknown(lua: &Lua, name: &str) -> mlua::Error {
     } else {
         format!("a file beside the script is `require \"./{name}\"`")
     };
-    misuse(
-        lua,
-        format!("require: unknown module `{name}`\n  hint: {hint}"),
-    )
+    misuse(lua, format!("require: unknown module `{name}`\n  hint: {hint}"))
 }

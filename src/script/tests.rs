@@ -69,18 +69,12 @@ impl Scripted {
     /// All problems as the user reads them.
     fn problems(&self) -> String {
         let problems = self.load().err().expect("the script should not load");
-        problems
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join("\n")
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     }
 
     /// A worker's state.
     pub(super) fn worker(&self) -> Rc<Vm> {
-        let loaded = self
-            .load()
-            .unwrap_or_else(|problems| panic!("{problems:?}"));
+        let loaded = self.load().unwrap_or_else(|problems| panic!("{problems:?}"));
         Vm::worker(&loaded.control.world()).unwrap_or_else(|problems| panic!("{problems:?}"))
     }
 
@@ -95,27 +89,16 @@ impl Scripted {
     fn logged(&self) -> Vec<String> {
         let vm = self.run(1);
         let errors = vm.take_errors();
-        let failed: Vec<_> = errors
-            .iter()
-            .map(|(_, error, _)| error.to_string())
-            .collect();
+        let failed: Vec<_> = errors.iter().map(|(_, error, _)| error.to_string()).collect();
         assert!(failed.is_empty(), "{failed:?}");
-        vm.world()
-            .log
-            .drain()
-            .into_iter()
-            .map(|line| line.text)
-            .collect()
+        vm.world().log.drain().into_iter().map(|line| line.text).collect()
     }
 
     /// The one error of one iteration, as the user reads it.
     fn error(&self) -> String {
         let vm = self.run(1);
         let errors = vm.take_errors();
-        let texts: Vec<_> = errors
-            .iter()
-            .map(|(_, error, _)| error.to_string())
-            .collect();
+        let texts: Vec<_> = errors.iter().map(|(_, error, _)| error.to_string()).collect();
         assert_eq!(texts.len(), 1, "{texts:?}");
         texts[0].clone()
     }
@@ -123,10 +106,7 @@ impl Scripted {
 
 /// Blocks on a future in a runtime like a worker's, in paused time.
 pub(super) fn wait<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     LocalSet::new().block_on(&runtime, work)
 }
 
@@ -136,11 +116,7 @@ fn run_user(vm: &Rc<Vm>, number: u64, times: u64) {
         let mut user = vm.user(0, number);
         user.init().await;
         for number in 0..times {
-            user.iterate(Turn {
-                number,
-                intended: None,
-            })
-            .await;
+            user.iterate(Turn { number, intended: None }).await;
         }
     });
 }
@@ -152,10 +128,7 @@ fn samples(interval: &Interval) -> Vec<String> {
             Accumulator::Counter(sum) => format!("{sum}"),
             Accumulator::Rate { hits, total } => format!("{hits}/{total}"),
             Accumulator::Trend(seconds) => {
-                let count: u64 = seconds
-                    .values()
-                    .map(crate::metric::Distribution::count)
-                    .sum();
+                let count: u64 = seconds.values().map(crate::metric::Distribution::count).sum();
                 format!("{count} samples")
             }
             other @ Accumulator::Gauge { .. } => format!("{other:?}"),

@@ -44,16 +44,10 @@ impl ScriptError {
     pub fn new(error: &Error, source: &Source) -> Self {
         let (text, frames) = unwrapped(error);
         let (prefix, rest) = split_place(&text);
-        let traceback: Vec<String> = frames
-            .iter()
-            .filter(|frame| own(frame))
-            .map(|frame| source.shown(frame))
-            .collect();
+        let traceback: Vec<String> =
+            frames.iter().filter(|frame| own(frame)).map(|frame| source.shown(frame)).collect();
         let at = prefix.filter(|(chunk, _)| own(chunk)).or_else(|| {
-            frames
-                .iter()
-                .find(|frame| own(frame))
-                .and_then(|frame| split_frame(frame))
+            frames.iter().find(|frame| own(frame)).and_then(|frame| split_frame(frame))
         });
         let (what, hint) = match rest.split_once(HINT) {
             Some((what, hint)) => (what, Some(hint.to_owned())),
@@ -61,10 +55,7 @@ impl ScriptError {
         };
         Self {
             what: what.to_owned(),
-            at: at.map(|(chunk, line)| Place {
-                file: source.shown(chunk),
-                line,
-            }),
+            at: at.map(|(chunk, line)| Place { file: source.shown(chunk), line }),
             hint,
             traceback,
         }
@@ -72,21 +63,12 @@ impl ScriptError {
 
     /// An error without a line.
     pub fn plain(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            at: None,
-            hint: None,
-            traceback: Vec::new(),
-        }
+        Self { what: what.into(), at: None, hint: None, traceback: Vec::new() }
     }
 
     /// The same as a reason for which the run cannot start.
     pub fn into_problem(self) -> Problem {
-        Problem {
-            what: self.what,
-            at: self.at,
-            hint: self.hint,
-        }
+        Problem { what: self.what, at: self.at, hint: self.hint }
     }
 }
 
@@ -115,26 +97,14 @@ impl Source {
     /// The script's line that is being run.
     pub(super) fn caller(&self, lua: &Lua) -> Place {
         let (chunk, line) = caller(lua).unwrap_or_else(|| (self.chunk(), 1));
-        Place {
-            file: self.shown(&chunk),
-            line,
-        }
+        Place { file: self.shown(&chunk), line }
     }
 
     /// The name of the script's own chunk: short, because Lua cuts long ones, and ending in
     /// `.lua`, whatever the file is called, so that it can be told in a message.
     pub(super) fn chunk(&self) -> String {
-        let name = self
-            .path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        if is_lua(&name) && name.len() <= CHUNK {
-            name
-        } else {
-            UNNAMED.to_owned()
-        }
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if is_lua(&name) && name.len() <= CHUNK { name } else { UNNAMED.to_owned() }
     }
 
     /// A chunk's name, or a frame that begins with one, as a path the user can open.
@@ -172,19 +142,14 @@ impl Errors {
     pub fn merge(&mut self, other: &Self) {
         self.beyond += other.beyond;
         for (key, (error, count)) in &other.kept {
-            let kept = self
-                .kept
-                .entry(key.clone())
-                .or_insert_with(|| (error.clone(), 0));
+            let kept = self.kept.entry(key.clone()).or_insert_with(|| (error.clone(), 0));
             kept.1 += count;
         }
     }
 
     /// Scenario, error and count of every place.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &ScriptError, u64)> {
-        self.kept
-            .iter()
-            .map(|((_, scenario), (error, count))| (scenario.as_str(), error, *count))
+        self.kept.iter().map(|((_, scenario), (error, count))| (scenario.as_str(), error, *count))
     }
 
     /// How many errors happened, those that were not kept included.
@@ -207,11 +172,7 @@ pub fn misuse(lua: &Lua, what: impl Display) -> Error {
 pub fn caller(lua: &Lua) -> Option<(String, u32)> {
     for level in 0.. {
         let frame = lua.inspect_stack(level, |frame| {
-            let chunk = frame
-                .source()
-                .short_src
-                .map(Cow::into_owned)
-                .unwrap_or_default();
+            let chunk = frame.source().short_src.map(Cow::into_owned).unwrap_or_default();
             (chunk, frame.current_line())
         })?;
         if let (chunk, Some(line)) = frame
@@ -247,14 +208,7 @@ fn unwrapped(error: &Error) -> (String, Vec<String>) {
     match error {
         Error::CallbackError { traceback, cause } => {
             let (text, frames) = unwrapped(cause);
-            (
-                text,
-                if frames.is_empty() {
-                    frames_of(traceback)
-                } else {
-                    frames
-                },
-            )
+            (text, if frames.is_empty() { frames_of(traceback) } else { frames })
         }
         Error::WithContext { context, cause } => {
             let (text, frames) = unwrapped(cause);
@@ -267,10 +221,7 @@ fn unwrapped(error: &Error) -> (String, Vec<String>) {
         Error::SyntaxError { message, .. } => (message.clone(), Vec::new()),
         Error::MemoryError(_) => {
             let limit = super::vm::MEMORY_LIMIT >> 30;
-            (
-                format!("out of memory: a Lua state may hold {limit} GiB"),
-                Vec::new(),
-            )
+            (format!("out of memory: a Lua state may hold {limit} GiB"), Vec::new())
         }
         other => (other.to_string(), Vec::new()),
     }
@@ -303,10 +254,7 @@ fn is_lua(name: &str) -> bool {
 fn split_place(text: &str) -> (Option<(&str, u32)>, &str) {
     let mut from = 0;
     while let Some(colon) = text[from..].find(':').map(|at| from + at) {
-        let digits = text[colon + 1..]
-            .bytes()
-            .take_while(u8::is_ascii_digit)
-            .count();
+        let digits = text[colon + 1..].bytes().take_while(u8::is_ascii_digit).count();
         let end = colon + 1 + digits;
         let chunk = &text[..colon];
         let names_file = chunk.starts_with("[lib ") || is_lua(chunk);

@@ -41,13 +41,7 @@ impl User {
     pub(super) fn new(vm: Rc<Vm>, scenario: usize, number: u64) -> Self {
         let meter = Rc::clone(&vm.run(scenario).meter);
         let state = UserState::new(meter, number, true);
-        Self {
-            vm,
-            state,
-            scenario: scenario as u32,
-            ready: false,
-            vu: None,
-        }
+        Self { vm, state, scenario: scenario as u32, ready: false, vu: None }
     }
 
     /// Runs the scenario's `init`, unmeasured. When it fails, it is tried again before the user's
@@ -79,11 +73,7 @@ impl User {
             self.prepare().await?;
         }
         let run = self.vm.run(self.scenario as usize);
-        let user = if run.own_iterations {
-            self.state.number
-        } else {
-            ANY_USER
-        };
+        let user = if run.own_iterations { self.state.number } else { ANY_USER };
         let seed = self.state.seed_of(user, turn.number);
         let Some(function) = run.choose(seed).cloned() else {
             return Ok(());
@@ -97,8 +87,7 @@ impl User {
     async fn prepare(&mut self) -> mlua::Result<()> {
         let vu = self.table()?;
         if let Some(init) = self.vm.run(self.scenario as usize).init.clone() {
-            self.state
-                .begin(&vu, self.state.seed_of(self.state.number, INIT), None);
+            self.state.begin(&vu, self.state.seed_of(self.state.number, INIT), None);
             self.state.measured.set(false);
             let ended = self.call(&init, vu).await;
             self.state.measured.set(true);
@@ -133,25 +122,14 @@ impl User {
         let context = &self.vm.context;
         let mut recorder = context.recorder.borrow_mut();
         let meter = &self.state.scenario;
-        meter.iteration(
-            &mut recorder,
-            &context.world,
-            turn.intended,
-            begun,
-            Instant::now(),
-        );
+        meter.iteration(&mut recorder, &context.world, turn.intended, begun, Instant::now());
     }
 
     fn broken(&self, error: &mlua::Error) {
         let context = &self.vm.context;
         let error: ScriptError = self.vm.error(error);
-        context
-            .errors
-            .borrow_mut()
-            .add(&self.state.scenario.name, error);
-        self.state
-            .scenario
-            .broken(&mut context.recorder.borrow_mut());
+        context.errors.borrow_mut().add(&self.state.scenario.name, error);
+        self.state.scenario.broken(&mut context.recorder.borrow_mut());
     }
 }
 
@@ -165,11 +143,7 @@ pub(super) struct Entered<R: FromLuaMulti> {
 
 impl<R: FromLuaMulti> Entered<R> {
     pub(super) fn new(call: AsyncCallFuture<R>, context: Rc<Context>, user: Rc<UserState>) -> Self {
-        Self {
-            call: Some(call),
-            context,
-            user,
-        }
+        Self { call: Some(call), context, user }
     }
 }
 

@@ -77,16 +77,7 @@ impl Vm {
                 problems.extend(found);
                 let metatables = RefCell::new(vec![None; script.runs.len()]);
                 let setup = OnceCell::new();
-                (
-                    Some(Self {
-                        lua,
-                        context,
-                        script,
-                        metatables,
-                        setup,
-                    }),
-                    problems,
-                )
+                (Some(Self { lua, context, script, metatables, setup }), problems)
             }
         }
     }
@@ -112,9 +103,7 @@ impl Vm {
         let Some(teardown) = self.script.teardown.clone() else {
             return Ok(());
         };
-        let data = self
-            .setup_value()
-            .map_err(|error| self.error(&error).into_problem())?;
+        let data = self.setup_value().map_err(|error| self.error(&error).into_problem())?;
         self.control("teardown", teardown, data).await.map(drop)
     }
 
@@ -158,11 +147,7 @@ impl Vm {
 
     /// How the calls of this state's users failed: one example a kind and operation.
     pub fn failures(&self) -> Vec<FailureSample> {
-        self.script
-            .runs
-            .iter()
-            .flat_map(|run| run.meter.failures())
-            .collect()
+        self.script.runs.iter().flat_map(|run| run.meter.failures()).collect()
     }
 
     /// How long this state's resumes took since the last call.
@@ -193,16 +178,11 @@ impl Vm {
         shared.raw_set("scenario", &*self.run(scenario).meter.name)?;
         shared.raw_set("setup", self.setup_value()?)?;
         let context = Rc::clone(&self.context);
-        let rand = self
-            .lua
-            .create_function(move |lua, vu: Table| context.rand(lua, &vu))?;
+        let rand = self.lua.create_function(move |lua, vu: Table| context.rand(lua, &vu))?;
         let metatable = self.lua.create_table()?;
         metatable.raw_set(
             "__index",
-            self.lua
-                .load(LOOK_UP)
-                .set_name("=[lib vu]")
-                .call::<Function>((shared, rand))?,
+            self.lua.load(LOOK_UP).set_name("=[lib vu]").call::<Function>((shared, rand))?,
         )?;
         metatable.raw_set("__metatable", false)?;
         self.metatables.borrow_mut()[scenario] = Some(metatable.clone());
@@ -241,20 +221,16 @@ fn state(context: &Rc<Context>) -> mlua::Result<Lua> {
     lua.gc_set_mode(GcMode::Incremental(GcIncParams::default()));
     lua.set_app_data(Rc::clone(context));
     let watch = Rc::clone(context);
-    lua.set_global_hook(
-        HookTriggers::new().every_nth_instruction(HOOK_EVERY),
-        move |lua, _| watch.check_stall(lua),
-    )?;
+    lua.set_global_hook(HookTriggers::new().every_nth_instruction(HOOK_EVERY), move |lua, _| {
+        watch.check_stall(lua)
+    })?;
     Ok(lua)
 }
 
 /// Runs the script file and gives what it returned.
 fn run_file(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Value> {
     let source: &Source = &context.world.source;
-    let text = source
-        .text
-        .strip_prefix(b"\xEF\xBB\xBF")
-        .unwrap_or(&source.text);
+    let text = source.text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&source.text);
     lua.load(text)
         .set_name(format!("@{}", source.chunk()))
         .set_mode(ChunkMode::Text)

@@ -77,8 +77,7 @@ impl World {
     /// Stops resumes after another time than 5 s.
     #[cfg(test)]
     pub(super) fn stall_after(&self, limit: Duration) {
-        self.stall_limit
-            .store(nanoseconds(limit), Ordering::Relaxed);
+        self.stall_limit.store(nanoseconds(limit), Ordering::Relaxed);
     }
 
     /// Longest a resume of a coroutine may take.
@@ -94,9 +93,7 @@ impl World {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let value = kept.entry(key).or_insert_with(|| Arc::new(make()));
         // The key holds the type, so the cast can only succeed.
-        Arc::clone(value)
-            .downcast()
-            .unwrap_or_else(|_| unreachable!("kept under its own type"))
+        Arc::clone(value).downcast().unwrap_or_else(|_| unreachable!("kept under its own type"))
     }
 
     /// Every `T` of this run with its name, sorted by name.

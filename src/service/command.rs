@@ -117,10 +117,7 @@ impl Launch {
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| {
-                self.failed(&format!(
-                    "cannot be started: {}: {error}",
-                    self.program.display()
-                ))
+                self.failed(&format!("cannot be started: {}: {error}", self.program.display()))
             })?;
         Ok(Running {
             name: self.name.clone(),
@@ -135,10 +132,7 @@ impl Launch {
     }
 
     fn failed(&self, why: &str) -> ServiceError {
-        ServiceError {
-            what: format!("service {:?} {why}", self.name),
-            hint: None,
-        }
+        ServiceError { what: format!("service {:?} {why}", self.name), hint: None }
     }
 }
 
@@ -171,10 +165,7 @@ impl Running {
     /// An error says that it had ended before, or had to be killed.
     pub async fn stop(mut self) -> Result<(), ServiceError> {
         if let Some(epitaph) = self.ended() {
-            return Err(ServiceError {
-                what: epitaph,
-                hint: None,
-            });
+            return Err(ServiceError { what: epitaph, hint: None });
         }
         self.signal(Signal::TERM);
         drop(self.stdin.take());
@@ -202,10 +193,7 @@ impl Running {
     /// Signals the child and what it started; nothing once it was reaped, when its process id
     /// may belong to another.
     fn signal(&self, signal: Signal) {
-        let pid = self
-            .child
-            .id()
-            .and_then(|id| Pid::from_raw(id.cast_signed()));
+        let pid = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         if let Some(pid) = pid {
             // Fails only when the group is gone, which is what was wanted.
             let _ = kill_process_group(pid, signal);
@@ -213,11 +201,7 @@ impl Running {
     }
 
     fn epitaph(&self, status: ExitStatus) -> String {
-        format!(
-            "service {:?} ended by itself ({status}){}",
-            self.name,
-            self.tail.quoted()
-        )
+        format!("service {:?} ended by itself ({status}){}", self.name, self.tail.quoted())
     }
 }
 
@@ -249,9 +233,7 @@ impl Tail {
         if lines.is_empty() {
             return String::new();
         }
-        lines.iter().fold("; it wrote:".to_owned(), |text, line| {
-            text + "\n    " + line
-        })
+        lines.iter().fold("; it wrote:".to_owned(), |text, line| text + "\n    " + line)
     }
 }
 
@@ -303,14 +285,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_child_that_ends_too_early_is_quoted() {
-        let error = shell("echo hello; echo no such flag >&2; exit 3")
-            .start()
-            .await
-            .unwrap_err();
+        let error = shell("echo hello; echo no such flag >&2; exit 3").start().await.unwrap_err();
         assert!(
-            error
-                .what
-                .starts_with("service \"practice\" ended before it was ready"),
+            error.what.starts_with("service \"practice\" ended before it was ready"),
             "{error}"
         );
         assert!(error.what.contains("exit status: 3"), "{error}");
@@ -319,37 +296,22 @@ mod tests {
 
     #[tokio::test]
     async fn a_child_that_never_says_it_is_ready_is_given_up() {
-        let launch = Launch {
-            ready_within: Duration::from_millis(20),
-            ..shell("exec cat")
-        };
+        let launch = Launch { ready_within: Duration::from_millis(20), ..shell("exec cat") };
         let error = launch.start().await.unwrap_err();
-        assert_eq!(
-            error.what,
-            "service \"practice\" was not ready within 0.02 s"
-        );
+        assert_eq!(error.what, "service \"practice\" was not ready within 0.02 s");
     }
 
     #[tokio::test]
     async fn a_program_that_is_not_there_is_named() {
-        let launch = Launch {
-            program: "/nowhere/loadrun".into(),
-            ..shell("")
-        };
+        let launch = Launch { program: "/nowhere/loadrun".into(), ..shell("") };
         let error = launch.start().await.unwrap_err();
-        assert!(
-            error.what.contains("cannot be started: /nowhere/loadrun"),
-            "{error}"
-        );
+        assert!(error.what.contains("cannot be started: /nowhere/loadrun"), "{error}");
     }
 
     #[tokio::test]
     async fn a_child_that_ignores_the_request_to_end_is_killed() {
         let script = "trap '' TERM; echo listening on x; while :; do sleep 1; done";
-        let launch = Launch {
-            stop_within: Duration::from_millis(20),
-            ..shell(script)
-        };
+        let launch = Launch { stop_within: Duration::from_millis(20), ..shell(script) };
         let error = launch.start().await.unwrap().stop().await.unwrap_err();
         assert!(error.what.contains("was killed"), "{error}");
     }
@@ -361,14 +323,7 @@ mod tests {
         drop(running.stdin.take());
         running.child.wait().await.unwrap();
         assert!(running.ended().unwrap().contains("exit status: 7"));
-        assert!(
-            running
-                .stop()
-                .await
-                .unwrap_err()
-                .what
-                .contains("ended by itself")
-        );
+        assert!(running.stop().await.unwrap_err().what.contains("ended by itself"));
     }
 
     #[tokio::test]
@@ -398,9 +353,7 @@ mod tests {
     /// Whether a process runs; one that is dead and not reaped does not.
     fn is_alive(pid: &str) -> bool {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.rsplit(')')
-            .next()
-            .is_some_and(|rest| !rest.is_empty() && !rest.starts_with(" Z"))
+        stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(" Z"))
     }
 
     #[tokio::test]

@@ -16,9 +16,7 @@ const READY: &str = "listening on ";
 ///
 /// The child's own command line says what is wrong with an option, so nothing is checked twice.
 pub(super) fn launch(decl: &ServiceDecl, exe: &Path) -> Launch {
-    let mut arguments = ["sandbox", "--stdin-guard", "--own-tmpdir"]
-        .map(str::to_owned)
-        .to_vec();
+    let mut arguments = ["sandbox", "--stdin-guard", "--own-tmpdir"].map(str::to_owned).to_vec();
     for (name, value) in &decl.options {
         arguments.push(format!("--{}={value}", name.replace('_', "-")));
     }

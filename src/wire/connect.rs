@@ -83,10 +83,7 @@ impl ConnectError {
 impl Connector {
     /// Reads certificates and keys; the error says which of them is wrong.
     pub fn new(tls: &TlsSettings) -> Result<Self, String> {
-        Ok(Self {
-            resolver: Resolver::default(),
-            tls: Tls::new(tls)?,
-        })
+        Ok(Self { resolver: Resolver::default(), tls: Tls::new(tls)? })
     }
 
     /// Opens a connection within `limit`, under TLS if `alpn` is given. `begins` is told of each
@@ -108,18 +105,12 @@ impl Connector {
             begins(Step::Connect);
             let tcp = open(&addresses, deadline).await?;
             let Some(alpn) = alpn else {
-                return Ok(Connected {
-                    stream: Stream::Plain(tcp),
-                    h2: false,
-                });
+                return Ok(Connected { stream: Stream::Plain(tcp), h2: false });
             };
             begins(Step::Tls);
             let tls = self.tls.handshake(tcp, host, alpn).await?;
             let h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
-            Ok(Connected {
-                stream: Stream::Tls(Box::new(tls)),
-                h2,
-            })
+            Ok(Connected { stream: Stream::Tls(Box::new(tls)), h2 })
         };
         timeout_at(deadline, opening).await.unwrap_or_else(|_| {
             let detail = format!("no connection to {host}:{port} within {limit:?}");
@@ -139,15 +130,10 @@ impl Connector {
         begins(Step::Dns);
         let found = self.resolver.resolve(host).await.map_err(|error| {
             let why = error.to_string();
-            let why = why
-                .strip_prefix("failed to lookup address information: ")
-                .unwrap_or(&why);
+            let why = why.strip_prefix("failed to lookup address information: ").unwrap_or(&why);
             ConnectError::new(ConnectFailure::Dns, format!("cannot resolve {host}: {why}"))
         })?;
-        Ok(found
-            .iter()
-            .map(|address| SocketAddr::new(*address, port))
-            .collect())
+        Ok(found.iter().map(|address| SocketAddr::new(*address, port)).collect())
     }
 }
 
@@ -177,30 +163,21 @@ async fn open(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, 
 /// What a failed `connect` means.
 fn refusal(address: SocketAddr, error: &io::Error) -> ConnectError {
     let (failure, detail) = match error.kind() {
-        ErrorKind::ConnectionRefused => (
-            ConnectFailure::Refused,
-            format!("{address} refused the connection"),
-        ),
-        ErrorKind::TimedOut => (
-            ConnectFailure::Timeout,
-            format!("{address} does not answer"),
-        ),
-        ErrorKind::ConnectionReset => (
-            ConnectFailure::Reset,
-            format!("{address} reset the connection while it was opened"),
-        ),
-        ErrorKind::AddrNotAvailable => (
-            ConnectFailure::Refused,
-            format!("no local port left for a connection to {address}"),
-        ),
+        ErrorKind::ConnectionRefused => {
+            (ConnectFailure::Refused, format!("{address} refused the connection"))
+        }
+        ErrorKind::TimedOut => (ConnectFailure::Timeout, format!("{address} does not answer")),
+        ErrorKind::ConnectionReset => {
+            (ConnectFailure::Reset, format!("{address} reset the connection while it was opened"))
+        }
+        ErrorKind::AddrNotAvailable => {
+            (ConnectFailure::Refused, format!("no local port left for a connection to {address}"))
+        }
         _ if error.raw_os_error() == Some(TOO_MANY_OPEN_FILES) => {
             let detail = format!("too many open files for a connection to {address} (ulimit -n)");
             (ConnectFailure::Refused, detail)
         }
-        _ => (
-            ConnectFailure::Refused,
-            format!("no connection to {address}: {error}"),
-        ),
+        _ => (ConnectFailure::Refused, format!("no connection to {address}: {error}")),
     };
     ConnectError::new(failure, detail)
 }

@@ -66,10 +66,7 @@ impl Resolver {
         if answers.len() >= MOST_NAMES {
             answers.clear();
         }
-        let answer = Answer {
-            asked: Instant::now(),
-            addresses: Rc::default(),
-        };
+        let answer = Answer { asked: Instant::now(), addresses: Rc::default() };
         answers.insert(host.into(), answer.clone());
         answer.addresses
     }

@@ -16,15 +16,10 @@ async fn connect(
     alpn: Option<Alpn>,
     limit: Duration,
 ) -> (Vec<Step>, Result<Connected, ConnectError>) {
-    let connector = Connector::new(&TlsSettings {
-        insecure: true,
-        ..TlsSettings::default()
-    })
-    .unwrap();
+    let connector =
+        Connector::new(&TlsSettings { insecure: true, ..TlsSettings::default() }).unwrap();
     let mut steps = Vec::new();
-    let connected = connector
-        .connect(host, port, alpn, limit, &mut |step| steps.push(step))
-        .await;
+    let connected = connector.connect(host, port, alpn, limit, &mut |step| steps.push(step)).await;
     (steps, connected)
 }
 
@@ -70,10 +65,7 @@ async fn a_closed_port_refuses() {
     let (_, connected) = connect("127.0.0.1", address.port(), None, LIMIT).await;
     let error = connected.unwrap_err();
     assert_eq!(error.failure, ConnectFailure::Refused);
-    assert_eq!(
-        error.to_string(),
-        format!("{address} refused the connection")
-    );
+    assert_eq!(error.to_string(), format!("{address} refused the connection"));
 }
 
 #[tokio::test]
@@ -85,8 +77,5 @@ async fn a_handshake_that_is_not_answered_runs_into_the_limit() {
     assert_eq!(steps, [Step::Connect, Step::Tls]);
     let error = connected.unwrap_err();
     assert_eq!(error.failure, ConnectFailure::Timeout);
-    assert_eq!(
-        error.detail,
-        format!("no connection to 127.0.0.1:{port} within 50ms")
-    );
+    assert_eq!(error.detail, format!("no connection to 127.0.0.1:{port} within 50ms"));
 }

@@ -99,11 +99,7 @@ impl Tls {
             None => Trust::System,
         };
         let identity = settings.identity.as_ref().map(read_identity).transpose()?;
-        let tls = Self {
-            trust,
-            identity,
-            made: Default::default(),
-        };
+        let tls = Self { trust, identity, made: Default::default() };
         if tls.identity.is_some() {
             // Shows now, not at the first request, that key and certificate belong together.
             tls.finish(builder()?.with_root_certificates(RootCertStore::empty()))?;
@@ -130,10 +126,7 @@ impl Tls {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| wrong(format!("{host} is not a name a certificate can have")))?;
         let config = self.config(alpn).map_err(wrong)?;
-        TlsConnector::from(config)
-            .connect(name, tcp)
-            .await
-            .map_err(|error| explain(host, &error))
+        TlsConnector::from(config).connect(name, tcp).await.map_err(|error| explain(host, &error))
     }
 
     fn config(&self, alpn: Alpn) -> Result<Arc<ClientConfig>, String> {
@@ -147,11 +140,7 @@ impl Tls {
             Trust::Own(roots) => self.finish(builder.with_root_certificates(Arc::clone(roots)))?,
             Trust::Anyone => {
                 let verifier = Arc::new(AcceptAnyone(provider()));
-                self.finish(
-                    builder
-                        .dangerous()
-                        .with_custom_certificate_verifier(verifier),
-                )?
+                self.finish(builder.dangerous().with_custom_certificate_verifier(verifier))?
             }
         };
         config.alpn_protocols = alpn.protocols();
@@ -199,9 +188,7 @@ fn system_roots() -> Arc<RootCertStore> {
 fn own_roots(pem: &[u8]) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for certificate in read_certificates("ca", pem)? {
-        roots
-            .add(certificate)
-            .map_err(|error| format!("ca: {error}"))?;
+        roots.add(certificate).map_err(|error| format!("ca: {error}"))?;
     }
     Ok(roots)
 }

@@ -19,32 +19,21 @@ impl Body {
         if let Some(text) = content_type
             && !text.bytes().all(may_stand_in_value)
         {
-            return Err(format!(
-                "malformed content type {text:?}; expected no line break"
-            ));
+            return Err(format!("malformed content type {text:?}; expected no line break"));
         }
         let content_type = content_type.map(|text| Cow::Owned(text.to_owned()));
-        Ok(Self {
-            bytes: bytes.into(),
-            content_type,
-        })
+        Ok(Self { bytes: bytes.into(), content_type })
     }
 
     /// A JSON text.
     pub fn json(bytes: impl Into<Bytes>) -> Self {
-        Self {
-            bytes: bytes.into(),
-            content_type: Some("application/json".into()),
-        }
+        Self { bytes: bytes.into(), content_type: Some("application/json".into()) }
     }
 
     /// A URL-encoded form.
     pub fn form(bytes: impl Into<Bytes>) -> Self {
         let content_type = Some("application/x-www-form-urlencoded".into());
-        Self {
-            bytes: bytes.into(),
-            content_type,
-        }
+        Self { bytes: bytes.into(), content_type }
     }
 
     /// The bytes as they are sent.
@@ -69,10 +58,7 @@ impl Multipart {
 
     /// Adds a plain field.
     pub fn field(&mut self, name: &str, value: &[u8]) -> Result<(), String> {
-        let head = format!(
-            "Content-Disposition: form-data; name=\"{}\"\r\n\r\n",
-            quote(name)?
-        );
+        let head = format!("Content-Disposition: form-data; name=\"{}\"\r\n\r\n", quote(name)?);
         self.parts.push((head, value.to_vec()));
         Ok(())
     }
@@ -87,9 +73,7 @@ impl Multipart {
     ) -> Result<(), String> {
         let kind = content_type.unwrap_or("application/octet-stream");
         if !kind.bytes().all(may_stand_in_value) {
-            return Err(format!(
-                "malformed content type {kind:?}; expected no line break"
-            ));
+            return Err(format!("malformed content type {kind:?}; expected no line break"));
         }
         let head = format!(
             "Content-Disposition: form-data; name=\"{}\"; filename=\"{}\"\r\n\
@@ -112,10 +96,7 @@ impl Multipart {
         }
         bytes.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
         let content_type = format!("multipart/form-data; boundary={boundary}");
-        Body {
-            bytes: bytes.into(),
-            content_type: Some(content_type.into()),
-        }
+        Body { bytes: bytes.into(), content_type: Some(content_type.into()) }
     }
 
     /// A line that occurs in no part: a hash of them all, hashed on until that holds.
@@ -133,9 +114,7 @@ impl Multipart {
         loop {
             let boundary = format!("loadrun-{:016x}", mix(0));
             let occurs = |content: &Vec<u8>| {
-                content
-                    .windows(boundary.len())
-                    .any(|window| window == boundary.as_bytes())
+                content.windows(boundary.len()).any(|window| window == boundary.as_bytes())
             };
             if !self.parts.iter().any(|(_, content)| occurs(content)) {
                 return boundary;
@@ -147,9 +126,7 @@ impl Multipart {
 /// A name as it stands between quotes, escaped as browsers do.
 fn quote(name: &str) -> Result<String, String> {
     if name.bytes().any(|byte| byte.is_ascii_control()) {
-        return Err(format!(
-            "malformed part name {name:?}; expected no line break"
-        ));
+        return Err(format!("malformed part name {name:?}; expected no line break"));
     }
     Ok(name.replace('"', "%22"))
 }
@@ -162,8 +139,7 @@ mod tests {
     fn a_multipart_form_is_what_a_browser_would_send() {
         let mut form = Multipart::new();
         form.field("title", b"a \"quoted\" word").unwrap();
-        form.file("photo", "me\".png", Some("image/png"), b"\x89PNG\r\n")
-            .unwrap();
+        form.file("photo", "me\".png", Some("image/png"), b"\x89PNG\r\n").unwrap();
         form.file("raw", "x", None, b"").unwrap();
         let again = form.clone().build();
         let body = form.build();
@@ -186,10 +162,7 @@ mod tests {
         let mut form = Multipart::new();
         assert!(form.field("a\r\nb", b"").is_err());
         assert!(form.file("a", "b\n", None, b"").is_err());
-        assert!(
-            form.file("a", "b", Some("text/plain\r\nX: 1"), b"")
-                .is_err()
-        );
+        assert!(form.file("a", "b", Some("text/plain\r\nX: 1"), b"").is_err());
         assert!(Body::new("x", Some("a\r\nb")).is_err());
     }
 }

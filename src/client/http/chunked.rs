@@ -45,11 +45,7 @@ pub(super) struct Chunked {
 
 impl Chunked {
     pub(super) fn new() -> Self {
-        Self {
-            place: Place::Size { digits: false },
-            size: 0,
-            line: 0,
-        }
+        Self { place: Place::Size { digits: false }, size: 0, line: 0 }
     }
 
     pub(super) fn done(&self) -> bool {
@@ -73,11 +69,7 @@ impl Chunked {
                 body.extend_from_slice(&rest[..taken]);
                 used += taken;
                 let left = left - taken as u64;
-                self.place = if left == 0 {
-                    Place::DataReturn
-                } else {
-                    Place::Data(left)
-                };
+                self.place = if left == 0 { Place::DataReturn } else { Place::Data(left) };
             } else {
                 self.step(bytes[used], trailers)?;
                 used += 1;
@@ -95,17 +87,12 @@ impl Chunked {
     fn step(&mut self, byte: u8, trailers: &mut Vec<u8>) -> Result<(), Failure> {
         self.line += 1;
         if self.line > LINE_LIMIT {
-            return Err(broken(
-                "a chunk's size line or the trailers are longer than 64 KiB",
-            ));
+            return Err(broken("a chunk's size line or the trailers are longer than 64 KiB"));
         }
         self.place = match (self.place, byte) {
             (Place::Size { .. }, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
                 let digit = (byte as char).to_digit(16).map_or(0, u64::from);
-                let grown = self
-                    .size
-                    .checked_mul(16)
-                    .and_then(|size| size.checked_add(digit));
+                let grown = self.size.checked_mul(16).and_then(|size| size.checked_add(digit));
                 self.size = grown.ok_or_else(|| broken("a chunk size beyond 64 bits"))?;
                 Place::Size { digits: true }
             }
@@ -130,9 +117,7 @@ impl Chunked {
             (Place::Trailers { line_begin: true }, b'\r') => Place::LastEnd,
             (Place::Trailers { .. }, _) => {
                 trailers.push(byte);
-                Place::Trailers {
-                    line_begin: byte == b'\n',
-                }
+                Place::Trailers { line_begin: byte == b'\n' }
             }
             (Place::LastEnd, b'\n') => {
                 check_trailers(trailers)?;

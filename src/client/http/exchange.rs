@@ -134,11 +134,7 @@ impl Draft {
             redirects: 0,
             protocol: Protocol::default(),
         };
-        Self {
-            exchange,
-            stage: Stage::Blocked,
-            since: started,
-        }
+        Self { exchange, stage: Stage::Blocked, since: started }
     }
 
     /// The time from now on belongs to `stage`; that since the last call to the stage before.

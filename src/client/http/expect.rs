@@ -32,10 +32,7 @@ impl Expect {
     }
 
     fn range(first: u16, last: u16) -> Self {
-        Self {
-            first: (first, last),
-            others: Vec::new(),
-        }
+        Self { first: (first, last), others: Vec::new() }
     }
 
     /// Reads `"any"`, `"204"`, `"2xx"` or `"200-299"`.
@@ -47,26 +44,17 @@ impl Expect {
             return Ok(Self::any());
         }
         if let Some(class) = text.strip_suffix("xx") {
-            let class = class
-                .parse::<u16>()
-                .ok()
-                .filter(|class| (1..=9).contains(class));
+            let class = class.parse::<u16>().ok().filter(|class| (1..=9).contains(class));
             let class = class.ok_or_else(wrong)?;
             return Ok(Self::range(class * 100, class * 100 + 99));
         }
         let status = |text: &str| {
             let status = text.trim().parse().ok();
-            status
-                .filter(|status| (100..=LAST).contains(status))
-                .ok_or_else(wrong)
+            status.filter(|status| (100..=LAST).contains(status)).ok_or_else(wrong)
         };
         let (first, last) = text.split_once('-').unwrap_or((text, text));
         let (first, last) = (status(first)?, status(last)?);
-        if first > last {
-            Err(wrong())
-        } else {
-            Ok(Self::range(first, last))
-        }
+        if first > last { Err(wrong()) } else { Ok(Self::range(first, last)) }
     }
 
     /// A success by either.
@@ -79,8 +67,7 @@ impl Expect {
 
     /// Whether this status is a success.
     pub fn accepts(&self, status: u16) -> bool {
-        self.ranges()
-            .any(|(first, last)| (first..=last).contains(&status))
+        self.ranges().any(|(first, last)| (first..=last).contains(&status))
     }
 
     fn ranges(&self) -> impl Iterator<Item = (u16, u16)> {
@@ -118,9 +105,7 @@ mod tests {
 
     #[test]
     fn single_statuses_classes_and_ranges_are_read_and_joined() {
-        let expect = Expect::parse("2xx")
-            .unwrap()
-            .or(Expect::parse("404").unwrap());
+        let expect = Expect::parse("2xx").unwrap().or(Expect::parse("404").unwrap());
         let expect = expect.or(Expect::parse("500-502").unwrap());
         let accepted: Vec<u16> = (0..1000).filter(|status| expect.accepts(*status)).collect();
         let wanted: Vec<u16> = (200..300).chain([404]).chain(500..503).collect();
@@ -131,9 +116,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_status_is_an_error_that_shows_it() {
-        for text in [
-            "", "xx", "0xx", "20x", "99", "1000", "300-200", "-", "ok", "2xx-3xx",
-        ] {
+        for text in ["", "xx", "0xx", "20x", "99", "1000", "300-200", "-", "ok", "2xx-3xx"] {
             let error = Expect::parse(text).unwrap_err();
             assert!(error.contains(&format!("{text:?}")), "{error}");
         }

@@ -21,9 +21,7 @@ pub(super) fn whole_lines(block: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// The first value under a name, whatever its letter case.
 pub(super) fn find<'a>(block: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    lines(block)
-        .find(|(found, _)| found.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value)
+    lines(block).find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
 /// Appends a field to a block, unless it could be read as anything else than one field.
@@ -93,15 +91,12 @@ impl Headers {
 
     /// Like [`find`](Self::find), for values that are text; `None` also where one is not UTF-8.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.find(name)
-            .and_then(|value| std::str::from_utf8(value).ok())
+        self.find(name).and_then(|value| std::str::from_utf8(value).ok())
     }
 
     /// Every value under this name, whatever its letter case.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter()
-            .filter(move |(found, _)| found.eq_ignore_ascii_case(name))
-            .map(|(_, v)| v)
+        self.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, v)| v)
     }
 
     /// All headers in the order they came, trailers after them.
@@ -112,9 +107,7 @@ impl Headers {
 
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self
-            .iter()
-            .map(|(name, value)| (name, String::from_utf8_lossy(value)));
+        let shown = self.iter().map(|(name, value)| (name, String::from_utf8_lossy(value)));
         f.debug_map().entries(shown).finish()
     }
 }
@@ -131,11 +124,7 @@ mod tests {
             assert!(error.starts_with("header X-Note: character 0x"), "{error}");
         }
         for name in ["", "a b", "a:b", "a\r\nb", "naïve"] {
-            assert!(
-                push(&mut block, name, b"1")
-                    .unwrap_err()
-                    .contains("malformed header name")
-            );
+            assert!(push(&mut block, name, b"1").unwrap_err().contains("malformed header name"));
         }
         assert!(block.is_empty());
     }

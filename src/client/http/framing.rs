@@ -54,9 +54,7 @@ impl Framing {
             }
         }
         if framing.chunked && framing.length.is_some() {
-            return Err(broken(
-                "the reply has both Content-Length and Transfer-Encoding",
-            ));
+            return Err(broken("the reply has both Content-Length and Transfer-Encoding"));
         }
         Ok(framing)
     }
@@ -66,12 +64,7 @@ fn read_length(text: &[u8]) -> Result<u64, Failure> {
     let digits = std::str::from_utf8(text)
         .ok()
         .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
-    digits
-        .and_then(|digits| digits.parse().ok())
-        .ok_or_else(|| {
-            broken(format!(
-                "malformed Content-Length {:?}",
-                String::from_utf8_lossy(text)
-            ))
-        })
+    digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| {
+        broken(format!("malformed Content-Length {:?}", String::from_utf8_lossy(text)))
+    })
 }

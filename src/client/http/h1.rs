@@ -36,10 +36,7 @@ pub(super) struct Lent {
 
 impl Default for Lent {
     fn default() -> Self {
-        Self {
-            input: vec![0; READ_SIZE].into_boxed_slice(),
-            output: Vec::new(),
-        }
+        Self { input: vec![0; READ_SIZE].into_boxed_slice(), output: Vec::new() }
     }
 }
 
@@ -237,10 +234,7 @@ impl Flight<'_> {
     }
 
     fn broken(&self, failure: Failure) -> Broken {
-        Broken {
-            unanswered: self.received == 0 && failure.kind == FailureKind::Reset,
-            failure,
-        }
+        Broken { unanswered: self.received == 0 && failure.kind == FailureKind::Reset, failure }
     }
 
     /// Moves what came into the draft, also when it was not whole: a status that is known helps
@@ -263,10 +257,9 @@ fn read_failure(error: &io::Error) -> Failure {
         ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
             Failure::new(FailureKind::Reset, "the connection was reset by the target")
         }
-        ErrorKind::TimedOut => Failure::new(
-            FailureKind::Timeout,
-            "the target stopped answering on the network",
-        ),
+        ErrorKind::TimedOut => {
+            Failure::new(FailureKind::Timeout, "the target stopped answering on the network")
+        }
         ErrorKind::InvalidData => Failure::new(FailureKind::Tls, format!("TLS: {error}")),
         _ => Failure::new(FailureKind::Reset, format!("the connection broke: {error}")),
     }
@@ -278,11 +271,7 @@ pub(super) async fn is_fresh(stream: &mut Stream, lent: &RefCell<Lent>) -> bool 
     poll_fn(|cx| {
         let mut lent = lent.borrow_mut();
         let mut buffer = ReadBuf::new(&mut lent.input);
-        Poll::Ready(
-            Pin::new(&mut *stream)
-                .poll_read(cx, &mut buffer)
-                .is_pending(),
-        )
+        Poll::Ready(Pin::new(&mut *stream).poll_read(cx, &mut buffer).is_pending())
     })
     .await
 }

@@ -23,12 +23,8 @@ use crate::wire::Stream;
 const HEAD_LIMIT: u32 = 64 << 10;
 
 /// Fields that belong to an HTTP/1.1 connection and must not be sent on this one (RFC 9113, 8.2.2).
-const CONNECTION_FIELDS: [&[u8]; 4] = [
-    b"connection",
-    b"keep-alive",
-    b"proxy-connection",
-    b"upgrade",
-];
+const CONNECTION_FIELDS: [&[u8]; 4] =
+    [b"connection", b"keep-alive", b"proxy-connection", b"upgrade"];
 
 /// One connection, used by any number of requests at once.
 #[derive(Debug)]
@@ -65,18 +61,10 @@ impl Link {
         draft.exchange.protocol = Protocol::Http2;
         let (request, size) = message(hop).map_err(certain)?;
         draft.exchange.sent += size;
-        let reply = self
-            .requests
-            .clone()
-            .send_request(request)
-            .await
-            .map_err(|error| {
-                // What was never put on the wire can safely be sent on another connection.
-                Broken {
-                    unanswered: error.is_canceled(),
-                    failure: explain(&error),
-                }
-            })?;
+        let reply = self.requests.clone().send_request(request).await.map_err(|error| {
+            // What was never put on the wire can safely be sent on another connection.
+            Broken { unanswered: error.is_canceled(), failure: explain(&error) }
+        })?;
         draft.enter(Stage::Receive);
         let (head, body) = reply.into_parts();
         draft.exchange.status = head.status.as_u16();
@@ -86,19 +74,13 @@ impl Link {
         let body = receive(body, limit, &mut block, draft).await;
         draft.exchange.headers = Headers::new(block);
         draft.exchange.body = body.map_err(certain)?;
-        Ok(Answered {
-            keep: true,
-            sets_cookie,
-        })
+        Ok(Answered { keep: true, sets_cookie })
     }
 }
 
 /// A failure after which a second try could do something twice.
 fn certain(failure: Failure) -> Broken {
-    Broken {
-        failure,
-        unanswered: false,
-    }
+    Broken { failure, unanswered: false }
 }
 
 /// The request as hyper takes it, and its size before compression in bytes.
@@ -112,9 +94,7 @@ fn message(hop: &Hop<'_>) -> Result<(http::Request<Full<Bytes>>, u64), Failure> 
             authority = value.to_vec();
             return;
         }
-        let unfit = CONNECTION_FIELDS
-            .iter()
-            .any(|field| field.eq_ignore_ascii_case(name));
+        let unfit = CONNECTION_FIELDS.iter().any(|field| field.eq_ignore_ascii_case(name));
         if let (Ok(name), Ok(value)) =
             (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
             && !unfit

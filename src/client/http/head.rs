@@ -48,13 +48,8 @@ pub(super) fn defaults(settings: &Settings) -> Result<Vec<u8>, String> {
     }
     if let Some(auth) = &settings.auth {
         let value = authorization(auth)?;
-        if let Some(bad) = value
-            .bytes()
-            .find(|byte| !fields::may_stand_in_value(*byte))
-        {
-            return Err(format!(
-                "auth: character {bad:#04x} is not allowed in credentials"
-            ));
+        if let Some(bad) = value.bytes().find(|byte| !fields::may_stand_in_value(*byte)) {
+            return Err(format!("auth: character {bad:#04x} is not allowed in credentials"));
         }
         add("Authorization", &value);
     }
@@ -96,18 +91,11 @@ impl Hop<'_> {
     pub(super) fn each_field(&self, add: &mut impl FnMut(&[u8], &[u8])) {
         let own = &self.request.fields;
         let withheld = |name: &[u8]| {
-            (self.abroad
-                && PRIVATE
-                    .iter()
-                    .any(|private| private.eq_ignore_ascii_case(name)))
+            (self.abroad && PRIVATE.iter().any(|private| private.eq_ignore_ascii_case(name)))
                 || (self.close && name.eq_ignore_ascii_case(b"connection"))
         };
         // A host that was set by hand is meant for the first origin, not for where it leads.
-        let host = if self.abroad {
-            None
-        } else {
-            self.written(b"host")
-        };
+        let host = if self.abroad { None } else { self.written(b"host") };
         add(b"Host", host.unwrap_or(self.origin.authority.as_bytes()));
         for (name, value) in fields::lines(self.defaults) {
             if !withheld(name) && fields::find(own, name).is_none() && !is(name, b"host") {

@@ -21,10 +21,7 @@ pub(super) async fn send(
     request: &mut Request,
     draft: &mut Draft,
 ) -> Result<(), Failure> {
-    let most = request
-        .redirects
-        .unwrap_or(client.settings.redirects)
-        .min(MOST_REDIRECTS);
+    let most = request.redirects.unwrap_or(client.settings.redirects).min(MOST_REDIRECTS);
     let mut first: Option<Rc<Origin>> = None;
     loop {
         let place = match locate(client, request) {
@@ -86,10 +83,7 @@ fn locate(client: &Client, request: &Request) -> Result<Place, Failure> {
         (None, Some(place)) => client.origins.find(place),
         (None, None) => return client.base().map_err(nowhere),
     };
-    Ok(Place {
-        origin: found.map_err(nowhere)?,
-        prefix: None,
-    })
+    Ok(Place { origin: found.map_err(nowhere)?, prefix: None })
 }
 
 fn nowhere(why: String) -> Failure {
@@ -130,9 +124,7 @@ async fn hop(
         };
         match exchanged {
             Ok(answered) => break answered,
-            Err(Broken {
-                unanswered: true, ..
-            }) if taken.reused => {
+            Err(Broken { unanswered: true, .. }) if taken.reused => {
                 draft.enter(Stage::Blocked);
                 draft.clear_reply();
                 lines::kept_by(client, session).forget(origin);

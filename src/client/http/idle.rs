@@ -56,23 +56,17 @@ impl Idle {
         }
         let kind = std::mem::discriminant(&line);
         lines.push((Rc::clone(origin), line));
-        trim(&mut lines, most, |line| {
-            std::mem::discriminant(line) == kind
-        });
+        trim(&mut lines, most, |line| std::mem::discriminant(line) == kind);
     }
 
     /// Closes the oldest HTTP/1.1 connections until at most `most` are left.
     pub(super) fn trim_h1(&self, most: usize) {
-        trim(&mut self.lines.borrow_mut(), most, |line| {
-            matches!(line, Line::H1(_))
-        });
+        trim(&mut self.lines.borrow_mut(), most, |line| matches!(line, Line::H1(_)));
     }
 
     /// Closes every connection to an origin that gave one of them up: they are of one age.
     pub(super) fn forget(&self, origin: &Rc<Origin>) {
-        self.lines
-            .borrow_mut()
-            .retain(|(to, _)| !Rc::ptr_eq(to, origin));
+        self.lines.borrow_mut().retain(|(to, _)| !Rc::ptr_eq(to, origin));
     }
 }
 

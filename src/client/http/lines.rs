@@ -48,11 +48,7 @@ pub(super) async fn take<'a>(
     if let Connections::Shared(size) = client.settings.connections {
         match share(client, origin, size).await {
             Shared::Link(link) => {
-                return Ok(Taken {
-                    line: Line::H2(link),
-                    reused: true,
-                    permit: None,
-                });
+                return Ok(Taken { line: Line::H2(link), reused: true, permit: None });
             }
             Shared::Permit(right) => permit = Some(right),
         }
@@ -64,11 +60,7 @@ pub(super) async fn take<'a>(
                 Line::H2(_) => true,
             };
             if good {
-                return Ok(Taken {
-                    line,
-                    reused: true,
-                    permit,
-                });
+                return Ok(Taken { line, reused: true, permit });
             }
         }
     }
@@ -83,11 +75,7 @@ pub(super) async fn take<'a>(
         idle.put(origin, Line::H2(Rc::clone(link)), MOST_LINKS);
         permit = None;
     }
-    Ok(Taken {
-        line,
-        reused: false,
-        permit,
-    })
+    Ok(Taken { line, reused: false, permit })
 }
 
 /// What a request gets of a shared set.
@@ -106,15 +94,10 @@ async fn share<'a>(client: &'a Client, origin: &Rc<Origin>, size: usize) -> Shar
         if count >= size || Rc::strong_count(&link) <= 2 {
             return Shared::Link(link);
         }
-        return client
-            .permits
-            .try_acquire()
-            .map_or(Shared::Link(link), Shared::Permit);
+        return client.permits.try_acquire().map_or(Shared::Link(link), Shared::Permit);
     }
     // The semaphore is never closed.
-    let Ok(permit) = client.permits.acquire().await else {
-        std::future::pending().await
-    };
+    let Ok(permit) = client.permits.acquire().await else { std::future::pending().await };
     match client.shared.least_busy(origin) {
         Some((link, _)) => Shared::Link(link),
         None => Shared::Permit(permit),
@@ -136,10 +119,8 @@ pub(super) async fn open(
     });
     let mut begins = |step| draft.enter(Stage::Connecting(step));
     let limit = settings.connect_timeout;
-    let connected = client
-        .connector
-        .connect(&origin.host, origin.port, alpn, limit, &mut begins)
-        .await;
+    let connected =
+        client.connector.connect(&origin.host, origin.port, alpn, limit, &mut begins).await;
     let connected = connected.map_err(unconnected)?;
     if connected.h2 || settings.version == Version::H2PriorKnowledge {
         return Ok(Line::H2(Rc::new(Link::open(connected.stream).await?)));

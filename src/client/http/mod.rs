@@ -96,9 +96,7 @@ impl Client {
         settings.connect_timeout = settings.connect_timeout.min(LONGEST);
         if settings.redirects > MOST_REDIRECTS {
             let asked = settings.redirects;
-            return Err(format!(
-                "redirects: {asked}; expected 0 to {MOST_REDIRECTS}"
-            ));
+            return Err(format!("redirects: {asked}; expected 0 to {MOST_REDIRECTS}"));
         }
         let size = match settings.connections {
             Connections::Shared(0) => return Err("connections: 0; expected at least 1".to_owned()),
@@ -149,10 +147,7 @@ impl Client {
     pub async fn send(&self, session: &Session, mut request: Request) -> Exchange {
         let started = Instant::now();
         let mut draft = Draft::new(started);
-        let limit = request
-            .timeout
-            .unwrap_or(self.settings.timeout)
-            .min(LONGEST);
+        let limit = request.timeout.unwrap_or(self.settings.timeout).min(LONGEST);
         let sending = hops::send(self, session, &mut request, &mut draft);
         match timeout_at(started + limit, sending).await {
             Ok(Ok(())) => {}
@@ -170,30 +165,19 @@ impl Client {
         if let Some(place) = self.base.get() {
             return Ok(place.clone());
         }
-        let base = self
-            .settings
-            .base
-            .as_ref()
-            .ok_or("the client has no base")?;
-        let base = base
-            .resolve()
-            .ok_or("the service the client is for is not running")?;
+        let base = self.settings.base.as_ref().ok_or("the client has no base")?;
+        let base = base.resolve().ok_or("the service the client is for is not running")?;
         let url = Request::new("GET", base)?;
         let origin = url.place().ok_or_else(|| {
             format!("malformed address {base:?}; expected \"http://host:port/path\"")
         })?;
         let path = url.path();
         if path.contains('?') {
-            return Err(format!(
-                "{base:?} has a query; expected \"http://host:port/path\""
-            ));
+            return Err(format!("{base:?} has a query; expected \"http://host:port/path\""));
         }
         let prefix = path.strip_suffix('/').unwrap_or(path);
         let prefix = (!prefix.is_empty()).then(|| prefix.into());
-        let place = Place {
-            origin: self.origins.find(origin)?,
-            prefix,
-        };
+        let place = Place { origin: self.origins.find(origin)?, prefix };
         Ok(self.base.get_or_init(|| place).clone())
     }
 }

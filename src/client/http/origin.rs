@@ -40,47 +40,30 @@ impl Origin {
             Some(host) => host.to_string(),
             None => return Err(wrong("there is no host")),
         };
-        let port = url
-            .port_or_known_default()
-            .ok_or_else(|| wrong("there is no port"))?;
+        let port = url.port_or_known_default().ok_or_else(|| wrong("there is no port"))?;
         let shown = url.host_str().unwrap_or_default();
         let authority = match url.port() {
             Some(port) => format!("{shown}:{port}"),
             None => shown.to_owned(),
         };
-        Ok(Self {
-            tls,
-            host,
-            port,
-            authority,
-        })
+        Ok(Self { tls, host, port, authority })
     }
 
     /// As an address without a path.
     pub(super) fn url(&self) -> String {
-        format!(
-            "{}://{}",
-            if self.tls { "https" } else { "http" },
-            self.authority
-        )
+        format!("{}://{}", if self.tls { "https" } else { "http" }, self.authority)
     }
 }
 
 /// Where an absolute URL's path begins; `None` if it is not absolute.
 pub(super) fn path_begin(url: &str) -> Option<usize> {
     let scheme = url.find("://")?;
-    let named = url[..scheme]
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'+');
+    let named = url[..scheme].bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+');
     if scheme == 0 || !named {
         return None;
     }
     let rest = scheme + 3;
-    Some(
-        url[rest..]
-            .find(['/', '?', '#'])
-            .map_or(url.len(), |at| rest + at),
-    )
+    Some(url[rest..].find(['/', '?', '#']).map_or(url.len(), |at| rest + at))
 }
 
 /// Origins by the text they were read from.
@@ -101,10 +84,7 @@ impl Origins {
             known.clear();
         }
         // Two spellings of one origin must share their connections.
-        let same = known
-            .values()
-            .find(|origin| ***origin == parsed)
-            .map(Rc::clone);
+        let same = known.values().find(|origin| ***origin == parsed).map(Rc::clone);
         let origin = same.unwrap_or_else(|| Rc::new(parsed));
         known.insert(text.into(), Rc::clone(&origin));
         Ok(origin)
@@ -122,25 +102,13 @@ mod tests {
         assert_eq!(origin.host, "example.com");
         assert_eq!(origin.authority, "example.com:8443");
         let origin = Origin::parse("http://[::1]:80").unwrap();
-        assert_eq!(
-            (origin.host.as_str(), origin.authority.as_str()),
-            ("::1", "[::1]")
-        );
-        assert_eq!(
-            Origin::parse("http://bücher.example").unwrap().host,
-            "xn--bcher-kva.example"
-        );
+        assert_eq!((origin.host.as_str(), origin.authority.as_str()), ("::1", "[::1]"));
+        assert_eq!(Origin::parse("http://bücher.example").unwrap().host, "xn--bcher-kva.example");
     }
 
     #[test]
     fn what_is_no_http_address_is_an_error_that_shows_it() {
-        for text in [
-            "ftp://a",
-            "http://",
-            "http://a:99999",
-            "http://u:p@a",
-            "http://a b",
-        ] {
+        for text in ["ftp://a", "http://", "http://a:99999", "http://u:p@a", "http://a b"] {
             let error = Origin::parse(text).unwrap_err();
             assert!(error.contains(&format!("{text:?}")), "{error}");
         }

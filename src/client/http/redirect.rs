@@ -21,12 +21,8 @@ pub(super) fn follow(
     location: &[u8],
 ) -> Result<Request, Failure> {
     let location = String::from_utf8_lossy(location);
-    let wrong = |why: &str| {
-        Failure::new(
-            FailureKind::Protocol,
-            format!("redirect to {location:?}: {why}"),
-        )
-    };
+    let wrong =
+        |why: &str| Failure::new(FailureKind::Protocol, format!("redirect to {location:?}: {why}"));
     let to = Url::parse(from).and_then(|from| from.join(&location));
     let to = to.map_err(|error| wrong(&error.to_string()))?;
     if !matches!(to.scheme(), "http" | "https") {
@@ -56,9 +52,7 @@ pub(super) fn follow(
 fn without_content_fields(block: &[u8]) -> Vec<u8> {
     let mut kept = Vec::new();
     for line in fields::whole_lines(block) {
-        let describes = line
-            .get(..8)
-            .is_some_and(|name| name.eq_ignore_ascii_case(b"content-"));
+        let describes = line.get(..8).is_some_and(|name| name.eq_ignore_ascii_case(b"content-"));
         if !describes {
             kept.extend_from_slice(line);
         }
@@ -115,12 +109,7 @@ mod tests {
 
     #[test]
     fn a_location_that_is_no_http_address_is_a_protocol_failure() {
-        for location in [
-            "ftp://h/",
-            "http://",
-            "http://u:p@h/",
-            "javascript:alert(1)",
-        ] {
+        for location in ["ftp://h/", "http://", "http://u:p@h/", "javascript:alert(1)"] {
             let request = Request::new("GET", "/").unwrap();
             let failure = follow(request, 302, "http://h/", location.as_bytes()).unwrap_err();
             assert_eq!(failure.kind, FailureKind::Protocol);

@@ -107,15 +107,11 @@ impl Reply {
             Part::Length(left) => {
                 let came = self.body.len();
                 let all = came as u64 + left;
-                early(format!(
-                    "the connection was closed after {came} of {all} bytes of the body"
-                ))
+                early(format!("the connection was closed after {came} of {all} bytes of the body"))
             }
             Part::Chunked(_) => {
                 let came = self.body.len();
-                early(format!(
-                    "the connection was closed within the body, after {came} bytes"
-                ))
+                early(format!("the connection was closed within the body, after {came} bytes"))
             }
         }
     }
@@ -135,9 +131,7 @@ impl Reply {
         let end_in_sight = fresh.windows(2).any(|pair| pair == b"\n\n")
             || fresh.windows(3).any(|triple| triple == b"\n\r\n");
         if !end_in_sight && self.pending.len() < 2 * self.looked_at {
-            return self
-                .check_head_size(self.pending.len())
-                .map(|()| bytes.len());
+            return self.check_head_size(self.pending.len()).map(|()| bytes.len());
         }
         let pending = std::mem::take(&mut self.pending);
         if let Some(length) = self.parse_head(&pending)? {
@@ -176,9 +170,7 @@ impl Reply {
         match status {
             0..100 => return Err(broken(format!("the reply's status is {status:03}"))),
             101 => {
-                return Err(broken(
-                    "status 101: the target changes to a protocol not asked for",
-                ));
+                return Err(broken("status 101: the target changes to a protocol not asked for"));
             }
             100..200 => {
                 self.skipped += length;
@@ -198,8 +190,7 @@ impl Reply {
         });
         let block = bytes.get(first..length).unwrap_or_default();
         let block = block.strip_suffix(b"\n").unwrap_or(block);
-        self.fields
-            .extend_from_slice(block.strip_suffix(b"\r").unwrap_or(block));
+        self.fields.extend_from_slice(block.strip_suffix(b"\r").unwrap_or(block));
         self.begin_body(&framing)?;
         Ok(Some(length))
     }
@@ -266,10 +257,7 @@ impl Reply {
 
 /// The failure of a body beyond the limit.
 pub(super) fn over_limit(limit: u64) -> Failure {
-    Failure::new(
-        FailureKind::TooLarge,
-        format!("the body is over the limit of {limit} bytes"),
-    )
+    Failure::new(FailureKind::TooLarge, format!("the body is over the limit of {limit} bytes"))
 }
 
 /// The failure of a reply that HTTP does not allow.

@@ -47,9 +47,7 @@ impl Request {
             return Err("method CONNECT is for proxies; expected GET, POST or another".to_owned());
         }
         if let Some(bad) = target.bytes().find(u8::is_ascii_control) {
-            return Err(format!(
-                "control character {bad:#04x} in the path {target:?}"
-            ));
+            return Err(format!("control character {bad:#04x} in the path {target:?}"));
         }
         let target = target.split_once('#').map_or(target, |(target, _)| target);
         let path_at = origin::path_begin(target).unwrap_or(0);
@@ -59,9 +57,7 @@ impl Request {
         if !path.starts_with('/') {
             escaped.push('/');
         }
-        escape(&mut escaped, path.as_bytes(), |byte| {
-            b"\"<>\\^`{|}".contains(&byte)
-        });
+        escape(&mut escaped, path.as_bytes(), |byte| b"\"<>\\^`{|}".contains(&byte));
         Ok(Self {
             timeout: None,
             redirects: None,
@@ -77,8 +73,7 @@ impl Request {
 
     /// Appends `name=value` to the query, percent-encoding both.
     pub fn query(&mut self, name: &str, value: &[u8]) {
-        self.target
-            .push(if self.path().contains('?') { '&' } else { '?' });
+        self.target.push(if self.path().contains('?') { '&' } else { '?' });
         let reserved = |byte: u8| !byte.is_ascii_alphanumeric() && !b"-._~".contains(&byte);
         escape(&mut self.target, name.as_bytes(), reserved);
         self.target.push('=');
@@ -92,19 +87,13 @@ impl Request {
 
     /// Adds an `Authorization` header for a name and a password.
     pub fn basic_auth(&mut self, user: &str, password: &str) -> Result<(), String> {
-        let auth = Auth::Basic {
-            user: user.to_owned(),
-            password: password.to_owned(),
-        };
+        let auth = Auth::Basic { user: user.to_owned(), password: password.to_owned() };
         self.header("Authorization", authorization(&auth)?.as_bytes())
     }
 
     /// Adds an `Authorization` header for a token.
     pub fn bearer_auth(&mut self, token: &str) -> Result<(), String> {
-        self.header(
-            "Authorization",
-            authorization(&Auth::Bearer(token.to_owned()))?.as_bytes(),
-        )
+        self.header("Authorization", authorization(&Auth::Bearer(token.to_owned()))?.as_bytes())
     }
 
     /// The method as it is sent.
@@ -127,13 +116,12 @@ impl Request {
 /// The value of `Authorization` for these credentials.
 pub(super) fn authorization(auth: &Auth) -> Result<String, String> {
     match auth {
-        Auth::Basic { user, .. } if user.contains(':') => Err(format!(
-            "user name {user:?} contains a colon, which basic auth cannot send"
-        )),
-        Auth::Basic { user, password } => Ok(format!(
-            "Basic {}",
-            STANDARD.encode(format!("{user}:{password}"))
-        )),
+        Auth::Basic { user, .. } if user.contains(':') => {
+            Err(format!("user name {user:?} contains a colon, which basic auth cannot send"))
+        }
+        Auth::Basic { user, password } => {
+            Ok(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
+        }
         Auth::Bearer(token) if !token.bytes().all(fields::may_stand_in_value) => {
             Err("the bearer token contains a line break or control character".to_owned())
         }
@@ -143,9 +131,8 @@ pub(super) fn authorization(auth: &Auth) -> Result<String, String> {
 
 /// Appends text, percent-encoding spaces, controls, bytes beyond ASCII and what `reserved` names.
 fn escape(into: &mut String, text: &[u8], reserved: impl Fn(u8) -> bool) {
-    const HEX: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
-    ];
+    const HEX: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
     for byte in text {
         if byte.is_ascii_graphic() && !reserved(*byte) {
             into.push(*byte as char);
@@ -164,11 +151,7 @@ mod tests {
     #[test]
     fn a_line_break_in_a_path_is_refused() {
         for path in ["/a\r\nEvil: 1", "/a\nb", "http://a\r\n/", "/\0"] {
-            assert!(
-                Request::new("GET", path)
-                    .unwrap_err()
-                    .contains("control character")
-            );
+            assert!(Request::new("GET", path).unwrap_err().contains("control character"));
         }
         assert!(Request::new("GE T", "/").is_err());
         assert!(Request::new("GET\r\n", "/").is_err());
@@ -189,11 +172,7 @@ mod tests {
             ("http://h?a", "/?a"),
             ("/a?next=http://b/", "/a?next=http://b/"),
         ] {
-            assert_eq!(
-                Request::new("GET", target).unwrap().path(),
-                sent,
-                "{target}"
-            );
+            assert_eq!(Request::new("GET", target).unwrap().path(), sent, "{target}");
         }
     }
 
@@ -212,10 +191,7 @@ mod tests {
     fn credentials_become_an_authorization_header() {
         let mut request = Request::new("GET", "/").unwrap();
         request.basic_auth("Aladdin", "open sesame").unwrap();
-        assert_eq!(
-            request.fields,
-            b"Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n"
-        );
+        assert_eq!(request.fields, b"Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n");
         assert!(request.basic_auth("a:b", "c").is_err());
         assert!(request.bearer_auth("x\r\ny").is_err());
         request.bearer_auth("t").unwrap();

@@ -64,9 +64,7 @@ fn has_zlib_header(packed: &[u8]) -> bool {
 /// Reads a decoder to its end, or to the limit.
 fn drain(coding: &str, decoder: impl Read, limit: u64) -> Result<Vec<u8>, Failure> {
     let mut unpacked = Vec::new();
-    let read = decoder
-        .take(limit.saturating_add(1))
-        .read_to_end(&mut unpacked);
+    let read = decoder.take(limit.saturating_add(1)).read_to_end(&mut unpacked);
     if unpacked.len() as u64 > limit {
         return Err(over_limit(limit));
     }
@@ -89,10 +87,7 @@ fn unpack_zstd(mut packed: &[u8], limit: u64) -> Result<Vec<u8>, Failure> {
 }
 
 fn invalid(coding: &str, error: &impl std::fmt::Display) -> Failure {
-    Failure::new(
-        FailureKind::Protocol,
-        format!("the body is not valid {coding}: {error}"),
-    )
+    Failure::new(FailureKind::Protocol, format!("the body is not valid {coding}: {error}"))
 }
 
 #[cfg(test)]
@@ -138,10 +133,7 @@ mod tests {
         }
         // "hello" by the reference encoder.
         let brotli = [0x0b, 0x02, 0x80, b'h', b'e', b'l', b'l', b'o', 0x03];
-        assert_eq!(
-            unpack("br", brotli.to_vec().into(), LIMIT).unwrap(),
-            "hello"
-        );
+        assert_eq!(unpack("br", brotli.to_vec().into(), LIMIT).unwrap(), "hello");
     }
 
     #[test]

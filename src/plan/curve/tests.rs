@@ -1,8 +1,5 @@
 //! The curve as properties: what `at`, `area`, `time_of` and `rise_above` say must agree.
-#![expect(
-    clippy::unchecked_time_subtraction,
-    reason = "a negative time fails the test"
-)]
+#![expect(clippy::unchecked_time_subtraction, reason = "a negative time fails the test")]
 #![expect(clippy::float_cmp, reason = "what is compared is exact by design")]
 
 use std::time::Duration;
@@ -173,10 +170,7 @@ fn a_constant_rate_is_even_and_starts_at_once() {
 #[test]
 fn a_rate_of_a_tenth_has_no_arrival_too_many() {
     // 0.1 + 0.1 + 0.1 is more than 0.3 in binary.
-    let curve = Curve::steps(
-        0.1,
-        &[Step::Hold(s(1)), Step::Hold(s(1)), Step::Hold(s(28))],
-    );
+    let curve = Curve::steps(0.1, &[Step::Hold(s(1)), Step::Hold(s(1)), Step::Hold(s(28))]);
     assert_eq!(curve.total(), 3.0);
     assert_eq!(curve.time_of(2.0), Some(s(20)));
     assert_eq!(curve.time_of(3.0), None);
@@ -195,18 +189,11 @@ fn a_jump_counts_from_its_instant_on() {
 
 #[test]
 fn a_burst_is_due_at_one_instant_on_top_of_the_rate() {
-    let curve = Curve::steps(
-        10.0,
-        &[Step::Hold(s(5)), Step::Burst(100), Step::Hold(s(5))],
-    );
+    let curve = Curve::steps(10.0, &[Step::Hold(s(5)), Step::Burst(100), Step::Hold(s(5))]);
     let due = |n: u32| curve.time_of(n.into()).unwrap();
     assert_eq!(due(49), ms(4_900));
     assert!((50..150).all(|n| due(n) == s(5)));
-    assert_eq!(
-        due(150),
-        s(5),
-        "the arrival the rate itself has due at this instant"
-    );
+    assert_eq!(due(150), s(5), "the arrival the rate itself has due at this instant");
     assert_eq!(due(151), ms(5_100));
     assert_eq!(curve.area(s(5)), 150.0);
     assert_eq!(curve.total(), 200.0);
@@ -226,35 +213,22 @@ fn a_burst_alone_is_a_whole_curve() {
 
 #[test]
 fn a_ramp_from_zero_and_one_to_zero_mirror_each_other() {
-    let (up, down) = (
-        Curve::steps(0.0, &[to(100.0, s(10))]),
-        Curve::steps(100.0, &[to(0.0, s(10))]),
-    );
+    let (up, down) =
+        (Curve::steps(0.0, &[to(100.0, s(10))]), Curve::steps(100.0, &[to(0.0, s(10))]));
     assert_eq!((up.total(), down.total()), (500.0, 500.0));
     assert_eq!(up.time_of(0.0), Some(s(0)));
-    assert_eq!(
-        up.time_of(125.0),
-        Some(s(5)),
-        "a quarter of the area in half of the time"
-    );
+    assert_eq!(up.time_of(125.0), Some(s(5)), "a quarter of the area in half of the time");
     assert_eq!(down.time_of(375.0), Some(s(5)));
     for n in 1..500_u32 {
         let (n, mirrored) = (f64::from(n), f64::from(500 - n));
         let sum = up.time_of(n).unwrap() + down.time_of(mirrored).unwrap();
-        assert!(
-            sum.abs_diff(s(10)) <= Duration::from_nanos(2),
-            "{n}: {sum:?}"
-        );
+        assert!(sum.abs_diff(s(10)) <= Duration::from_nanos(2), "{n}: {sum:?}");
     }
 }
 
 #[test]
 fn a_pause_moves_the_next_arrival_behind_it() {
-    let pause = [
-        Step::Hold(s(5)),
-        jump(0.0, Some(s(60))),
-        jump(10.0, Some(s(1))),
-    ];
+    let pause = [Step::Hold(s(5)), jump(0.0, Some(s(60))), jump(10.0, Some(s(1)))];
     let curve = Curve::steps(10.0, &pause);
     assert_eq!(curve.time_of(49.0), Some(ms(4_900)));
     assert_eq!(curve.time_of(50.0), Some(s(65)));
@@ -264,10 +238,7 @@ fn a_pause_moves_the_next_arrival_behind_it() {
 fn a_billion_arrivals_are_as_exact_as_a_hundred() {
     let curve = Curve::constant(1e5, s(10_000));
     assert_eq!(curve.total(), 1e9);
-    assert_eq!(
-        curve.time_of(999_999_999.0),
-        Some(s(10_000) - Duration::from_micros(10))
-    );
+    assert_eq!(curve.time_of(999_999_999.0), Some(s(10_000) - Duration::from_micros(10)));
     let ramp = Curve::steps(0.0, &[to(2e5, s(10_000))]);
     let last = ramp.time_of(999_999_999.0).unwrap();
     let expected = 1e4 * (1.0_f64 - 1e-9).sqrt();
@@ -288,10 +259,7 @@ fn a_level_is_risen_above_again_after_the_load_fell() {
 #[test]
 fn a_curve_without_steps_takes_no_time_and_keeps_its_value() {
     let curve = Curve::steps(7.0, &[]);
-    assert_eq!(
-        (curve.duration(), curve.total(), curve.peak()),
-        (s(0), 0.0, 0.0)
-    );
+    assert_eq!((curve.duration(), curve.total(), curve.peak()), (s(0), 0.0, 0.0));
     assert_eq!(curve.last(), 7.0);
     assert_eq!(curve.rise_above(0.0, s(0)), None);
 }
@@ -303,21 +271,13 @@ fn numbers_that_make_no_sense_do_not_panic() {
         for t in [Duration::ZERO, s(1), Duration::MAX] {
             let _ = (curve.at(t), curve.area(t), curve.rise_above(0.5, t));
         }
-        let _ = (
-            curve.time_of(0.0),
-            curve.time_of(1e300),
-            curve.peak(),
-            curve.total(),
-        );
+        let _ = (curve.time_of(0.0), curve.time_of(1e300), curve.peak(), curve.total());
     }
 }
 
 #[test]
 fn a_curve_is_written_as_its_pieces() {
-    let curve = Curve::steps(
-        0.0,
-        &[to(200.0, s(60)), Step::Burst(100), Step::Hold(ms(1_500))],
-    );
+    let curve = Curve::steps(0.0, &[to(200.0, s(60)), Step::Burst(100), Step::Hold(ms(1_500))]);
     insta::assert_snapshot!(
         serde_json::to_string(&curve).unwrap(),
         @r#"[{"start":0.0,"over":60.0,"from":0.0,"to":200.0},{"start":60.0,"burst":100.0},{"start":60.0,"over":1.5,"from":200.0,"to":200.0}]"#

@@ -10,11 +10,7 @@ use crate::metric::{Kind, Metric, Unit};
 /// Everything that is said about a plan, as the user reads it.
 fn said(plan: &Plan) -> String {
     let problems = validate(plan);
-    problems
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("\n")
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// What is said about one scenario called `buy` that offers `load`.
@@ -33,11 +29,7 @@ fn waiting(name: &str, line: u32, first: &str) -> Scenario {
 }
 
 fn metric(name: &str, kind: Kind) -> Metric {
-    Metric {
-        name: Arc::from(name),
-        kind,
-        unit: Unit::Number,
-    }
+    Metric { name: Arc::from(name), kind, unit: Unit::Number }
 }
 
 #[test]
@@ -46,13 +38,7 @@ fn a_sound_plan_has_no_problem() {
     work.max_users = Some(10);
     work.tags.insert("region".to_owned(), "eu".to_owned());
     let burst = Curve::steps(0.0, &[Step::Burst(100)]);
-    let ramp = Curve::steps(
-        0.0,
-        &[Step::To {
-            to: 10.0,
-            over: s(5),
-        }],
-    );
+    let ramp = Curve::steps(0.0, &[Step::To { to: 10.0, over: s(5) }]);
     let mut plan = plan(
         vec![
             fine(),
@@ -91,13 +77,7 @@ fn a_load_of_impossible_numbers_is_refused() {
     error: scenario "buy": users cannot be NaN; expected a finite number from 0
       --> shop.lua:7
     "#);
-    let endless = Curve::steps(
-        1.0,
-        &[Step::To {
-            to: f64::INFINITY,
-            over: s(10),
-        }],
-    );
+    let endless = Curve::steps(1.0, &[Step::To { to: f64::INFINITY, over: s(10) }]);
     insta::assert_snapshot!(said_of(rate(endless)), @r#"
     error: scenario "buy": rate cannot be inf; expected a finite number from 0
       --> shop.lua:7
@@ -145,16 +125,7 @@ fn only_a_rate_can_burst() {
 fn released_work_cannot_be_taken_back() {
     let curve = Curve::steps(
         0.0,
-        &[
-            Step::To {
-                to: 100.0,
-                over: s(1),
-            },
-            Step::Jump {
-                to: 50.0,
-                hold: None,
-            },
-        ],
+        &[Step::To { to: 100.0, over: s(1) }, Step::Jump { to: 50.0, hold: None }],
     );
     insta::assert_snapshot!(said_of(Load::Iterations { curve, total: 100, duration: None }), @r#"
     error: scenario "buy": iterations cannot fall, here from 100 to 50
@@ -282,12 +253,6 @@ fn everything_wrong_is_said_at_once() {
     bad.max_users = Some(0);
     bad.start = Start::After(Arc::from("nobody"));
     bad.tags.insert("name".to_owned(), "x".to_owned());
-    let plan = plan(
-        vec![bad],
-        &[
-            "nothing{a=b} count == 0",
-            "http.failed{scenario=b} p95 < 1%",
-        ],
-    );
+    let plan = plan(vec![bad], &["nothing{a=b} count == 0", "http.failed{scenario=b} p95 < 1%"]);
     assert_eq!(validate(&plan).len(), 7, "{}", said(&plan));
 }

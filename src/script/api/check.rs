@@ -18,10 +18,7 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
     let check = lua.create_function(move |lua, (_, conditions): (Value, Value)| {
         let Value::Table(conditions) = &conditions else {
             let form = "expected `check(reply, { [\"name\"] = condition })`";
-            return Err(misuse(
-                lua,
-                format!("check: {form}, got {}", shown(&conditions)),
-            ));
+            return Err(misuse(lua, format!("check: {form}, got {}", shown(&conditions))));
         };
         let user = context.user();
         let (mut all, mut any) = (true, false);

@@ -41,9 +41,7 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
     table.set("hmac", lua.create_function(keyed_digest)?)?;
     table.set(
         "base64_encode",
-        encoder(lua, "crypto.base64_encode", |data| {
-            general_purpose::STANDARD.encode(data)
-        })?,
+        encoder(lua, "crypto.base64_encode", |data| general_purpose::STANDARD.encode(data))?,
     )?;
     table.set(
         "base64url_encode",
@@ -51,10 +49,7 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
             general_purpose::URL_SAFE_NO_PAD.encode(data)
         })?,
     )?;
-    table.set(
-        "hex_encode",
-        encoder(lua, "crypto.hex_encode", |data| hex::encode(data))?,
-    )?;
+    table.set("hex_encode", encoder(lua, "crypto.hex_encode", |data| hex::encode(data))?)?;
     table.set(
         "base64_decode",
         decoder(lua, "crypto.base64_decode", |text| {
@@ -176,9 +171,7 @@ mod tests {
 
     fn eval(code: &str) -> Result<String, String> {
         let lua = Lua::new();
-        lua.globals()
-            .set("crypto", super::module(&lua).unwrap())
-            .unwrap();
+        lua.globals().set("crypto", super::module(&lua).unwrap()).unwrap();
         lua.load(code).eval().map_err(|error| error.to_string())
     }
 
@@ -187,25 +180,12 @@ mod tests {
         let cases = [
             ("sha1('abc')", "a9993e364706816aba3e25717850c26c9cd0d89d"),
             ("sha1('')", "da39a3ee5e6b4b0d3255bfef95601890afd80709"),
-            (
-                "sha256('abc')",
-                "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
-            ),
-            (
-                "sha256('abc', 'base64')",
-                "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=",
-            ),
-            (
-                "sha256('abc', 'base64url')",
-                "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0",
-            ),
+            ("sha256('abc')", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+            ("sha256('abc', 'base64')", "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="),
+            ("sha256('abc', 'base64url')", "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0"),
         ];
         for (call, expected) in cases {
-            assert_eq!(
-                eval(&format!("return crypto.{call}")).unwrap(),
-                expected,
-                "{call}"
-            );
+            assert_eq!(eval(&format!("return crypto.{call}")).unwrap(), expected, "{call}");
         }
         assert_eq!(eval("return #crypto.sha1('abc', 'raw')").unwrap(), "20");
     }
@@ -213,10 +193,7 @@ mod tests {
     #[test]
     fn keyed_digests_agree_with_rfc_2202_and_4231() {
         let cases = [
-            (
-                "'sha1', ('\\x0b'):rep(20), 'Hi There'",
-                "b617318655057264e28bc0b6fb378c8ef146be00",
-            ),
+            ("'sha1', ('\\x0b'):rep(20), 'Hi There'", "b617318655057264e28bc0b6fb378c8ef146be00"),
             (
                 "'sha1', 'Jefe', 'what do ya want for nothing?'",
                 "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79",
@@ -265,22 +242,13 @@ mod tests {
             let code = format!("return crypto.base64url_decode('{bare}')");
             assert_eq!(eval(&code).unwrap(), plain);
         }
-        assert_eq!(
-            eval("return crypto.base64url_encode('\\xfb\\xff')").unwrap(),
-            "-_8"
-        );
-        assert_eq!(
-            eval("return crypto.base64_encode('\\xfb\\xff')").unwrap(),
-            "+/8="
-        );
+        assert_eq!(eval("return crypto.base64url_encode('\\xfb\\xff')").unwrap(), "-_8");
+        assert_eq!(eval("return crypto.base64_encode('\\xfb\\xff')").unwrap(), "+/8=");
     }
 
     #[test]
     fn hex_goes_both_ways_and_takes_any_letter_case() {
-        assert_eq!(
-            eval("return crypto.hex_encode('\\x00\\xffA')").unwrap(),
-            "00ff41"
-        );
+        assert_eq!(eval("return crypto.hex_encode('\\x00\\xffA')").unwrap(), "00ff41");
         assert_eq!(eval("return crypto.hex_decode('4C6f')").unwrap(), "Lo");
     }
 
@@ -288,26 +256,11 @@ mod tests {
     fn wrong_arguments_say_what_was_expected() {
         let cases = [
             ("sha1(nil)", "crypto.sha1: data: expected a string, got nil"),
-            (
-                "sha256('a', 'hexx')",
-                "encoding: expected \"hex\", \"base64\", \"base64url\" or",
-            ),
-            (
-                "hmac('md5', 'k', 'd')",
-                "crypto.hmac: algorithm: expected \"sha1\" or \"sha256\"",
-            ),
-            (
-                "hmac('sha1', {}, 'd')",
-                "crypto.hmac: key: expected a string, got a table",
-            ),
-            (
-                "hex_decode('abc')",
-                "crypto.hex_decode: text: Odd number of digits",
-            ),
-            (
-                "base64_decode('a$b=')",
-                "crypto.base64_decode: text: Invalid symbol 36, offset 1",
-            ),
+            ("sha256('a', 'hexx')", "encoding: expected \"hex\", \"base64\", \"base64url\" or"),
+            ("hmac('md5', 'k', 'd')", "crypto.hmac: algorithm: expected \"sha1\" or \"sha256\""),
+            ("hmac('sha1', {}, 'd')", "crypto.hmac: key: expected a string, got a table"),
+            ("hex_decode('abc')", "crypto.hex_decode: text: Odd number of digits"),
+            ("base64_decode('a$b=')", "crypto.base64_decode: text: Invalid symbol 36, offset 1"),
         ];
         for (call, expected) in cases {
             let error = eval(&format!("return crypto.{call}")).unwrap_err();

@@ -50,10 +50,7 @@ fn csv(lua: &Lua, (path, given): (Value, Value)) -> mlua::Result<Value> {
         Some([byte]) => *byte,
         Some(_) => return Err(call.wrong("delimiter: expected a single ASCII character")),
     };
-    let dialect = Dialect {
-        delimiter,
-        header: options.boolean("header")?.unwrap_or(true),
-    };
+    let dialect = Dialect { delimiter, header: options.boolean("header")?.unwrap_or(true) };
     let way = format!("csv {delimiter} {}", dialect.header);
     read(lua, call, &way, &path, |text| records(text, &dialect))
 }
@@ -80,9 +77,8 @@ fn read(
     context.may_declare(lua, call.name())?;
     let folder = &context.world.source.folder;
     let file = confined(folder, &folder.join(&shown)).map_err(|why| call.wrong(why))?;
-    let reading: Arc<Reading> = context
-        .world
-        .kept(&format!("{way} {}", file.display()), Reading::default);
+    let reading: Arc<Reading> =
+        context.world.kept(&format!("{way} {}", file.display()), Reading::default);
     let read = reading.0.get_or_init(|| {
         let text = contents(&file).map_err(|why| format!("cannot read `{shown}`: {why}"))?;
         parse(text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text))
@@ -103,25 +99,18 @@ fn contents(file: &Path) -> Result<Vec<u8>, String> {
 }
 
 fn json(text: &[u8]) -> Result<Plain, String> {
-    serde_json::from_slice(text)
-        .map(Plain::from_json)
-        .map_err(|why| why.to_string())
+    serde_json::from_slice(text).map(Plain::from_json).map_err(|why| why.to_string())
 }
 
 /// The lines of a text without their ends; a last line end begins no further line.
-#[allow(
-    clippy::unnecessary_wraps,
-    reason = "one way to read a file among others that fail"
-)]
+#[allow(clippy::unnecessary_wraps, reason = "one way to read a file among others that fail")]
 fn lines(text: &[u8]) -> Result<Plain, String> {
     let text = text.strip_suffix(b"\n").unwrap_or(text);
     if text.is_empty() {
         return Ok(Plain::list([]));
     }
     let lines = text.split(|byte| *byte == b'\n');
-    Ok(Plain::list(lines.map(|line| {
-        Plain::text(line.strip_suffix(b"\r").unwrap_or(line))
-    })))
+    Ok(Plain::list(lines.map(|line| Plain::text(line.strip_suffix(b"\r").unwrap_or(line)))))
 }
 
 /// The records of a CSV text: maps by column name, or lists when there is no header.
@@ -130,11 +119,7 @@ fn records(text: &[u8], dialect: &Dialect) -> Result<Plain, String> {
         .delimiter(dialect.delimiter)
         .has_headers(dialect.header)
         .from_reader(text);
-    let columns = if dialect.header {
-        columns(&mut reader)?
-    } else {
-        Vec::new()
-    };
+    let columns = if dialect.header { columns(&mut reader)? } else { Vec::new() };
     let mut rows = Vec::new();
     for record in reader.byte_records() {
         let record = record.map_err(|error| malformed(&error))?;
@@ -166,15 +151,8 @@ fn columns(reader: &mut csv::Reader<&[u8]>) -> Result<Vec<Plain>, String> {
 
 fn malformed(error: &csv::Error) -> String {
     match error.kind() {
-        csv::ErrorKind::UnequalLengths {
-            pos: Some(at),
-            expected_len,
-            len,
-        } => {
-            format!(
-                "line {}: expected {expected_len} fields, got {len}",
-                at.line()
-            )
+        csv::ErrorKind::UnequalLengths { pos: Some(at), expected_len, len } => {
+            format!("line {}: expected {expected_len} fields, got {len}", at.line())
         }
         _ => match error.position() {
             Some(at) => format!("line {}: {error}", at.line()),
@@ -218,10 +196,7 @@ mod tests {
 
     #[test]
     fn a_json_file_is_read_to_any_depth_and_cannot_be_changed() {
-        let folder = folder(&[(
-            "shop.json",
-            r#"{"items":[{"id":9007199254740993,"tags":[]}]}"#,
-        )]);
+        let folder = folder(&[("shop.json", r#"{"items":[{"id":9007199254740993,"tags":[]}]}"#)]);
         let code = "local shop = data.json 'shop.json'
             local keys = {}
             for key, value in pairs(shop.items[1]) do keys[#keys + 1] = key end
@@ -249,9 +224,7 @@ mod tests {
         let world = testing::world(folder.path());
         let read = || {
             let lua = testing::state(&world, "data", module);
-            lua.load("return data.lines('a.txt')[1]")
-                .eval::<String>()
-                .unwrap()
+            lua.load("return data.lines('a.txt')[1]").eval::<String>().unwrap()
         };
         assert_eq!(read(), "before");
         std::fs::write(folder.path().join("a.txt"), "after").unwrap();
@@ -266,10 +239,7 @@ mod tests {
         std::os::unix::fs::symlink("/etc", folder.path().join("etc")).unwrap();
         for path in ["../../etc/passwd", "/etc/passwd", "link.txt", "etc/passwd"] {
             let error = run(&folder, &format!("return data.lines '{path}'")).unwrap_err();
-            assert!(
-                error.contains("lies outside the script's folder"),
-                "{path}: {error}"
-            );
+            assert!(error.contains("lies outside the script's folder"), "{path}: {error}");
         }
     }
 
@@ -283,39 +253,15 @@ mod tests {
         ]);
         std::fs::create_dir(folder.path().join("sub")).unwrap();
         let cases = [
-            (
-                "csv 'uneven.csv'",
-                "data.csv: `uneven.csv`: line 3: expected 2 fields, got 1",
-            ),
-            (
-                "csv 'twice.csv'",
-                "`twice.csv`: line 1: column \"a\" is there twice",
-            ),
-            (
-                "csv 'empty.csv'",
-                "`empty.csv`: expected a first line with the names",
-            ),
-            (
-                "json 'bad.json'",
-                "data.json: `bad.json`: expected value at line 2 column 8",
-            ),
-            (
-                "lines 'none.txt'",
-                "data.lines: there is no file `none.txt` beside the script",
-            ),
-            (
-                "lines 'sub'",
-                "cannot read `sub`: it is not an ordinary file",
-            ),
+            ("csv 'uneven.csv'", "data.csv: `uneven.csv`: line 3: expected 2 fields, got 1"),
+            ("csv 'twice.csv'", "`twice.csv`: line 1: column \"a\" is there twice"),
+            ("csv 'empty.csv'", "`empty.csv`: expected a first line with the names"),
+            ("json 'bad.json'", "data.json: `bad.json`: expected value at line 2 column 8"),
+            ("lines 'none.txt'", "data.lines: there is no file `none.txt` beside the script"),
+            ("lines 'sub'", "cannot read `sub`: it is not an ordinary file"),
             ("lines(7)", "data.lines: path: expected a string, got 7"),
-            (
-                "csv('twice.csv', { delimiter = '::' })",
-                "delimiter: expected a single ASCII",
-            ),
-            (
-                "csv('twice.csv', { heade = true })",
-                "unknown key `heade`; did you mean `header`?",
-            ),
+            ("csv('twice.csv', { delimiter = '::' })", "delimiter: expected a single ASCII"),
+            ("csv('twice.csv', { heade = true })", "unknown key `heade`; did you mean `header`?"),
         ];
         for (call, expected) in cases {
             let error = run(&folder, &format!("return data.{call}")).unwrap_err();

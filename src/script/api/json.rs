@@ -56,9 +56,7 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
 pub fn decode(lua: &Lua, text: &[u8]) -> Result<Value, String> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let value = Building(lua).deserialize(&mut reader);
-    value
-        .and_then(|value| reader.end().map(|()| value))
-        .map_err(|error| error.to_string())
+    value.and_then(|value| reader.end().map(|()| value)).map_err(|error| error.to_string())
 }
 
 /// Encodes a Lua value as JSON text; the error tells the path of what cannot be encoded.
@@ -116,10 +114,7 @@ impl<'de> Visitor<'de> for Building<'_> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
-        self.0
-            .create_string(text)
-            .map(Value::String)
-            .map_err(E::custom)
+        self.0.create_string(text).map(Value::String).map_err(E::custom)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
@@ -165,30 +160,16 @@ mod tests {
 
     #[test]
     fn integers_of_64_bits_stay_exact() {
-        for number in [
-            "9223372036854775807",
-            "-9223372036854775808",
-            "9007199254740993",
-            "0",
-        ] {
-            assert_eq!(
-                text(&format!("return json.encode(json.decode('{number}'))")),
-                number
-            );
+        for number in ["9223372036854775807", "-9223372036854775808", "9007199254740993", "0"] {
+            assert_eq!(text(&format!("return json.encode(json.decode('{number}'))")), number);
         }
         assert_eq!(text("return math.type(json.decode('1.0'))"), "float");
-        assert_eq!(
-            text("return math.type(json.decode('18446744073709551615'))"),
-            "float"
-        );
+        assert_eq!(text("return math.type(json.decode('18446744073709551615'))"), "float");
     }
 
     #[test]
     fn null_is_neither_nil_nor_lost() {
-        assert_eq!(
-            text("return tostring(json.decode('null') == json.null)"),
-            "true"
-        );
+        assert_eq!(text("return tostring(json.decode('null') == json.null)"), "true");
         assert_eq!(
             text("return json.encode(json.decode('[null,{\"a\":null}]'))"),
             r#"[null,{"a":null}]"#
@@ -202,14 +183,8 @@ mod tests {
             text("return json.encode(json.decode('{\"a\":[],\"b\":{}}'))"),
             r#"{"a":[],"b":{}}"#
         );
-        assert_eq!(
-            text("return json.encode({ json.array {}, json.array(), {} })"),
-            "[[],[],{}]"
-        );
-        assert_eq!(
-            text("local l = json.array {}; l[1] = 7; return json.encode(l)"),
-            "[7]"
-        );
+        assert_eq!(text("return json.encode({ json.array {}, json.array(), {} })"), "[[],[],{}]");
+        assert_eq!(text("local l = json.array {}; l[1] = 7; return json.encode(l)"), "[7]");
     }
 
     #[test]
@@ -222,14 +197,8 @@ mod tests {
 
     #[test]
     fn strings_keep_their_unicode_and_escapes() {
-        assert_eq!(
-            text(r#"return json.decode('"\\u00e9\\ud83d\\ude00\\n"')"#),
-            "é😀\n"
-        );
-        assert_eq!(
-            text(r#"return json.encode("é\"\\\n\1")"#),
-            r#""é\"\\\n\u0001""#
-        );
+        assert_eq!(text(r#"return json.decode('"\\u00e9\\ud83d\\ude00\\n"')"#), "é😀\n");
+        assert_eq!(text(r#"return json.encode("é\"\\\n\1")"#), r#""é\"\\\n\u0001""#);
     }
 
     #[test]
@@ -243,10 +212,7 @@ mod tests {
             ("\"\\xff\"", "line 1"),
         ] {
             let error = run(&format!("return json.decode('{json}')")).unwrap_err();
-            assert!(
-                error.contains("json.decode: ") && error.contains(expected),
-                "{json}: {error}"
-            );
+            assert!(error.contains("json.decode: ") && error.contains(expected), "{json}: {error}");
         }
     }
 
@@ -259,14 +225,8 @@ mod tests {
     #[test]
     fn what_cannot_be_encoded_is_named_with_its_path() {
         let cases = [
-            (
-                "{ db = { connect = print } }",
-                "cannot encode a function at .db.connect",
-            ),
-            (
-                "{ list = { 1, 0/0 } }",
-                "which JSON cannot hold, at .list[2]",
-            ),
+            ("{ db = { connect = print } }", "cannot encode a function at .db.connect"),
+            ("{ list = { 1, 0/0 } }", "which JSON cannot hold, at .list[2]"),
             ("{ a = '\\xff' }", "a string that is not UTF-8 at .a"),
             ("{ [2] = 'x' }", "an integer as a key of a map"),
             ("{ a = { 1, 2, x = 3 } }", "at .a"),
@@ -276,9 +236,6 @@ mod tests {
             assert!(error.contains(expected), "{value}: {error}");
         }
         let error = run("local t = {}; t.me = t; return json.encode(t)").unwrap_err();
-        assert!(
-            error.contains("a table that contains itself at .me"),
-            "{error}"
-        );
+        assert!(error.contains("a table that contains itself at .me"), "{error}");
     }
 }

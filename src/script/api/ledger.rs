@@ -39,15 +39,12 @@ impl World {
     /// The ledgers of the run by name, as they stand.
     pub fn ledgers(&self) -> Vec<(String, Ledger)> {
         let all = self.all_kept::<Book>().into_iter();
-        all.map(|(name, book)| (name, book.write(|ledger| ledger.clone())))
-            .collect()
+        all.map(|(name, book)| (name, book.write(|ledger| ledger.clone()))).collect()
     }
 
     /// Time since load began; zero before.
     fn elapsed(&self) -> Duration {
-        self.begin
-            .get()
-            .map_or(Duration::ZERO, tokio::time::Instant::elapsed)
+        self.begin.get().map_or(Duration::ZERO, tokio::time::Instant::elapsed)
     }
 }
 
@@ -65,10 +62,7 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
         lua.create_function(|lua, name: Value| {
             let name = Call::new(lua, "ledger.new").takes("name", options::string(&name))?;
             let world = Arc::clone(&Context::of(lua)?.world);
-            Ok(Handle {
-                book: world.kept(&name, Book::default),
-                world,
-            })
+            Ok(Handle { book: world.kept(&name, Book::default), world })
         })?,
     )?;
     Ok(Value::Table(table))
@@ -85,14 +79,9 @@ impl UserData for Handle {
         entry(methods, "refused", "ledger:refused", |ledger, id, _| {
             ledger.refused(id);
         });
-        entry(
-            methods,
-            "indeterminate",
-            "ledger:indeterminate",
-            |ledger, id, _| {
-                ledger.indeterminate(id);
-            },
-        );
+        entry(methods, "indeterminate", "ledger:indeterminate", |ledger, id, _| {
+            ledger.indeterminate(id);
+        });
         entry(methods, "seen", "ledger:seen", |ledger, id, now| {
             ledger.seen(id, now);
         });
@@ -113,10 +102,7 @@ fn entry<M: UserDataMethods<Handle>>(
         let text = match &id {
             Value::Integer(number) => Ok(number.to_string()),
             Value::String(text) => Ok(LuaString::to_string_lossy(text)),
-            other => Err(format!(
-                "expected a string or an integer, got {}",
-                options::shown(other)
-            )),
+            other => Err(format!("expected a string or an integer, got {}", options::shown(other))),
         };
         let id = Call::new(lua, full_name).takes("id", text)?;
         let now = this.world.elapsed();
@@ -128,9 +114,8 @@ fn entry<M: UserDataMethods<Handle>>(
 /// The balance as a table: each count under its name, and a list of some that were lost.
 fn balance(lua: &Lua, balance: &Balance) -> mlua::Result<Value> {
     use super::super::plain::Plain;
-    let plain = serde_json::to_value(balance)
-        .map(Plain::from_json)
-        .map_err(mlua::Error::external)?;
+    let plain =
+        serde_json::to_value(balance).map(Plain::from_json).map_err(mlua::Error::external)?;
     plain.write(lua)
 }
 
@@ -162,20 +147,13 @@ mod tests {
             .unwrap();
         assert_eq!(seen, "5 3 1 1 1 3");
         let ledgers = world.ledgers();
-        assert_eq!(
-            (ledgers[0].0.as_str(), ledgers[0].1.balance().lost),
-            ("orders", 1)
-        );
+        assert_eq!((ledgers[0].0.as_str(), ledgers[0].1.balance().lost), ("orders", 1));
     }
 
     #[test]
     fn an_id_that_is_neither_text_nor_integer_is_refused() {
         let lua = testing::state(&testing::world(std::path::Path::new(".")), "ledger", module);
-        let error = lua
-            .load("ledger.new('a'):seen(1.5)")
-            .exec()
-            .unwrap_err()
-            .to_string();
+        let error = lua.load("ledger.new('a'):seen(1.5)").exec().unwrap_err().to_string();
         assert!(error.contains("ledger:seen: id: expected a string or an integer, got 1.5"));
     }
 }

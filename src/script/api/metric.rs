@@ -18,16 +18,8 @@ use crate::script::options::{self, Options, shown};
 use crate::units::Bytes;
 
 /// What a script can call.
-pub const FUNCTIONS: &[&str] = &[
-    "Counter:add",
-    "Gauge:set",
-    "Rate:hit",
-    "Trend:record",
-    "counter",
-    "gauge",
-    "rate",
-    "trend",
-];
+pub const FUNCTIONS: &[&str] =
+    &["Counter:add", "Gauge:set", "Rate:hit", "Trend:record", "counter", "gauge", "rate", "trend"];
 
 /// Most series found without asking the recorder, for one metric in one state.
 const KEPT: usize = 1_000;
@@ -35,10 +27,7 @@ const KEPT: usize = 1_000;
 /// The module table.
 pub fn module(lua: &Lua) -> mlua::Result<Value> {
     let table = lua.create_table()?;
-    table.raw_set(
-        "counter",
-        declare(lua, "metric.counter", Kind::Counter, Counter)?,
-    )?;
+    table.raw_set("counter", declare(lua, "metric.counter", Kind::Counter, Counter)?)?;
     table.raw_set("gauge", declare(lua, "metric.gauge", Kind::Gauge, Gauge)?)?;
     table.raw_set("rate", declare(lua, "metric.rate", Kind::Rate, Rate)?)?;
     table.raw_set("trend", declare(lua, "metric.trend", Kind::Trend, Trend)?)?;
@@ -76,11 +65,7 @@ fn declare<T: UserData + 'static>(
         let unit = opts.read("unit", unit)?.unwrap_or(Unit::Number);
         let metric = Metric::new(&own_name, kind, unit);
         let mut declared = context.declared.borrow_mut();
-        match declared
-            .metrics
-            .iter()
-            .find(|known| known.name == metric.name)
-        {
+        match declared.metrics.iter().find(|known| known.name == metric.name) {
             Some(known) if *known == metric => {}
             Some(_) => {
                 return Err(call.wrong(format!("`{own_name}` is declared twice, differently")));
@@ -88,11 +73,7 @@ fn declare<T: UserData + 'static>(
             None => declared.metrics.push(metric.clone()),
         }
         let context = Rc::clone(&context);
-        Ok(wrap(Own {
-            metric,
-            context,
-            series: RefCell::default(),
-        }))
+        Ok(wrap(Own { metric, context, series: RefCell::default() }))
     })
 }
 
@@ -100,10 +81,7 @@ fn metric_name(value: &Value) -> Result<String, String> {
     let name = options::string(value)?;
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
     if !name.starts_with(|c: char| c.is_ascii_alphabetic()) || !name.chars().all(word) {
-        return Err(format!(
-            "expected a name such as \"queue.depth\", got {}",
-            shown(value)
-        ));
+        return Err(format!("expected a name such as \"queue.depth\", got {}", shown(value)));
     }
     match Builtin::find(&name) {
         Some(_) => Err(format!("`{name}` is recorded by the engine")),
@@ -116,10 +94,7 @@ fn unit(value: &Value) -> Result<Unit, String> {
         Ok("time") => Ok(Unit::Time),
         Ok("bytes") => Ok(Unit::Bytes),
         Ok("number") => Ok(Unit::Number),
-        _ => Err(format!(
-            "expected \"time\", \"bytes\" or \"number\", got {}",
-            shown(value)
-        )),
+        _ => Err(format!("expected \"time\", \"bytes\" or \"number\", got {}", shown(value))),
     }
 }
 
@@ -152,15 +127,8 @@ impl Own {
             return Ok((*id, user));
         }
         let own = user.scenario.tags.clone();
-        let all = key
-            .1
-            .iter()
-            .fold(own, |tags, (key, value)| tags.with(key, value));
-        let id = self
-            .context
-            .recorder
-            .borrow_mut()
-            .series(&self.metric, &all);
+        let all = key.1.iter().fold(own, |tags, (key, value)| tags.with(key, value));
+        let id = self.context.recorder.borrow_mut().series(&self.metric, &all);
         let mut series = self.series.borrow_mut();
         if series.len() < KEPT {
             series.insert(key, id);
@@ -222,10 +190,7 @@ impl UserData for Trend {
             let (series, _) = own.series(&call, &tags)?;
             let second = own.context.world.second(tokio::time::Instant::now());
             let raw = own.metric.unit.raw(value);
-            own.context
-                .recorder
-                .borrow_mut()
-                .record(series, second, raw);
+            own.context.recorder.borrow_mut().record(series, second, raw);
             Ok(())
         });
     }

@@ -45,74 +45,18 @@ pub struct Module {
 
 /// Every module, by name.
 pub const MODULES: &[Module] = &[
-    Module {
-        name: "check",
-        make: check::module,
-        functions: check::FUNCTIONS,
-    },
-    Module {
-        name: "crypto",
-        make: crypto::module,
-        functions: crypto::FUNCTIONS,
-    },
-    Module {
-        name: "data",
-        make: data::module,
-        functions: data::FUNCTIONS,
-    },
-    Module {
-        name: "http",
-        make: http::module,
-        functions: http::FUNCTIONS,
-    },
-    Module {
-        name: "json",
-        make: json::module,
-        functions: json::FUNCTIONS,
-    },
-    Module {
-        name: "ledger",
-        make: ledger::module,
-        functions: ledger::FUNCTIONS,
-    },
-    Module {
-        name: "log",
-        make: log::module,
-        functions: log::FUNCTIONS,
-    },
-    Module {
-        name: "metric",
-        make: metric::module,
-        functions: metric::FUNCTIONS,
-    },
-    Module {
-        name: "parallel",
-        make: parallel::module,
-        functions: parallel::FUNCTIONS,
-    },
-    Module {
-        name: "param",
-        make: param::module,
-        functions: param::FUNCTIONS,
-    },
-    Module {
-        name: "rand",
-        make: rand::module,
-        functions: rand::FUNCTIONS,
-    },
-    Module {
-        name: "sandbox",
-        make: sandbox::module,
-        functions: sandbox::FUNCTIONS,
-    },
-    Module {
-        name: "shared",
-        make: shared::module,
-        functions: shared::FUNCTIONS,
-    },
-    Module {
-        name: "time",
-        make: time::module,
-        functions: time::FUNCTIONS,
-    },
+    Module { name: "check", make: check::module, functions: check::FUNCTIONS },
+    Module { name: "crypto", make: crypto::module, functions: crypto::FUNCTIONS },
+    Module { name: "data", make: data::module, functions: data::FUNCTIONS },
+    Module { name: "http", make: http::module, functions: http::FUNCTIONS },
+    Module { name: "json", make: json::module, functions: json::FUNCTIONS },
+    Module { name: "ledger", make: ledger::module, functions: ledger::FUNCTIONS },
+    Module { name: "log", make: log::module, functions: log::FUNCTIONS },
+    Module { name: "metric", make: metric::module, functions: metric::FUNCTIONS },
+    Module { name: "parallel", make: parallel::module, functions: parallel::FUNCTIONS },
+    Module { name: "param", make: param::module, functions: param::FUNCTIONS },
+    Module { name: "rand", make: rand::module, functions: rand::FUNCTIONS },
+    Module { name: "sandbox", make: sandbox::module, functions: sandbox::FUNCTIONS },
+    Module { name: "shared", make: shared::module, functions: shared::FUNCTIONS },
+    Module { name: "time", make: time::module, functions: time::FUNCTIONS },
 ];

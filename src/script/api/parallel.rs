@@ -39,35 +39,23 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
 fn begin(lua: &Lua, functions: &Value) -> mlua::Result<Vec<Branch>> {
     Context::of(lua)?.may_wait(lua, "parallel")?;
     let Value::Table(table) = functions else {
-        let what = format!(
-            "parallel: expected a list of functions, got {}",
-            shown(functions)
-        );
+        let what = format!("parallel: expected a list of functions, got {}", shown(functions));
         return Err(misuse(lua, what));
     };
     let functions: Vec<Value> = table.sequence_values().collect::<mlua::Result<_>>()?;
     if functions.len() > MOST {
-        let what = format!(
-            "parallel: at most {MOST} functions, got {}",
-            functions.len()
-        );
+        let what = format!("parallel: at most {MOST} functions, got {}", functions.len());
         return Err(misuse(lua, what));
     }
-    let checked = functions
-        .into_iter()
-        .enumerate()
-        .map(|(index, value)| match value {
-            Value::Function(function) => Ok(function),
-            other => {
-                let what = format!("expected a function, got {}", shown(&other));
-                Err(misuse(lua, format!("parallel: item {}: {what}", index + 1)))
-            }
-        });
+    let checked = functions.into_iter().enumerate().map(|(index, value)| match value {
+        Value::Function(function) => Ok(function),
+        other => {
+            let what = format!("expected a function, got {}", shown(&other));
+            Err(misuse(lua, format!("parallel: item {}: {what}", index + 1)))
+        }
+    });
     let checked: Vec<Function> = checked.collect::<mlua::Result<_>>()?;
-    Ok(checked
-        .iter()
-        .map(|function| Branch::Running(function.call_async(())))
-        .collect())
+    Ok(checked.iter().map(|function| Branch::Running(function.call_async(()))).collect())
 }
 
 async fn together(mut branches: Vec<Branch>) -> mlua::Result<MultiValue> {
@@ -81,11 +69,7 @@ async fn together(mut branches: Vec<Branch>) -> mlua::Result<MultiValue> {
                 }
             }
         }
-        if running {
-            Poll::Pending
-        } else {
-            Poll::Ready(())
-        }
+        if running { Poll::Pending } else { Poll::Ready(()) }
     })
     .await;
     let ended = branches.into_iter().map(|branch| match branch {

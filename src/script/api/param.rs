@@ -43,21 +43,12 @@ fn param(
         None => default.clone(),
         Some(Ok(value)) => value,
         Some(Err(text)) => {
-            declared
-                .problems
-                .push(wrong_type(&name, text, &default, secret, place.clone()));
+            declared.problems.push(wrong_type(&name, text, &default, secret, place.clone()));
             default.clone()
         }
     };
     let in_lua = in_lua(lua, &value)?;
-    declared.parameters.push(Parameter {
-        name,
-        value,
-        default,
-        about,
-        secret,
-        place,
-    });
+    declared.parameters.push(Parameter { name, value, default, about, secret, place });
     Ok(in_lua)
 }
 
@@ -67,10 +58,7 @@ fn parameter_name(value: &Value) -> Result<String, String> {
     if name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(word) {
         Ok(name)
     } else {
-        Err(format!(
-            "expected letters, digits and `_`, got {}",
-            shown(value)
-        ))
+        Err(format!("expected letters, digits and `_`, got {}", shown(value)))
     }
 }
 
@@ -80,20 +68,14 @@ fn parameter_value(value: &Value) -> Result<ParamValue, String> {
         Value::Integer(number) => Ok(ParamValue::Integer(*number)),
         Value::Number(number) => Ok(ParamValue::Float(*number)),
         Value::Boolean(value) => Ok(ParamValue::Bool(*value)),
-        other => Err(format!(
-            "expected a string, number or boolean, got {}",
-            shown(other)
-        )),
+        other => Err(format!("expected a string, number or boolean, got {}", shown(other))),
     }
 }
 
 /// What was given from outside.
 fn given<'a>(context: &'a Context, name: &str) -> Option<&'a str> {
     let source = &context.world.source;
-    let given = source
-        .params
-        .get(name)
-        .or_else(|| source.env.get(&name.to_ascii_uppercase()));
+    let given = source.params.get(name).or_else(|| source.env.get(&name.to_ascii_uppercase()));
     given.map(String::as_str)
 }
 
@@ -117,11 +99,7 @@ fn wrong_type(name: &str, text: &str, default: &ParamValue, secret: bool, place:
         ParamValue::Float(_) => "a number",
         ParamValue::Bool(_) => "true or false",
     };
-    let shown = if secret {
-        "***".to_owned()
-    } else {
-        format!("{text:?}")
-    };
+    let shown = if secret { "***".to_owned() } else { format!("{text:?}") };
     Problem {
         what: format!("parameter `{name}`: expected {expected}, got {shown}"),
         at: Some(place),

@@ -65,26 +65,14 @@ fn start(lua: &Lua, given: Value) -> mlua::Result<Sandbox> {
         }
     }
     let mut declared = context.declared.borrow_mut();
-    let nth = declared
-        .services
-        .iter()
-        .filter(|service| service.kind == KIND)
-        .count()
-        + 1;
-    let name = if nth == 1 {
-        KIND.to_owned()
-    } else {
-        format!("{KIND}-{nth}")
-    };
+    let nth = declared.services.iter().filter(|service| service.kind == KIND).count() + 1;
+    let name = if nth == 1 { KIND.to_owned() } else { format!("{KIND}-{nth}") };
     declared.services.push(ServiceDecl {
         name: name.clone(),
         kind: KIND.to_owned(),
         options: chosen.into_iter().collect(),
     });
-    Ok(Sandbox {
-        address: context.world.service_url(&name),
-        name,
-    })
+    Ok(Sandbox { address: context.world.service_url(&name), name })
 }
 
 /// The value of an option as the command line takes it.
@@ -138,9 +126,7 @@ fn changes(lua: &Lua, given: Value) -> mlua::Result<serde_json::Value> {
     let mut changes = serde_json::Map::new();
     for name in known {
         let value = if name == "stall" {
-            options
-                .duration(name)?
-                .map(|time| format!("{}s", time.as_secs_f64()))
+            options.duration(name)?.map(|time| format!("{}s", time.as_secs_f64()))
         } else {
             options.read(name, |value| setting(name, value))?
         };
@@ -154,11 +140,8 @@ fn changes(lua: &Lua, given: Value) -> mlua::Result<serde_json::Value> {
 /// Sends the changes, on a connection of its own and unmeasured, and gives the state after them.
 async fn control(lua: &Lua, base: Base, changes: serde_json::Value) -> mlua::Result<Value> {
     let call = Call::new(lua, "sandbox:control");
-    let client: Rc<Client> = Client::new(Settings {
-        base: Some(base),
-        ..Settings::default()
-    })
-    .map_err(|what| call.wrong(what))?;
+    let client: Rc<Client> = Client::new(Settings { base: Some(base), ..Settings::default() })
+        .map_err(|what| call.wrong(what))?;
     let mut request = Request::new("POST", "/control").map_err(|what| call.wrong(what))?;
     request.body = Body::new(changes.to_string(), Some("application/json"))
         .map_err(|what| call.wrong(what))?;
@@ -166,10 +149,7 @@ async fn control(lua: &Lua, base: Base, changes: serde_json::Value) -> mlua::Res
     if let Some(failure) = exchange.error {
         let detail = exchange.detail.unwrap_or_default();
         let body = String::from_utf8_lossy(&exchange.body);
-        let what = format!(
-            "the sandbox did not follow: {} {detail} {body}",
-            failure.as_str()
-        );
+        let what = format!("the sandbox did not follow: {} {detail} {body}", failure.as_str());
         return Err(call.wrong(what.trim_end()));
     }
     let state = serde_json::from_slice(&exchange.body).map_err(|error| call.wrong(error))?;
@@ -184,11 +164,7 @@ mod tests {
     use super::*;
 
     fn load(code: &str) -> (Lua, mlua::Result<String>) {
-        let lua = testing::state(
-            &testing::world(std::path::Path::new(".")),
-            "sandbox",
-            module,
-        );
+        let lua = testing::state(&testing::world(std::path::Path::new(".")), "sandbox", module);
         let result = lua.load(code).eval();
         (lua, result)
     }
@@ -222,10 +198,7 @@ mod tests {
         let [control, worker] = [0, 1].map(|_| testing::state(&world, "sandbox", module));
         control.load("sandbox.start {}").exec().unwrap();
         let handle: mlua::AnyUserData = worker.load("return sandbox.start {}").eval().unwrap();
-        world
-            .service_url("sandbox")
-            .set("http://127.0.0.1:1".to_owned())
-            .unwrap();
+        world.service_url("sandbox").set("http://127.0.0.1:1".to_owned()).unwrap();
         assert_eq!(handle.to_string().unwrap(), "http://127.0.0.1:1");
         let base = handle.borrow::<Sandbox>().unwrap().base();
         assert_eq!(base.resolve(), Some("http://127.0.0.1:1"));
@@ -234,26 +207,11 @@ mod tests {
     #[test]
     fn mistakes_are_found_while_the_script_loads() {
         let cases = [
-            (
-                "sandbox.start { latenci = '5ms' }",
-                "unknown key `latenci`; did you mean `latency`?",
-            ),
-            (
-                "sandbox.start { latency = 'often' }",
-                "sandbox.start: latency: ",
-            ),
-            (
-                "sandbox.start { errors = '200%' }",
-                "sandbox.start: errors: ",
-            ),
-            (
-                "sandbox.start { seed = -1 }",
-                "sandbox.start: seed: expected a whole number, 0 or",
-            ),
-            (
-                "sandbox.start({}).url",
-                "sandbox.url: is known once the run has begun",
-            ),
+            ("sandbox.start { latenci = '5ms' }", "unknown key `latenci`; did you mean `latency`?"),
+            ("sandbox.start { latency = 'often' }", "sandbox.start: latency: "),
+            ("sandbox.start { errors = '200%' }", "sandbox.start: errors: "),
+            ("sandbox.start { seed = -1 }", "sandbox.start: seed: expected a whole number, 0 or"),
+            ("sandbox.start({}).url", "sandbox.url: is known once the run has begun"),
         ];
         for (code, expected) in cases {
             let error = load(&format!("return {code}")).1.unwrap_err().to_string();
@@ -286,9 +244,7 @@ mod tests {
             }";
         let mut source = testing::world(std::path::Path::new(".")).source.clone();
         source.text = Arc::from(script.as_bytes());
-        let Ok(loaded) = super::super::super::load(source) else {
-            panic!("the script loads")
-        };
+        let Ok(loaded) = super::super::super::load(source) else { panic!("the script loads") };
         let world = loaded.control.world();
         world.service_url("sandbox").set(address.clone()).unwrap();
         loaded.control.setup().await.unwrap();

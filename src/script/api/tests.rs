@@ -28,19 +28,12 @@ fn every_object_has_the_methods_its_module_lists_and_no_others() {
     let world = testing::world(Path::new("."));
     let mut listed = BTreeSet::new();
     for module in MODULES {
-        let named = module
-            .functions
-            .iter()
-            .filter_map(|name| name.split_once(':'));
+        let named = module.functions.iter().filter_map(|name| name.split_once(':'));
         listed.extend(named.map(|(class, method)| (module.name, class, method.to_owned())));
     }
     let mut found = BTreeSet::new();
     for (module, class, made) in OBJECTS {
-        let make = MODULES
-            .iter()
-            .find(|known| known.name == *module)
-            .unwrap()
-            .make;
+        let make = MODULES.iter().find(|known| known.name == *module).unwrap().make;
         let lua = testing::state(&world, module, make);
         let object: AnyUserData = lua.load(format!("return {made}")).eval().unwrap();
         let methods: Value = object.metatable().unwrap().get("__index").unwrap();
@@ -64,8 +57,5 @@ fn every_object_has_the_methods_its_module_lists_and_no_others() {
 }
 
 fn keys(table: &Table) -> Vec<String> {
-    table
-        .pairs::<String, Value>()
-        .map(|pair| pair.unwrap().0)
-        .collect()
+    table.pairs::<String, Value>().map(|pair| pair.unwrap().0).collect()
 }

@@ -27,9 +27,7 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
         "seconds",
         lua.create_function(|lua, duration: Value| {
             let read = options::duration(&duration);
-            Call::new(lua, "time.seconds")
-                .takes("duration", read)
-                .map(|time| time.as_secs_f64())
+            Call::new(lua, "time.seconds").takes("duration", read).map(|time| time.as_secs_f64())
         })?,
     )?;
     table.raw_set(

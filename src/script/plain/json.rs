@@ -17,9 +17,7 @@ impl Plain {
             Value::String(text) => Plain::text(text),
             Value::Array(items) => Plain::list(items.into_iter().map(Plain::from_json)),
             Value::Object(entries) => Plain::map(
-                entries
-                    .into_iter()
-                    .map(|(key, item)| (Plain::text(key), Plain::from_json(item))),
+                entries.into_iter().map(|(key, item)| (Plain::text(key), Plain::from_json(item))),
             ),
         }
     }
@@ -42,17 +40,14 @@ impl Plain {
             },
             Plain::List(items) => {
                 let inner = items.iter().enumerate().map(|(index, item)| {
-                    item.to_json()
-                        .map_err(|error| under(&format!("[{}]", index + 1), &error))
+                    item.to_json().map_err(|error| under(&format!("[{}]", index + 1), &error))
                 });
                 Value::Array(inner.collect::<Result<_, _>>()?)
             }
             Plain::Map(entries) => {
                 let inner = entries.iter().map(|(key, item)| {
                     let name = key.as_str().ok_or_else(|| odd_key(key))?;
-                    let item = item
-                        .to_json()
-                        .map_err(|error| under(&key_text(key), &error))?;
+                    let item = item.to_json().map_err(|error| under(&key_text(key), &error))?;
                     Ok((name.to_owned(), item))
                 });
                 Value::Object(inner.collect::<Result<_, _>>()?)
@@ -62,22 +57,13 @@ impl Plain {
 }
 
 fn here(what: String) -> PlainError {
-    PlainError {
-        what,
-        path: String::new(),
-    }
+    PlainError { what, path: String::new() }
 }
 
 fn under(step: &str, error: &PlainError) -> PlainError {
-    PlainError {
-        what: error.what.clone(),
-        path: format!("{step}{}", error.path),
-    }
+    PlainError { what: error.what.clone(), path: format!("{step}{}", error.path) }
 }
 
 fn odd_key(key: &Plain) -> PlainError {
-    here(format!(
-        "{} as a key of a map (JSON: only strings, or a list with keys 1..n)",
-        key.kind()
-    ))
+    here(format!("{} as a key of a map (JSON: only strings, or a list with keys 1..n)", key.kind()))
 }

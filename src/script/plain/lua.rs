@@ -13,11 +13,7 @@ const LIST_MARK: &str = "loadrun.list";
 impl Plain {
     /// Takes a value out of Lua. A [`View`] gives the data it looks at, without a copy.
     pub fn read(value: &Value) -> Result<Plain, PlainError> {
-        Taking {
-            path: Vec::new(),
-            tables: Vec::new(),
-        }
-        .value(value)
+        Taking { path: Vec::new(), tables: Vec::new() }.value(value)
     }
 
     /// Makes the value in a Lua state, with tables of its own.
@@ -146,10 +142,7 @@ impl Taking {
     }
 
     fn refuse(&self, what: String) -> PlainError {
-        PlainError {
-            what,
-            path: self.path.iter().map(Step::text).collect(),
-        }
+        PlainError { what, path: self.path.iter().map(Step::text).collect() }
     }
 }
 
@@ -168,13 +161,10 @@ fn keys(table: &Table) -> usize {
 }
 
 fn is_marked(table: &Table) -> bool {
-    let name = table
-        .metatable()
-        .and_then(|mark| mark.raw_get::<LuaString>("__name").ok());
+    let name = table.metatable().and_then(|mark| mark.raw_get::<LuaString>("__name").ok());
     name.is_some_and(|name| name == LIST_MARK)
 }
 
 fn handle_name(data: &mlua::AnyUserData) -> String {
-    data.type_name()
-        .map_or_else(|_| "handle".to_owned(), |name| name.to_string_lossy())
+    data.type_name().map_or_else(|_| "handle".to_owned(), |name| name.to_string_lossy())
 }

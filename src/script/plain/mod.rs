@@ -126,10 +126,7 @@ impl Plain {
 impl Entries {
     /// The value under a key.
     pub fn find(&self, key: &Plain) -> Option<&Plain> {
-        let at = self
-            .0
-            .binary_search_by(|(candidate, _)| candidate.cmp(key))
-            .ok()?;
+        let at = self.0.binary_search_by(|(candidate, _)| candidate.cmp(key)).ok()?;
         Some(&self.0[at].1)
     }
 

@@ -8,9 +8,7 @@ use super::{Entries, Plain, View};
 fn read(code: &str) -> Result<Plain, String> {
     let lua = Lua::new();
     lua.globals().set("null", Value::NULL).unwrap();
-    lua.globals()
-        .set("list", super::mark_as_list(&lua, None).unwrap())
-        .unwrap();
+    lua.globals().set("list", super::mark_as_list(&lua, None).unwrap()).unwrap();
     let value: Value = lua.load(format!("return {code}")).eval().unwrap();
     Plain::read(&value).map_err(|error| error.to_string())
 }
@@ -79,10 +77,7 @@ fn only_keys_from_1_to_n_make_a_list() {
     assert_eq!(read("{}"), Ok(Plain::map([])));
     assert_eq!(read("list"), Ok(Plain::list([])));
     for mixed in ["{ 1, x = 2 }", "{ [1] = 1, [3] = 3 }", "{ [0] = 0, 1 }"] {
-        assert!(
-            matches!(read(mixed), Ok(Plain::Map(entries)) if entries.len() == 2),
-            "{mixed}"
-        );
+        assert!(matches!(read(mixed), Ok(Plain::Map(entries)) if entries.len() == 2), "{mixed}");
     }
 }
 
@@ -90,10 +85,7 @@ fn only_keys_from_1_to_n_make_a_list() {
 fn what_is_not_plain_is_refused_with_the_way_to_it() {
     let cases = [
         ("{ db = { connect = print } }", "a function at .db.connect"),
-        (
-            "{ 1, { name = coroutine.create(print) } }",
-            "a thread at [2].name",
-        ),
+        ("{ 1, { name = coroutine.create(print) } }", "a thread at [2].name"),
         ("{ ['odd key'] = print }", "a function at [\"odd key\"]"),
         ("{ [true] = { [7] = print } }", "a function at [true][7]"),
         ("{ [{}] = 1 }", "a table as a key"),
@@ -119,19 +111,14 @@ fn a_table_that_is_there_twice_does_not_contain_itself() {
 fn nesting_without_end_is_refused_before_the_stack_is_full() {
     let code = "(function() local t = {}; for _ = 1, 1000 do t = { t } end; return t end)()";
     let error = read(code).unwrap_err();
-    assert!(
-        error.starts_with("tables nested more than 128 deep at [1][1]"),
-        "{error}"
-    );
+    assert!(error.starts_with("tables nested more than 128 deep at [1][1]"), "{error}");
 }
 
 #[test]
 fn a_view_is_read_like_the_table_it_stands_for() {
     let lua = Lua::new();
     let plain = read("{ 10, { a = { 'x', 'y' } }, null }").unwrap();
-    lua.globals()
-        .set("view", View::of(&lua, &plain).unwrap())
-        .unwrap();
+    lua.globals().set("view", View::of(&lua, &plain).unwrap()).unwrap();
     let seen: String = lua
         .load(
             "local keys = {}

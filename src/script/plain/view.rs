@@ -17,9 +17,9 @@ impl View {
     /// A Lua value for the data: a view of a list or map, else the value itself.
     pub fn of(lua: &Lua, plain: &Plain) -> mlua::Result<Value> {
         match plain {
-            Plain::List(_) | Plain::Map(_) => lua
-                .create_userdata(View(plain.clone()))
-                .map(Value::UserData),
+            Plain::List(_) | Plain::Map(_) => {
+                lua.create_userdata(View(plain.clone())).map(Value::UserData)
+            }
             scalar => scalar.write(lua),
         }
     }
@@ -62,10 +62,9 @@ impl View {
     /// The n-th key and value in order, 0 the first.
     fn nth(&self, lua: &Lua, at: usize) -> mlua::Result<(Value, Value)> {
         match &self.0 {
-            Plain::List(items) if at < items.len() => Ok((
-                Value::Integer(at.cast_signed() as i64 + 1),
-                View::of(lua, &items[at])?,
-            )),
+            Plain::List(items) if at < items.len() => {
+                Ok((Value::Integer(at.cast_signed() as i64 + 1), View::of(lua, &items[at])?))
+            }
             Plain::Map(entries) => match entries.iter().nth(at) {
                 Some((key, item)) => Ok((key.write(lua)?, View::of(lua, item)?)),
                 None => Ok((Value::Nil, Value::Nil)),
@@ -78,19 +77,14 @@ impl View {
 impl UserData for View {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_meta_method(MetaMethod::Index, |lua, this, key: Value| {
-            this.find(&key)
-                .map_or(Ok(Value::Nil), |found| View::of(lua, found))
+            this.find(&key).map_or(Ok(Value::Nil), |found| View::of(lua, found))
         });
         methods.add_meta_method(MetaMethod::NewIndex, |_, _, _: (Value, Value)| {
-            Err::<(), _>(mlua::Error::runtime(
-                "data is read-only: every user sees the same",
-            ))
+            Err::<(), _>(mlua::Error::runtime("data is read-only: every user sees the same"))
         });
         methods.add_meta_method(MetaMethod::Len, |_, this, ()| Ok(this.len()));
         methods.add_meta_method(MetaMethod::Eq, |_, this, other: Value| {
-            let other = other
-                .as_userdata()
-                .and_then(|data| data.borrow::<View>().ok());
+            let other = other.as_userdata().and_then(|data| data.borrow::<View>().ok());
             Ok(other.is_some_and(|other| other.0 == this.0))
         });
         methods.add_meta_method(MetaMethod::ToString, |_, this, ()| {

@@ -48,26 +48,16 @@ impl Reading<'_> {
         if let Value::Table(steps) = &value {
             let curve = Curve::steps(0.0, &self.steps(part, shape, steps)?);
             if duration.is_some() && shape != "iterations" {
-                let what = format!(
-                    "{}duration: the curve of `{shape}` has its own",
-                    part.called
-                );
+                let what = format!("{}duration: the curve of `{shape}` has its own", part.called);
                 let hint = "leave `duration` out, or make the load a number";
                 self.problem(&part.to(At::Key("duration")), what, Some(hint));
             }
             return Some(match shape {
                 "users" => Load::Users(curve),
-                "rate" => Load::Rate {
-                    curve,
-                    arrivals: Arrivals::Even,
-                },
+                "rate" => Load::Rate { curve, arrivals: Arrivals::Even },
                 _ => {
                     let total = curve.last().max(0.0).round() as u64;
-                    Load::Iterations {
-                        curve,
-                        total,
-                        duration,
-                    }
+                    Load::Iterations { curve, total, duration }
                 }
             });
         }
@@ -75,29 +65,18 @@ impl Reading<'_> {
             let total = self.field(part, shape, options::count)?;
             return Some(Load::iterations(total, duration));
         }
-        let read = if shape == "rate" {
-            rate
-        } else {
-            options::number
-        };
+        let read = if shape == "rate" { rate } else { options::number };
         let level = self.field(part, shape, read)?;
         // A duration that is there but malformed has been reported already.
         if duration.is_none() && !part.table.contains_key("duration").unwrap_or(false) {
-            let what = format!(
-                "{}`{shape} = {}` needs a `duration`",
-                part.called,
-                shown(&value)
-            );
+            let what = format!("{}`{shape} = {}` needs a `duration`", part.called, shown(&value));
             let hint = Some("add `duration = \"1m\"`, or give a list of steps");
             self.problem(&part.to(At::Key(shape)), what, hint);
         }
         let curve = Curve::constant(level, duration?);
         Some(match shape {
             "users" => Load::Users(curve),
-            _ => Load::Rate {
-                curve,
-                arrivals: Arrivals::Even,
-            },
+            _ => Load::Rate { curve, arrivals: Arrivals::Even },
         })
     }
 
@@ -107,10 +86,7 @@ impl Reading<'_> {
         let mut read = Vec::new();
         let list: Vec<Value> = steps.sequence_values::<Value>().flatten().collect();
         if list.is_empty() {
-            let what = format!(
-                "{}{shape}: expected a number or a list of steps",
-                part.called
-            );
+            let what = format!("{}{shape}: expected a number or a list of steps", part.called);
             let hint =
                 "a step is `{ to = 200, over = \"1m\" }`, `{ hold = \"5m\" }` or `{ jump = 10 }`";
             self.problem(&part.to(At::Key(shape)), what, Some(hint));
@@ -120,11 +96,7 @@ impl Reading<'_> {
             path.push(At::Item(index + 1));
             let called = format!("{}{shape}: step {}: ", part.called, index + 1);
             if let Value::Table(table) = value {
-                let step = Part {
-                    table,
-                    path,
-                    called,
-                };
+                let step = Part { table, path, called };
                 self.unknown_keys(&step, STEP);
                 read.extend(self.step(&step, shape));
             } else {
@@ -140,11 +112,7 @@ impl Reading<'_> {
 
     fn step(&mut self, part: &Part<'_>, shape: &str) -> Option<Step> {
         let before = self.problems.len();
-        let level = if shape == "rate" {
-            rate
-        } else {
-            options::number
-        };
+        let level = if shape == "rate" { rate } else { options::number };
         let to = self.field(part, "to", level);
         let over = self.field(part, "over", options::duration);
         let hold = self.field(part, "hold", options::duration);
@@ -160,10 +128,9 @@ impl Reading<'_> {
             (None, None, None, None, Some(burst)) if shape == "rate" => {
                 return Some(Step::Burst(burst));
             }
-            (None, None, None, None, Some(_)) => (
-                "only a `rate` has bursts",
-                "use `{ jump = n }` to change the load at once",
-            ),
+            (None, None, None, None, Some(_)) => {
+                ("only a `rate` has bursts", "use `{ jump = n }` to change the load at once")
+            }
             (Some(_), None, ..) => ("`to` needs `over`", "write `{ to = 200, over = \"1m\" }`"),
             _ => (
                 "expected one of: `to` with `over`; `hold`; `jump`, with or without `hold`; `burst`",

@@ -112,19 +112,12 @@ impl<'a> Part<'a> {
 
 impl Reading<'_> {
     fn place(&self, path: &[At<'_>]) -> Place {
-        Place {
-            file: self.file.clone(),
-            line: self.locator.line(path),
-        }
+        Place { file: self.file.clone(), line: self.locator.line(path) }
     }
 
     fn problem(&mut self, path: &[At<'_>], what: String, hint: Option<&str>) {
         let at = Some(self.place(path));
-        self.problems.push(Problem {
-            what,
-            at,
-            hint: hint.map(str::to_owned),
-        });
+        self.problems.push(Problem { what, at, hint: hint.map(str::to_owned) });
     }
 
     fn unknown_keys(&mut self, part: &Part<'_>, known: &[&str]) {
@@ -190,11 +183,7 @@ impl Reading<'_> {
             self.problem(&[], what, Some(hint));
             return script;
         };
-        let part = Part {
-            table,
-            path: Vec::new(),
-            called: String::new(),
-        };
+        let part = Part { table, path: Vec::new(), called: String::new() };
         self.unknown_keys(&part, SCRIPT);
         script.setup = self.field(&part, "setup", function);
         script.teardown = self.field(&part, "teardown", function);
@@ -220,10 +209,7 @@ impl Reading<'_> {
                 Ok(text) => {
                     let line = self.locator.text(&text);
                     let place = match line {
-                        Some(line) => Place {
-                            file: self.file.clone(),
-                            line,
-                        },
+                        Some(line) => Place { file: self.file.clone(), line },
                         None => self.place(&path),
                     };
                     match Threshold::parse(&text) {
@@ -242,23 +228,14 @@ impl Reading<'_> {
     }
 
     fn scenarios(&mut self, part: &Part<'_>, script: &mut Scripted) {
-        let missing = part
-            .table
-            .raw_get::<Value>("scenarios")
-            .is_ok_and(|value| value.is_nil());
-        let named = self
-            .field(part, "scenarios", table)
-            .map(|table| sorted(&table));
+        let missing = part.table.raw_get::<Value>("scenarios").is_ok_and(|value| value.is_nil());
+        let named = self.field(part, "scenarios", table).map(|table| sorted(&table));
         let hint = "add `scenarios = { name = { run = ..., users = 1, duration = \"10s\" } }`";
         match named {
             None if missing => self.problem(&[], "no scenarios".to_owned(), Some(hint)),
             None => {}
             Some(named) if named.is_empty() => {
-                self.problem(
-                    &[At::Key("scenarios")],
-                    "no scenarios".to_owned(),
-                    Some(hint),
-                );
+                self.problem(&[At::Key("scenarios")], "no scenarios".to_owned(), Some(hint));
             }
             Some(named) => {
                 for (name, value) in named {
@@ -281,11 +258,7 @@ impl Reading<'_> {
             self.problem(&path, what, None);
             return;
         };
-        let part = Part {
-            table,
-            path,
-            called: format!("scenario `{name}`: "),
-        };
+        let part = Part { table, path, called: format!("scenario `{name}`: ") };
         self.unknown_keys(&part, SCENARIO);
         let mix = self.mix(&part);
         let init = self.field(&part, "init", function);
@@ -316,9 +289,7 @@ impl Reading<'_> {
         Scenario {
             name: Arc::from(name),
             load,
-            start: self
-                .field(part, "start", start)
-                .unwrap_or(Start::At(Duration::ZERO)),
+            start: self.field(part, "start", start).unwrap_or(Start::At(Duration::ZERO)),
             graceful_stop: stop.unwrap_or(Scenario::GRACEFUL_STOP),
             max_users: self.field(part, "max_users", options::count),
             tags: self.field(part, "tags", tags).unwrap_or_default(),

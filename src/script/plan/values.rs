@@ -29,10 +29,7 @@ pub(super) fn arrivals(value: &Value) -> Result<Arrivals, String> {
     match options::string(value).as_deref() {
         Ok("even") => Ok(Arrivals::Even),
         Ok("poisson") => Ok(Arrivals::Poisson),
-        _ => Err(format!(
-            "expected \"even\" or \"poisson\", got {}",
-            shown(value)
-        )),
+        _ => Err(format!("expected \"even\" or \"poisson\", got {}", shown(value))),
     }
 }
 
@@ -50,10 +47,7 @@ pub(super) fn start(value: &Value) -> Result<Start, String> {
 
 pub(super) fn tags(value: &Value) -> Result<BTreeMap<String, String>, String> {
     let pairs = options::pairs(value)?;
-    match pairs
-        .iter()
-        .find(|(key, _)| OWN_TAGS.contains(&key.as_str()))
-    {
+    match pairs.iter().find(|(key, _)| OWN_TAGS.contains(&key.as_str())) {
         Some((key, _)) => Err(format!("the tag `{key}` is set by the engine")),
         None => Ok(pairs.into_iter().collect()),
     }
@@ -66,22 +60,13 @@ pub(super) fn weights(value: &Value) -> Result<Vec<(f64, Function)>, String> {
     for (index, item) in list.sequence_values::<Value>().flatten().enumerate() {
         let wrong = |what: String| format!("entry {}: {what}", index + 1);
         let pair = table(&item).map_err(&wrong)?;
-        let part = |at: usize| {
-            pair.raw_get::<Value>(at)
-                .map_err(|error| wrong(error.to_string()))
-        };
+        let part = |at: usize| pair.raw_get::<Value>(at).map_err(|error| wrong(error.to_string()));
         let weight = options::number(&part(1)?).map_err(&wrong)?;
         if weight < 0.0 {
-            return Err(wrong(format!(
-                "expected a weight of 0 or more, got {weight}"
-            )));
+            return Err(wrong(format!("expected a weight of 0 or more, got {weight}")));
         }
         sum += weight;
         mix.push((sum, function(&part(2)?).map_err(&wrong)?));
     }
-    if sum > 0.0 {
-        Ok(mix)
-    } else {
-        Err(format!("{form} with a weight above 0"))
-    }
+    if sum > 0.0 { Ok(mix) } else { Err(format!("{form} with a weight above 0")) }
 }

@@ -50,10 +50,7 @@ fn a_wrong_call_has_the_callers_line() {
       hint: declare it with `local undeclared`
     ");
     let table = running("", "error({})").error();
-    assert!(
-        table.starts_with("error: table: 0x") && table.ends_with("--> shop.lua:3"),
-        "{table}"
-    );
+    assert!(table.starts_with("error: table: 0x") && table.ends_with("--> shop.lua:3"), "{table}");
     insta::assert_snapshot!(running("", "error('told\\n  hint: try this', 0)").error(), @"
     error: told
       --> shop.lua:3
@@ -92,10 +89,7 @@ fn an_error_that_the_script_catches_is_text_with_a_place() {
 
 #[test]
 fn a_loop_that_never_waits_is_stopped_although_the_script_catches_errors() {
-    let script = running(
-        "",
-        "while true do pcall(function() while true do end end) end",
-    );
+    let script = running("", "while true do pcall(function() while true do end end) end");
     let vm = script.worker();
     vm.world().stall_after(Duration::from_millis(20));
     run_user(&vm, 0, 1);
@@ -118,10 +112,8 @@ fn errors_are_kept_once_for_each_place() {
     )
     .run(5);
     let errors = vm.take_errors();
-    let counts: Vec<_> = errors
-        .iter()
-        .map(|(_, error, count)| (error.what.as_str(), count))
-        .collect();
+    let counts: Vec<_> =
+        errors.iter().map(|(_, error, count)| (error.what.as_str(), count)).collect();
     assert_eq!(counts, [("even 2", 2), ("odd", 3)]);
     assert_eq!(errors.total(), 5);
     let interval = vm.recorder().borrow_mut().take();
@@ -130,10 +122,7 @@ fn errors_are_kept_once_for_each_place() {
 
 #[test]
 fn a_state_that_holds_too_much_breaks_the_iteration_and_goes_on() {
-    let script = running(
-        "",
-        "local t = {}\nfor i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end",
-    );
+    let script = running("", "local t = {}\nfor i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end");
     let vm = script.worker();
     vm.lua.set_memory_limit(16 << 20).unwrap();
     run_user(&vm, 0, 2);

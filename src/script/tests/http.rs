@@ -39,10 +39,7 @@ async fn serve(answer: fn(&str) -> String) -> String {
 }
 
 fn reply(status: &str, headers: &str, body: &str) -> String {
-    format!(
-        "HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
+    format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
 /// Gives the request back as text.
@@ -77,28 +74,15 @@ fn against(answer: fn(&str) -> String, client: &str, body: &str) -> Rc<Vm> {
         .worker();
         let _ = vm.world().begin.set(Instant::now());
         let mut user = vm.user(0, 0);
-        user.iterate(Turn {
-            number: 0,
-            intended: None,
-        })
-        .await;
+        user.iterate(Turn { number: 0, intended: None }).await;
         vm
     })
 }
 
 fn lines(vm: &Vm) -> Vec<String> {
-    let errors: Vec<_> = vm
-        .take_errors()
-        .iter()
-        .map(|(_, error, _)| error.to_string())
-        .collect();
+    let errors: Vec<_> = vm.take_errors().iter().map(|(_, error, _)| error.to_string()).collect();
     assert!(errors.is_empty(), "{errors:?}");
-    vm.world()
-        .log
-        .drain()
-        .into_iter()
-        .map(|line| line.text)
-        .collect()
+    vm.world().log.drain().into_iter().map(|line| line.text).collect()
 }
 
 #[test]
@@ -134,11 +118,7 @@ fn every_call_is_a_sample_under_its_name() {
     lines(&vm);
     let found = samples(&vm.recorder().borrow_mut().take());
     let of = |metric: &str| {
-        found
-            .iter()
-            .filter(|line| line.starts_with(metric))
-            .map(String::as_str)
-            .collect::<Vec<_>>()
+        found.iter().filter(|line| line.starts_with(metric)).map(String::as_str).collect::<Vec<_>>()
     };
     insta::assert_snapshot!(of("http.duration").join("\n"), @r#"
     http.duration{name="GET /items/{id}",scenario=s} 2 samples
@@ -179,12 +159,7 @@ fn a_failure_is_a_value() {
     );
     assert_eq!(
         lines(&vm),
-        [
-            "500 false status <html>no</html>",
-            "204 status",
-            "204 nil",
-            "0 refused true true"
-        ]
+        ["500 false status <html>no</html>", "204 status", "204 nil", "0 refused true true"]
     );
 }
 
@@ -222,11 +197,7 @@ fn what_init_sends_is_not_measured() {
         .worker();
         let mut user = vm.user(0, 0);
         user.init().await;
-        user.iterate(Turn {
-            number: 0,
-            intended: None,
-        })
-        .await;
+        user.iterate(Turn { number: 0, intended: None }).await;
         vm
     });
     assert_eq!(lines(&vm), ["200"]);
@@ -235,22 +206,12 @@ fn what_init_sends_is_not_measured() {
         found.contains(&"http.duration{name=GET /run,scenario=s} 1 samples".to_owned()),
         "{found:?}"
     );
-    assert_eq!(
-        found
-            .iter()
-            .filter(|line| line.starts_with("http.duration"))
-            .count(),
-        1
-    );
+    assert_eq!(found.iter().filter(|line| line.starts_with("http.duration")).count(), 1);
 }
 
 #[test]
 fn json_that_is_none_is_told_at_the_line_that_reads_it() {
-    let vm = against(
-        shop,
-        "",
-        "local r = shop:get('/broken')\nlocal x = r.json.id",
-    );
+    let vm = against(shop, "", "local r = shop:get('/broken')\nlocal x = r.json.id");
     insta::assert_snapshot!(vm.take_errors().iter().next().unwrap().1.to_string(), @r#"
     error: reply.json: not JSON: expected value at line 1 column 1; the body begins "<html>no</html>"
       --> shop.lua:7
@@ -276,11 +237,7 @@ fn only_the_first_call_of_an_iteration_counts_from_the_intended_start() {
         let now = Instant::now();
         let _ = vm.world().begin.set(now - Duration::from_secs(100));
         let mut user = vm.user(0, 0);
-        user.iterate(Turn {
-            number: 0,
-            intended: Some(now - Duration::from_secs(50)),
-        })
-        .await;
+        user.iterate(Turn { number: 0, intended: Some(now - Duration::from_secs(50)) }).await;
         vm
     });
     let mut seconds = Vec::new();
@@ -301,10 +258,8 @@ fn only_the_first_call_of_an_iteration_counts_from_the_intended_start() {
 #[test]
 fn a_client_says_what_is_wrong_with_its_options() {
     let client = |options: &str| {
-        script(&format!(
-            "local http = require 'loadrun.http'\nlocal c = http.client {options}"
-        ))
-        .problems()
+        script(&format!("local http = require 'loadrun.http'\nlocal c = http.client {options}"))
+            .problems()
     };
     insta::assert_snapshot!(client("{ timeot = 1, timeout = '5x' }"), @"
     error: http.client: unknown key `timeot`; did you mean `timeout`?

@@ -32,21 +32,12 @@ return {
     .load()
     .unwrap_or_else(|problems| panic!("{problems:?}"));
     let plan = loaded.plan;
-    let names: Vec<_> = plan
-        .scenarios
-        .iter()
-        .map(|scenario| &*scenario.name)
-        .collect();
+    let names: Vec<_> = plan.scenarios.iter().map(|scenario| &*scenario.name).collect();
     assert_eq!(names, ["auditors", "counters", "customers"]);
     assert_eq!(plan.scenarios[0].start, Start::At(Duration::from_secs(10)));
     assert_eq!(plan.scenarios[1].start, Start::After(Arc::from("auditors")));
-    assert!(matches!(
-        plan.scenarios[1].load,
-        Load::Iterations { total: 100, .. }
-    ));
-    let Load::Rate { curve, .. } = &plan.scenarios[2].load else {
-        panic!()
-    };
+    assert!(matches!(plan.scenarios[1].load, Load::Iterations { total: 100, .. }));
+    let Load::Rate { curve, .. } = &plan.scenarios[2].load else { panic!() };
     assert_eq!(curve.duration(), Duration::from_secs(370));
     assert_eq!(plan.scenarios[2].max_users, Some(400));
     assert_eq!(plan.scenarios[2].place.line, 13);
@@ -206,21 +197,9 @@ fn globals_can_be_neither_made_nor_guessed() {
     error: setmetatable: `__gc` is not available to scripts
       --> shop.lua:1
     ");
-    assert!(
-        script("string.dump(print)")
-            .problems()
-            .contains("nil value (field 'dump')")
-    );
-    assert!(
-        script("getmetatable(_G).x = 1")
-            .problems()
-            .contains("index a boolean value")
-    );
-    assert!(
-        script("load('x = 1')")
-            .problems()
-            .contains("undeclared global `load`")
-    );
+    assert!(script("string.dump(print)").problems().contains("nil value (field 'dump')"));
+    assert!(script("getmetatable(_G).x = 1").problems().contains("index a boolean value"));
+    assert!(script("load('x = 1')").problems().contains("undeclared global `load`"));
 }
 
 #[test]
@@ -275,9 +254,8 @@ fn modules_are_found_beside_the_script_and_named_when_they_are_not() {
     error: '}' expected near '2'
       --> a.lua:2
     ");
-    let circle = script("require './a'")
-        .file("a.lua", "require './b'")
-        .file("b.lua", "require './a'");
+    let circle =
+        script("require './a'").file("a.lua", "require './b'").file("b.lua", "require './a'");
     insta::assert_snapshot!(circle.problems(), @"
     error: require: a circle: `./a` needs `./b` needs `./a`
       --> b.lua:1
@@ -292,9 +270,7 @@ fn a_link_out_of_the_folder_is_not_followed() {
     let script = script("require './link/secret'");
     std::os::unix::fs::symlink(outside.path(), script.folder.path().join("link")).unwrap();
     assert!(
-        script
-            .problems()
-            .contains("lies outside the script's folder"),
+        script.problems().contains("lies outside the script's folder"),
         "{}",
         script.problems()
     );
@@ -307,15 +283,9 @@ local param = require "loadrun.param"
 local log = require "loadrun.log"
 log.info(param("a", 1), param("b", 0.5), param("c", false), param("d", "x"), param("e", "y"))
 return { scenarios = { s = { users = 1, duration = "1s", run = function() end } } }"#;
-    let given = script(text)
-        .param("a", "7")
-        .param("b", "2")
-        .env("A", "8")
-        .env("C", "true")
-        .env("D", "z");
-    let loaded = given
-        .load()
-        .unwrap_or_else(|problems| panic!("{problems:?}"));
+    let given =
+        script(text).param("a", "7").param("b", "2").env("A", "8").env("C", "true").env("D", "z");
+    let loaded = given.load().unwrap_or_else(|problems| panic!("{problems:?}"));
     assert_eq!(loaded.control.world().log.drain()[0].text, "7 2.0 true z y");
     assert_eq!(loaded.plan.parameters[0].value, ParamValue::Integer(7));
     assert_eq!(loaded.plan.parameters[0].default, ParamValue::Integer(1));

@@ -10,23 +10,14 @@ fn every_module_offers_what_it_lists_and_nothing_else() {
         // Declarations are allowed while loading only; making the module is not one.
         let value = (module.make)(&vm.lua).unwrap();
         let mut found: Vec<String> = match &value {
-            mlua::Value::Table(table) => table
-                .pairs::<String, mlua::Value>()
-                .map(|pair| pair.unwrap().0)
-                .collect(),
+            mlua::Value::Table(table) => {
+                table.pairs::<String, mlua::Value>().map(|pair| pair.unwrap().0).collect()
+            }
             _ => vec!["()".to_owned()],
         };
         found.sort();
-        let listed: Vec<_> = module
-            .functions
-            .iter()
-            .filter(|name| !name.contains(':'))
-            .collect();
-        assert!(
-            found.iter().eq(listed.iter().copied()),
-            "{}: {found:?} {listed:?}",
-            module.name
-        );
+        let listed: Vec<_> = module.functions.iter().filter(|name| !name.contains(':')).collect();
+        assert!(found.iter().eq(listed.iter().copied()), "{}: {found:?} {listed:?}", module.name);
     }
 }
 
@@ -37,21 +28,12 @@ fn checks_are_counted_by_name() {
         "print(check(vu, { a = true, b = vu.iteration == 1 }), check(vu, { a = 1 }))",
     );
     let vm = script.run(2);
-    let lines: Vec<_> = vm
-        .world()
-        .log
-        .drain()
-        .into_iter()
-        .map(|line| line.text)
-        .collect();
+    let lines: Vec<_> = vm.world().log.drain().into_iter().map(|line| line.text).collect();
     assert_eq!(lines, ["true true", "false true"]);
     let found = samples(&vm.recorder().borrow_mut().take());
     assert_eq!(
         found[..2],
-        [
-            "check.failed{check=a,scenario=s} 0/4",
-            "check.failed{check=b,scenario=s} 1/2"
-        ]
+        ["check.failed{check=a,scenario=s} 0/4", "check.failed{check=b,scenario=s} 1/2"]
     );
 }
 
@@ -65,12 +47,7 @@ async fn parallel_runs_at_the_same_time_and_returns_in_order() {
          print(a, b, c, d, math.floor(time.since(before) + 0.5))",
     )
     .worker();
-    vm.user(0, 0)
-        .iterate(Turn {
-            number: 0,
-            intended: None,
-        })
-        .await;
+    vm.user(0, 0).iterate(Turn { number: 0, intended: None }).await;
     assert_eq!(vm.world().log.drain()[0].text, "a b nil d 2");
 }
 
@@ -81,12 +58,7 @@ async fn an_error_in_parallel_is_raised_when_the_others_have_ended() {
         "parallel {\nfunction() error('first') end,\nfunction() time.sleep(1) print('ended') end }",
     )
     .worker();
-    vm.user(0, 0)
-        .iterate(Turn {
-            number: 0,
-            intended: None,
-        })
-        .await;
+    vm.user(0, 0).iterate(Turn { number: 0, intended: None }).await;
     assert_eq!(vm.world().log.drain()[0].text, "ended");
     insta::assert_snapshot!(vm.take_errors().iter().next().unwrap().1.to_string(), @"
     error: first
@@ -103,39 +75,14 @@ fn own_metrics_are_declared_and_recorded() {
          local age = metric.trend('sms.age', { unit = 'time' })",
         "sent:add() sent:add(2, { kind_of = 'x' }) size:record('2KiB') depth:set(7) dup:hit(true) age:record('5ms')",
     );
-    let loaded = script
-        .load()
-        .unwrap_or_else(|problems| panic!("{problems:?}"));
-    let kinds: Vec<_> = loaded
-        .plan
-        .metrics
-        .iter()
-        .map(|metric| metric.kind)
-        .collect();
-    assert_eq!(
-        kinds,
-        [
-            Kind::Counter,
-            Kind::Trend,
-            Kind::Gauge,
-            Kind::Rate,
-            Kind::Trend
-        ]
-    );
+    let loaded = script.load().unwrap_or_else(|problems| panic!("{problems:?}"));
+    let kinds: Vec<_> = loaded.plan.metrics.iter().map(|metric| metric.kind).collect();
+    assert_eq!(kinds, [Kind::Counter, Kind::Trend, Kind::Gauge, Kind::Rate, Kind::Trend]);
     let vm = script.run(1);
     let found = samples(&vm.recorder().borrow_mut().take());
-    assert!(
-        found.contains(&"sms.sent{scenario=s} 1".to_owned()),
-        "{found:?}"
-    );
-    assert!(
-        found.contains(&"sms.sent{kind_of=x,scenario=s} 2".to_owned()),
-        "{found:?}"
-    );
-    assert!(
-        found.contains(&"sms.dup{scenario=s} 1/1".to_owned()),
-        "{found:?}"
-    );
+    assert!(found.contains(&"sms.sent{scenario=s} 1".to_owned()), "{found:?}");
+    assert!(found.contains(&"sms.sent{kind_of=x,scenario=s} 2".to_owned()), "{found:?}");
+    assert!(found.contains(&"sms.dup{scenario=s} 1/1".to_owned()), "{found:?}");
 }
 
 #[test]
@@ -152,8 +99,5 @@ fn a_metric_of_the_engine_cannot_be_declared() {
 
 #[test]
 fn what_is_printed_goes_to_the_log() {
-    assert_eq!(
-        running("", "print('a', nil, 1.5, true)").logged(),
-        ["a nil 1.5 true"]
-    );
+    assert_eq!(running("", "print('a', nil, 1.5, true)").logged(), ["a nil 1.5 true"]);
 }

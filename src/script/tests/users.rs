@@ -8,10 +8,7 @@ fn an_iteration_leaves_its_times() {
     let interval = vm.recorder().borrow_mut().take();
     assert_eq!(
         samples(&interval),
-        [
-            "iteration.duration{scenario=s} 3 samples",
-            "iteration.response{scenario=s} 3 samples"
-        ]
+        ["iteration.duration{scenario=s} 3 samples", "iteration.response{scenario=s} 3 samples"]
     );
 }
 
@@ -22,22 +19,13 @@ async fn response_counts_from_the_intended_start_and_lag_is_the_difference() {
     let _ = vm.world().begin.set(begin);
     tokio::time::advance(Duration::from_secs(2)).await;
     let mut user = vm.user(0, 0);
-    user.iterate(Turn {
-        number: 0,
-        intended: Some(begin + Duration::from_secs(1)),
-    })
-    .await;
+    user.iterate(Turn { number: 0, intended: Some(begin + Duration::from_secs(1)) }).await;
     let interval = vm.recorder().borrow_mut().take();
     let mut seen = BTreeMap::new();
     for (series, accumulator) in &interval.series {
-        let Accumulator::Trend(seconds) = accumulator else {
-            panic!("{accumulator:?}")
-        };
+        let Accumulator::Trend(seconds) = accumulator else { panic!("{accumulator:?}") };
         let (second, values) = seconds.iter().next().unwrap();
-        seen.insert(
-            series.metric.name.to_string(),
-            (*second, values.mean() / 1e9),
-        );
+        seen.insert(series.metric.name.to_string(), (*second, values.mean() / 1e9));
     }
     assert_eq!(seen["iteration.response"].0, 1);
     assert!((seen["iteration.response"].1 - 4.0).abs() < 0.01);
@@ -54,13 +42,7 @@ fn a_user_keeps_its_fields_and_shares_nothing_else() {
     let vm = script.worker();
     run_user(&vm, 4, 2);
     run_user(&vm, 6, 1);
-    let lines: Vec<_> = vm
-        .world()
-        .log
-        .drain()
-        .into_iter()
-        .map(|line| line.text)
-        .collect();
+    let lines: Vec<_> = vm.world().log.drain().into_iter().map(|line| line.text).collect();
     assert_eq!(lines, ["5 1 s 1 nil", "5 2 s 2 nil", "7 1 s 1 nil"]);
 }
 
@@ -72,13 +54,7 @@ fn init_runs_once_and_is_tried_again_when_it_failed() {
          run = function(vu) print(vu.token, vu.iteration) end } } }",
     );
     let vm = script.run(3);
-    let lines: Vec<_> = vm
-        .world()
-        .log
-        .drain()
-        .into_iter()
-        .map(|line| line.text)
-        .collect();
+    let lines: Vec<_> = vm.world().log.drain().into_iter().map(|line| line.text).collect();
     assert_eq!(lines, ["3 2", "3 3"]);
     assert_eq!(vm.take_errors().total(), 2);
 }
@@ -90,20 +66,13 @@ fn setup_data_reaches_every_user_and_teardown() {
          teardown = function(data) print('down', data.token) end,\n\
          scenarios = { s = { users = 1, duration = '1s', run = function(vu) print(vu.setup.token, #vu.setup.list) end } } }",
     );
-    let loaded = script
-        .load()
-        .unwrap_or_else(|problems| panic!("{problems:?}"));
+    let loaded = script.load().unwrap_or_else(|problems| panic!("{problems:?}"));
     wait(loaded.control.setup()).unwrap();
     let world = loaded.control.world();
     let vm = Vm::worker(&world).unwrap();
     run_user(&vm, 0, 1);
     wait(loaded.control.teardown()).unwrap();
-    let lines: Vec<_> = world
-        .log
-        .drain()
-        .into_iter()
-        .map(|line| line.text)
-        .collect();
+    let lines: Vec<_> = world.log.drain().into_iter().map(|line| line.text).collect();
     assert_eq!(lines, ["abc 2", "down abc"]);
 }
 
@@ -113,9 +82,7 @@ fn setup_that_returns_a_function_is_refused() {
         "return {\n setup = function() return { call = print } end,\n\
          scenarios = { s = { users = 1, duration = '1s', run = function() end } } }",
     );
-    let loaded = script
-        .load()
-        .unwrap_or_else(|problems| panic!("{problems:?}"));
+    let loaded = script.load().unwrap_or_else(|problems| panic!("{problems:?}"));
     insta::assert_snapshot!(wait(loaded.control.setup()).unwrap_err().to_string(), @"
     error: setup: returned a function at .call
       --> shop.lua:2
@@ -134,16 +101,8 @@ fn randomness_follows_the_iteration_and_not_the_user_in_an_open_loop() {
         wait(async {
             for number in users {
                 let mut user = vm.user(0, *number);
-                user.iterate(Turn {
-                    number: 5,
-                    intended: None,
-                })
-                .await;
-                user.iterate(Turn {
-                    number: turn,
-                    intended: None,
-                })
-                .await;
+                user.iterate(Turn { number: 5, intended: None }).await;
+                user.iterate(Turn { number: turn, intended: None }).await;
             }
         });
         let lines = vm.world().log.drain();
@@ -179,11 +138,7 @@ fn a_user_that_never_waits_lets_others_go_on() {
         let mut user = vm.user(0, 0);
         let busy = async {
             loop {
-                user.iterate(Turn {
-                    number: 0,
-                    intended: None,
-                })
-                .await;
+                user.iterate(Turn { number: 0, intended: None }).await;
             }
         };
         tokio::select! {
@@ -202,10 +157,7 @@ fn an_iteration_that_is_dropped_closes_what_it_had_open() {
     let vm = script.worker();
     wait(async {
         let mut user = vm.user(0, 0);
-        let iteration = user.iterate(Turn {
-            number: 0,
-            intended: None,
-        });
+        let iteration = user.iterate(Turn { number: 0, intended: None });
         let _ = tokio::time::timeout(Duration::from_millis(1), iteration).await;
     });
     assert_eq!(vm.world().log.drain()[0].text, "closed");
@@ -223,10 +175,7 @@ fn a_sleeping_user_is_small() {
             let size = std::mem::size_of_val(&user);
             assert!(size <= 64, "{size}");
             tasks.spawn_local(async move {
-                let iteration = user.iterate(Turn {
-                    number,
-                    intended: None,
-                });
+                let iteration = user.iterate(Turn { number, intended: None });
                 let size = std::mem::size_of_val(&iteration);
                 assert!(size <= 1024, "{size}");
                 iteration.await;

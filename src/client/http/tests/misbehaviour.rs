@@ -16,14 +16,8 @@ use super::servers::{always, answer, ok, read_request, reset, send, serve, withi
 fn assert_failed(exchange: &Exchange, kind: FailureKind, detail: &str) {
     assert_eq!(exchange.error, Some(kind), "{exchange:?}");
     let found = exchange.detail.as_deref().unwrap_or_default();
-    assert!(
-        found.contains(detail),
-        "{found:?} does not contain {detail:?}"
-    );
-    assert!(
-        exchange.duration > Duration::ZERO,
-        "a failure must have a real duration"
-    );
+    assert!(found.contains(detail), "{found:?} does not contain {detail:?}");
+    assert!(exchange.duration > Duration::ZERO, "a failure must have a real duration");
     let timing = exchange.timing;
     let parts = timing.blocked + timing.dns + timing.connect + timing.tls;
     let parts = parts + timing.send + timing.wait + timing.receive;
@@ -39,11 +33,8 @@ async fn a_refused_connection_is_a_failure_with_a_real_duration() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let client = Client::new(Settings {
-        base: Some(Base::Url(base)),
-        ..Settings::default()
-    })
-    .unwrap();
+    let client =
+        Client::new(Settings { base: Some(Base::Url(base)), ..Settings::default() }).unwrap();
     let exchange = within(&client, &Session::default(), "/").await;
     assert_failed(&exchange, Refused, "refused the connection");
     assert_eq!((exchange.status, exchange.connects), (0, 1));
@@ -68,11 +59,7 @@ async fn a_target_that_never_answers_runs_into_the_time_limit() {
     let mut request = client.request("GET", "/").unwrap();
     request.timeout = Some(Duration::from_millis(50));
     let exchange = send(&client, request).await;
-    assert_failed(
-        &exchange,
-        Timeout,
-        "not done within 50ms: waiting for the reply",
-    );
+    assert_failed(&exchange, Timeout, "not done within 50ms: waiting for the reply");
     assert!(exchange.duration >= Duration::from_millis(50));
     assert_eq!(exchange.connects, 1);
 }
@@ -81,10 +68,7 @@ async fn a_target_that_never_answers_runs_into_the_time_limit() {
 async fn a_body_that_stalls_runs_into_the_time_limit_with_its_status_known() {
     let server = serve(|mut stream, _| async move {
         read_request(&mut stream).await;
-        stream
-            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhal")
-            .await
-            .unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhal").await.unwrap();
         std::future::pending::<()>().await;
     })
     .await;
@@ -104,11 +88,7 @@ async fn a_connection_closed_before_a_reply_is_a_reset() {
     })
     .await;
     assert_failed(&server.reply().await, Reset, "closed before a reply");
-    assert_eq!(
-        server.accepted(),
-        1,
-        "a fresh connection is not tried twice"
-    );
+    assert_eq!(server.accepted(), 1, "a fresh connection is not tried twice");
 }
 
 #[tokio::test]
@@ -180,11 +160,7 @@ async fn an_endless_header_is_a_protocol_failure() {
 async fn endless_interim_replies_are_a_protocol_failure() {
     let server = serve(|mut stream, _| async move {
         read_request(&mut stream).await;
-        while stream
-            .write_all(b"HTTP/1.1 103 Early Hints\r\n\r\n")
-            .await
-            .is_ok()
-        {}
+        while stream.write_all(b"HTTP/1.1 103 Early Hints\r\n\r\n").await.is_ok() {}
     })
     .await;
     assert_failed(&server.reply().await, Protocol, "longer than 64 KiB");
@@ -198,15 +174,8 @@ async fn more_than_256_header_fields_are_a_protocol_failure_and_200_are_not() {
         reply + "\r\n"
     };
     let exchange = reply_of(reply(200)).await;
-    assert_eq!(
-        (exchange.error, exchange.headers.iter().count()),
-        (None, 200)
-    );
-    assert_failed(
-        &reply_of(reply(257)).await,
-        Protocol,
-        "more than 256 header fields",
-    );
+    assert_eq!((exchange.error, exchange.headers.iter().count()), (None, 200));
+    assert_failed(&reply_of(reply(257)).await, Protocol, "more than 256 header fields");
 }
 
 #[tokio::test]
@@ -245,11 +214,7 @@ async fn endless_chunk_extensions_and_trailers_are_a_protocol_failure() {
 async fn both_lengths_at_once_are_a_protocol_failure() {
     let reply = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n\
                  5\r\nhello\r\n0\r\n\r\n";
-    assert_failed(
-        &reply_of(reply).await,
-        Protocol,
-        "both Content-Length and Transfer-Encoding",
-    );
+    assert_failed(&reply_of(reply).await, Protocol, "both Content-Length and Transfer-Encoding");
 }
 
 #[tokio::test]
@@ -257,16 +222,8 @@ async fn two_different_content_lengths_are_a_protocol_failure_and_two_equal_ones
     let reply = |a: &str, b: &str| {
         format!("HTTP/1.1 200 OK\r\nContent-Length: {a}\r\nContent-Length: {b}\r\n\r\nhello")
     };
-    assert_failed(
-        &reply_of(reply("5", "6")).await,
-        Protocol,
-        "two different Content-Lengths",
-    );
-    assert_failed(
-        &reply_of(reply("5", "5, 6")).await,
-        Protocol,
-        "two different Content-Lengths",
-    );
+    assert_failed(&reply_of(reply("5", "6")).await, Protocol, "two different Content-Lengths");
+    assert_failed(&reply_of(reply("5", "5, 6")).await, Protocol, "two different Content-Lengths");
     assert_eq!(reply_of(reply("5", "5")).await.error, None);
 }
 
@@ -297,11 +254,7 @@ async fn bytes_after_the_reply_are_a_protocol_failure() {
     let exchange = reply_of("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhello").await;
     assert_failed(&exchange, Protocol, "2 bytes after the end of the reply");
     assert_eq!(exchange.status, 200);
-    assert_failed(
-        &reply_of("HTTP/1.1 204 None\r\n\r\nbody").await,
-        Protocol,
-        "4 bytes after",
-    );
+    assert_failed(&reply_of("HTTP/1.1 204 None\r\n\r\nbody").await, Protocol, "4 bytes after");
 }
 
 #[tokio::test]
@@ -313,16 +266,10 @@ async fn unsolicited_bytes_on_an_idle_connection_end_its_use() {
         let told = Arc::clone(&told);
         async move {
             read_request(&mut stream).await;
-            stream
-                .write_all(ok(&number.to_string()).as_bytes())
-                .await
-                .unwrap();
+            stream.write_all(ok(&number.to_string()).as_bytes()).await.unwrap();
             if number == 0 {
                 told.notified().await;
-                stream
-                    .write_all(b"HTTP/1.1 408 Late\r\n\r\n")
-                    .await
-                    .unwrap();
+                stream.write_all(b"HTTP/1.1 408 Late\r\n\r\n").await.unwrap();
                 told.notify_one();
             }
             std::future::pending::<()>().await;
@@ -353,24 +300,13 @@ async fn a_body_over_the_limit_is_too_large_however_it_is_sent() {
         "HTTP/1.1 200 OK\r\n\r\nhello world",
     ] {
         let server = always(reply, true).await;
-        let client = Client::new(Settings {
-            body_limit: 10,
-            ..server.settings()
-        })
-        .unwrap();
+        let client = Client::new(Settings { body_limit: 10, ..server.settings() }).unwrap();
         let exchange = within(&client, &Session::default(), "/").await;
         assert_failed(&exchange, TooLarge, "over the limit of 10 bytes");
         assert_eq!(exchange.status, 200);
-        let client = Client::new(Settings {
-            body_limit: 11,
-            ..server.settings()
-        })
-        .unwrap();
+        let client = Client::new(Settings { body_limit: 11, ..server.settings() }).unwrap();
         let exchange = within(&client, &Session::default(), "/").await;
-        assert_eq!(
-            exchange.error.is_none(),
-            !reply.contains("99") && !reply.contains("ff")
-        );
+        assert_eq!(exchange.error.is_none(), !reply.contains("99") && !reply.contains("ff"));
     }
 }
 
@@ -386,11 +322,7 @@ async fn a_body_that_unpacks_beyond_the_limit_is_too_large() {
     .into_bytes();
     reply.extend(packed);
     let server = always(reply, false).await;
-    let client = Client::new(Settings {
-        body_limit: 1 << 19,
-        ..server.settings()
-    })
-    .unwrap();
+    let client = Client::new(Settings { body_limit: 1 << 19, ..server.settings() }).unwrap();
     let exchange = within(&client, &Session::default(), "/").await;
     assert_failed(&exchange, TooLarge, "over the limit");
     let unpacked = server.reply().await;
@@ -409,10 +341,7 @@ async fn an_unexpected_status_is_a_failure_with_its_reply() {
     let reply = "HTTP/1.1 503 Busy\r\nRetry-After: 2\r\nContent-Length: 4\r\n\r\nbusy";
     let exchange = reply_of(reply).await;
     assert_failed(&exchange, Status, "status 503, expected below 400");
-    assert_eq!(
-        (exchange.status, exchange.body.as_ref()),
-        (503, &b"busy"[..])
-    );
+    assert_eq!((exchange.status, exchange.body.as_ref()), (503, &b"busy"[..]));
     assert_eq!(exchange.headers.text("retry-after"), Some("2"));
 }
 
@@ -423,15 +352,8 @@ async fn endless_redirects_are_a_protocol_failure() {
     })
     .await;
     let exchange = server.reply().await;
-    assert_failed(
-        &exchange,
-        Protocol,
-        "more than 10 redirects, the last to /again",
-    );
-    assert_eq!(
-        (exchange.redirects, exchange.status, server.accepted()),
-        (10, 302, 1)
-    );
+    assert_failed(&exchange, Protocol, "more than 10 redirects, the last to /again");
+    assert_eq!((exchange.redirects, exchange.status, server.accepted()), (10, 302, 1));
 }
 
 #[tokio::test]

@@ -25,31 +25,18 @@ async fn a_get_is_what_a_server_expects() {
     assert_eq!((exchange.status, exchange.error), (200, None));
     assert_eq!(exchange.sent, sent.len() as u64);
     assert_eq!(exchange.received, ok(&sent).len() as u64);
-    assert_eq!(
-        (exchange.connects, exchange.protocol),
-        (1, Protocol::Http11)
-    );
+    assert_eq!((exchange.connects, exchange.protocol), (1, Protocol::Http11));
 }
 
 #[tokio::test]
 async fn every_method_is_sent_as_it_is_written() {
     let server = echo().await;
     let client = server.client();
-    for method in [
-        "GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND",
-    ] {
+    for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"] {
         let exchange = send(&client, client.request(method, "/a?b=c").unwrap()).await;
-        assert!(
-            exchange
-                .body
-                .starts_with(format!("{method} /a?b=c HTTP/1.1").as_bytes())
-        );
+        assert!(exchange.body.starts_with(format!("{method} /a?b=c HTTP/1.1").as_bytes()));
         let length = String::from_utf8_lossy(&exchange.body).contains("Content-Length: 0\r\n");
-        assert_eq!(
-            length,
-            ["POST", "PUT", "PATCH"].contains(&method),
-            "{method}"
-        );
+        assert_eq!(length, ["POST", "PUT", "PATCH"].contains(&method), "{method}");
     }
 }
 
@@ -61,14 +48,9 @@ async fn a_body_is_sent_with_its_type_and_length() {
     request.body = Body::json(r#"{"a":1}"#);
     let text = send(&client, request.clone()).await.body;
     let text = String::from_utf8_lossy(&text);
-    assert!(
-        text.contains("Content-Type: application/json\r\nContent-Length: 7\r\n"),
-        "{text}"
-    );
+    assert!(text.contains("Content-Type: application/json\r\nContent-Length: 7\r\n"), "{text}");
     assert!(text.ends_with("\r\n\r\n{\"a\":1}"));
-    request
-        .header("content-type", b"application/vnd.api+json")
-        .unwrap();
+    request.header("content-type", b"application/vnd.api+json").unwrap();
     let text = send(&client, request).await.body;
     let text = String::from_utf8_lossy(&text);
     assert!(text.contains("content-type: application/vnd.api+json\r\n"));
@@ -80,13 +62,7 @@ async fn a_body_larger_than_any_buffer_arrives_whole() {
     let server = echo().await;
     let client = server.client();
     let mut form = Multipart::new();
-    form.file(
-        "f",
-        "f.txt",
-        Some("text/plain"),
-        &b"0123456789".repeat(300_000),
-    )
-    .unwrap();
+    form.file("f", "f.txt", Some("text/plain"), &b"0123456789".repeat(300_000)).unwrap();
     let mut request = client.request("PUT", "/").unwrap();
     request.body = form.build();
     let content = request.body.bytes().clone();
@@ -100,24 +76,13 @@ async fn a_body_larger_than_any_buffer_arrives_whole() {
 async fn a_base_with_a_path_is_put_before_every_path_but_not_before_a_url() {
     let server = echo().await;
     let base = Some(Base::Url(format!("{}/api/v1/", server.url())));
-    let client = Client::new(Settings {
-        base,
-        ..Settings::default()
-    })
-    .unwrap();
+    let client = Client::new(Settings { base, ..Settings::default() }).unwrap();
     let first_line = async |target: &str| {
         let body = within(&client, &Session::default(), target).await.body;
-        String::from_utf8_lossy(&body)
-            .lines()
-            .next()
-            .unwrap()
-            .to_owned()
+        String::from_utf8_lossy(&body).lines().next().unwrap().to_owned()
     };
     assert_eq!(first_line("/items").await, "GET /api/v1/items HTTP/1.1");
-    assert_eq!(
-        first_line("items?a=b").await,
-        "GET /api/v1/items?a=b HTTP/1.1"
-    );
+    assert_eq!(first_line("items?a=b").await, "GET /api/v1/items?a=b HTTP/1.1");
     let url = format!("{}/other", server.url());
     assert_eq!(first_line(&url).await, "GET /other HTTP/1.1");
 }
@@ -127,11 +92,7 @@ async fn a_base_that_a_service_fills_in_is_read_when_it_is_there() {
     let server = echo().await;
     let slot = Arc::new(OnceLock::new());
     let base = Some(Base::Service(Arc::clone(&slot)));
-    let client = Client::new(Settings {
-        base,
-        ..Settings::default()
-    })
-    .unwrap();
+    let client = Client::new(Settings { base, ..Settings::default() }).unwrap();
     let early = within(&client, &Session::default(), "/").await;
     assert_eq!(early.error, Some(FailureKind::Refused));
     assert!(early.detail.unwrap().contains("not running"));
@@ -145,10 +106,7 @@ fn wrong_settings_are_an_error_that_names_them() {
         let mut settings = Settings::default();
         change(&mut settings);
         let found = Client::new(settings).unwrap_err();
-        assert!(
-            found.starts_with(error),
-            "{found:?} does not start with {error:?}"
-        );
+        assert!(found.starts_with(error), "{found:?} does not start with {error:?}");
     };
     for (base, error) in [
         ("localhost:80", "base: malformed address \"localhost:80\""),
@@ -186,43 +144,26 @@ fn a_request_that_leads_nowhere_is_an_error_when_it_is_built() {
         ("http://", "\"http://\""),
     ] {
         let found = client.request("GET", target).unwrap_err();
-        assert!(
-            found.contains(error),
-            "{found:?} does not contain {error:?}"
-        );
+        assert!(found.contains(error), "{found:?} does not contain {error:?}");
     }
 }
 
 #[tokio::test]
 async fn a_header_of_the_request_replaces_the_settings_one() {
     let server = echo().await;
-    let headers = vec![
-        ("X-Team".to_owned(), "a".to_owned()),
-        ("X-Only".to_owned(), "1".to_owned()),
-    ];
+    let headers =
+        vec![("X-Team".to_owned(), "a".to_owned()), ("X-Only".to_owned(), "1".to_owned())];
     let auth = Some(Auth::Bearer("t0ken".to_owned()));
-    let client = Client::new(Settings {
-        headers,
-        auth,
-        ..server.settings()
-    })
-    .unwrap();
+    let client = Client::new(Settings { headers, auth, ..server.settings() }).unwrap();
     let mut request = client.request("GET", "/").unwrap();
-    for (name, value) in [
-        ("x-team", "b"),
-        ("X-TEAM", "c"),
-        ("Host", "example.com"),
-        ("accept", "text/html"),
-    ] {
+    for (name, value) in
+        [("x-team", "b"), ("X-TEAM", "c"), ("Host", "example.com"), ("accept", "text/html")]
+    {
         request.header(name, value.as_bytes()).unwrap();
     }
     let body = send(&client, request).await.body;
     let text = String::from_utf8_lossy(&body);
-    let lines: Vec<&str> = text
-        .lines()
-        .skip(1)
-        .filter(|line| !line.is_empty())
-        .collect();
+    let lines: Vec<&str> = text.lines().skip(1).filter(|line| !line.is_empty()).collect();
     let agent = concat!("User-Agent: loadrun/", env!("CARGO_PKG_VERSION"));
     assert_eq!(
         lines,
@@ -255,26 +196,16 @@ async fn interim_replies_are_skipped() {
 #[tokio::test]
 async fn replies_without_a_body_leave_the_connection_in_use() {
     let server = answer(|request| {
-        let status = if request.contains("/304") {
-            "304 Not Modified"
-        } else {
-            "204 No Content"
-        };
+        let status = if request.contains("/304") { "304 Not Modified" } else { "204 No Content" };
         let head = request.starts_with("HEAD");
         let status = if head { "200 OK" } else { status };
-        let length = if head || status.starts_with("304") {
-            "Content-Length: 99\r\n"
-        } else {
-            ""
-        };
+        let length = if head || status.starts_with("304") { "Content-Length: 99\r\n" } else { "" };
         format!("HTTP/1.1 {status}\r\n{length}\r\n")
     })
     .await;
     let (client, session) = (server.client(), Session::default());
     for (method, path, status) in [("HEAD", "/", 200), ("GET", "/304", 304), ("GET", "/", 204)] {
-        let exchange = client
-            .send(&session, client.request(method, path).unwrap())
-            .await;
+        let exchange = client.send(&session, client.request(method, path).unwrap()).await;
         assert_eq!((exchange.error, exchange.status), (None, status));
         assert!(exchange.body.is_empty());
     }
@@ -292,10 +223,7 @@ async fn a_chunked_reply_gives_its_body_and_its_trailers() {
     let (client, session) = (server.client(), Session::default());
     for _ in 0..2 {
         let exchange = within(&client, &session, "/").await;
-        assert_eq!(
-            (exchange.error, exchange.body.as_ref()),
-            (None, &b"hello world"[..])
-        );
+        assert_eq!((exchange.error, exchange.body.as_ref()), (None, &b"hello world"[..]));
         assert_eq!(exchange.headers.text("x-sum"), Some("42"));
         assert_eq!(exchange.headers.iter().count(), 4);
     }
@@ -308,10 +236,7 @@ async fn a_reply_without_a_length_ends_with_the_connection() {
     let (client, session) = (server.client(), Session::default());
     for n in 1..3 {
         let exchange = within(&client, &session, "/").await;
-        assert_eq!(
-            (exchange.error, exchange.body.as_ref()),
-            (None, &b"hello"[..])
-        );
+        assert_eq!((exchange.error, exchange.body.as_ref()), (None, &b"hello"[..]));
         assert_eq!((exchange.connects, server.accepted()), (1, n));
     }
 }
@@ -324,10 +249,7 @@ async fn http_1_0_keeps_a_connection_only_when_it_says_so() {
         let (client, session) = (server.client(), Session::default());
         for _ in 0..2 {
             let exchange = within(&client, &session, "/").await;
-            assert_eq!(
-                (exchange.error, exchange.protocol),
-                (None, Protocol::Http10)
-            );
+            assert_eq!((exchange.error, exchange.protocol), (None, Protocol::Http10));
         }
         assert_eq!(server.accepted(), connections);
     }
@@ -360,15 +282,9 @@ async fn a_reply_that_comes_byte_by_byte_is_the_same() {
     let (client, session) = (server.client(), Session::default());
     for connects in [1, 0] {
         let exchange = within(&client, &session, "/").await;
-        assert_eq!(
-            (exchange.error, exchange.body.as_ref()),
-            (None, &b"hello"[..])
-        );
+        assert_eq!((exchange.error, exchange.body.as_ref()), (None, &b"hello"[..]));
         assert_eq!(exchange.headers.text("x-b"), Some("2"));
-        assert_eq!(
-            (exchange.connects, exchange.received),
-            (connects, reply.len() as u64)
-        );
+        assert_eq!((exchange.connects, exchange.received), (connects, reply.len() as u64));
     }
 }
 
@@ -377,10 +293,7 @@ async fn a_connection_the_target_closed_while_idle_is_replaced_once() {
     // Each connection answers once, says nothing about closing, and hangs up at the second request.
     let server = serve(|mut stream, number| async move {
         read_request(&mut stream).await;
-        stream
-            .write_all(ok(&number.to_string()).as_bytes())
-            .await
-            .unwrap();
+        stream.write_all(ok(&number.to_string()).as_bytes()).await.unwrap();
         read_request(&mut stream).await;
     })
     .await;
@@ -418,11 +331,7 @@ async fn connections_are_kept_per_user_shared_or_never() {
         (Connections::New, 4, true),
     ] {
         let server = echo().await;
-        let client = Client::new(Settings {
-            connections,
-            ..server.settings()
-        })
-        .unwrap();
+        let client = Client::new(Settings { connections, ..server.settings() }).unwrap();
         let users = [Session::default(), Session::default()];
         for user in [&users[0], &users[1], &users[0], &users[1]] {
             let exchange = within(&client, user, "/").await;
@@ -437,12 +346,8 @@ async fn connections_are_kept_per_user_shared_or_never() {
 async fn requests_of_one_user_at_once_have_a_connection_each() {
     let server = echo().await;
     let (client, session) = (server.client(), Session::default());
-    let both = || async {
-        tokio::join!(
-            within(&client, &session, "/a"),
-            within(&client, &session, "/b")
-        )
-    };
+    let both =
+        || async { tokio::join!(within(&client, &session, "/a"), within(&client, &session, "/b")) };
     let (a, b) = both().await;
     assert!(a.body.starts_with(b"GET /a") && b.body.starts_with(b"GET /b"));
     let (a, b) = both().await;
@@ -459,22 +364,14 @@ async fn waiting_for_a_shared_connection_is_blocked_time() {
     })
     .await;
     let connections = Connections::Shared(2);
-    let client = Client::new(Settings {
-        connections,
-        ..server.settings()
-    })
-    .unwrap();
+    let client = Client::new(Settings { connections, ..server.settings() }).unwrap();
     let users: Vec<Session> = (0..6).map(|_| Session::default()).collect();
     let get = |n: usize| within(&client, &users[n], "/");
     let (first, second, third, fourth, fifth, sixth) =
         tokio::join!(get(0), get(1), get(2), get(3), get(4), get(5));
     for waited in [third, fourth, fifth, sixth] {
         assert!(waited.timing.blocked > first.timing.blocked.max(second.timing.blocked));
-        assert!(
-            waited.timing.blocked >= Duration::from_millis(20),
-            "{:?}",
-            waited.timing
-        );
+        assert!(waited.timing.blocked >= Duration::from_millis(20), "{:?}", waited.timing);
         assert_eq!(waited.connects, 0);
     }
     assert_eq!(server.accepted(), 2);
@@ -489,14 +386,8 @@ async fn cookies_come_back_to_the_paths_they_are_for() {
         } else {
             ""
         };
-        let cookie = request
-            .lines()
-            .find(|line| line.starts_with("Cookie"))
-            .unwrap_or("none");
-        format!(
-            "HTTP/1.1 200 OK\r\n{set}Content-Length: {}\r\n\r\n{cookie}",
-            cookie.len()
-        )
+        let cookie = request.lines().find(|line| line.starts_with("Cookie")).unwrap_or("none");
+        format!("HTTP/1.1 200 OK\r\n{set}Content-Length: {}\r\n\r\n{cookie}", cookie.len())
     })
     .await;
     let (client, session) = (server.client(), Session::default());
@@ -512,11 +403,7 @@ async fn cookies_come_back_to_the_paths_they_are_for() {
     request.header("Cookie", b"own=1").unwrap();
     assert_eq!(client.send(&session, request).await.body, "Cookie: own=1");
     assert_eq!(within(&client, &Session::default(), "/").await.body, "none");
-    let without = Client::new(Settings {
-        cookies: false,
-        ..server.settings()
-    })
-    .unwrap();
+    let without = Client::new(Settings { cookies: false, ..server.settings() }).unwrap();
     assert_eq!(within(&without, &session, "/").await.body, "none");
 }
 
@@ -538,16 +425,10 @@ async fn redirects_are_followed_with_cookies_and_counted() {
     let text = String::from_utf8_lossy(&exchange.body);
     assert!(text.starts_with("GET /done?x=1 HTTP/1.1\r\n"), "{text}");
     assert!(text.contains("Cookie: s=1\r\n") && !text.contains("Content-Type"));
-    assert_eq!(
-        (exchange.redirects, exchange.connects, exchange.status),
-        (1, 1, 200)
-    );
+    assert_eq!((exchange.redirects, exchange.connects, exchange.status), (1, 1, 200));
     request.redirects = Some(0);
     let exchange = send(&client, request).await;
-    assert_eq!(
-        (exchange.redirects, exchange.status, exchange.error),
-        (0, 303, None)
-    );
+    assert_eq!((exchange.redirects, exchange.status, exchange.error), (0, 303, None));
     assert_eq!(exchange.body, "bye");
 }
 
@@ -559,23 +440,12 @@ async fn credentials_do_not_follow_a_redirect_to_another_origin() {
         if request.starts_with("GET /home") {
             return ok(request);
         }
-        let to = if request.starts_with("GET /away") {
-            there.as_str()
-        } else {
-            "/home"
-        };
+        let to = if request.starts_with("GET /away") { there.as_str() } else { "/home" };
         format!("HTTP/1.1 307 Go\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n")
     })
     .await;
-    let auth = Some(Auth::Basic {
-        user: "u".to_owned(),
-        password: "p".to_owned(),
-    });
-    let client = Client::new(Settings {
-        auth,
-        ..server.settings()
-    })
-    .unwrap();
+    let auth = Some(Auth::Basic { user: "u".to_owned(), password: "p".to_owned() });
+    let client = Client::new(Settings { auth, ..server.settings() }).unwrap();
     for (path, kept) in [("/away", false), ("/near", true)] {
         let mut request = client.request("GET", path).unwrap();
         request.header("Cookie", b"own=1").unwrap();
@@ -592,27 +462,17 @@ async fn credentials_do_not_follow_a_redirect_to_another_origin() {
 async fn the_request_says_which_statuses_it_expects() {
     let server = always("HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", false).await;
     let expect = Expect::status(404);
-    let client = Client::new(Settings {
-        expect,
-        ..server.settings()
-    })
-    .unwrap();
+    let client = Client::new(Settings { expect, ..server.settings() }).unwrap();
     let mut request = client.request("GET", "/").unwrap();
     assert_eq!(send(&client, request.clone()).await.error, None);
     request.expect = Some(Expect::parse("2xx").unwrap());
     let exchange = send(&client, request).await;
-    assert_eq!(
-        exchange.detail.as_deref(),
-        Some("status 404, expected 200-299")
-    );
+    assert_eq!(exchange.detail.as_deref(), Some("status 404, expected 200-299"));
 }
 
 #[tokio::test]
 async fn an_idle_session_is_small() {
-    let (session, line) = (
-        size_of::<Session>(),
-        size_of::<(u64, super::super::idle::Line)>(),
-    );
+    let (session, line) = (size_of::<Session>(), size_of::<(u64, super::super::idle::Line)>());
     assert!(session <= 64 && line <= 56, "{session}, {line}");
     let client = Client::new(Settings::default()).unwrap();
     let session = Session::default();

@@ -26,10 +26,7 @@ impl Server {
     }
 
     pub(super) fn settings(&self) -> Settings {
-        Settings {
-            base: Some(Base::Url(self.url())),
-            ..Settings::default()
-        }
+        Settings { base: Some(Base::Url(self.url())), ..Settings::default() }
     }
 
     pub(super) fn client(&self) -> Rc<Client> {
@@ -44,9 +41,7 @@ impl Server {
 
 /// One GET.
 pub(super) async fn within(client: &Client, session: &Session, path: &str) -> Exchange {
-    client
-        .send(session, client.request("GET", path).unwrap())
-        .await
+    client.send(session, client.request("GET", path).unwrap()).await
 }
 
 pub(super) async fn send(client: &Client, request: Request) -> Exchange {
@@ -111,10 +106,7 @@ pub(super) async fn echo() -> Server {
 
 /// A reply with status 200 and this body.
 pub(super) fn ok(body: &str) -> String {
-    format!(
-        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
 /// One request, head and body, as text; `None` when the client has closed.
@@ -124,9 +116,7 @@ pub(super) async fn read_request(stream: &mut TcpStream) -> Option<String> {
     loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
-            let length = head
-                .lines()
-                .find_map(|line| line.strip_prefix("content-length: "));
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
             let length: usize = length.map_or(0, |length| length.parse().unwrap());
             if bytes.len() >= end + 4 + length {
                 return Some(String::from_utf8_lossy(&bytes).into_owned());
@@ -140,10 +130,7 @@ pub(super) async fn read_request(stream: &mut TcpStream) -> Option<String> {
 }
 
 /// Closes a connection by RST.
-#[expect(
-    deprecated,
-    reason = "a linger of zero does not block, which is what deprecated it"
-)]
+#[expect(deprecated, reason = "a linger of zero does not block, which is what deprecated it")]
 pub(super) fn reset(stream: TcpStream) {
     stream.set_linger(Some(std::time::Duration::ZERO)).unwrap();
     drop(stream);

@@ -34,20 +34,14 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         let certificate = params.self_signed(&key).unwrap();
         let (pem, der) = (certificate.pem(), certificate.der().clone());
-        Self {
-            pem,
-            der,
-            issuer: Issuer::new(params, key),
-        }
+        Self { pem, der, issuer: Issuer::new(params, key) }
     }
 
     fn issue(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         (params.signed_by(&key, &self.issuer).unwrap(), key)
     }
 
@@ -71,9 +65,7 @@ impl Authority {
             builder.with_no_client_auth()
         };
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let mut config = builder
-            .with_single_cert(vec![certificate.der().clone()], key)
-            .unwrap();
+        let mut config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         serve(move |stream, _| {
@@ -96,17 +88,8 @@ impl Authority {
 }
 
 async fn fetch(server: &Server, tls: TlsSettings, version: Version) -> Exchange {
-    let base = Some(Base::Url(format!(
-        "https://localhost:{}",
-        server.address.port()
-    )));
-    let client = Client::new(Settings {
-        base,
-        tls,
-        version,
-        ..Settings::default()
-    })
-    .unwrap();
+    let base = Some(Base::Url(format!("https://localhost:{}", server.address.port())));
+    let client = Client::new(Settings { base, tls, version, ..Settings::default() }).unwrap();
     let session = Session::default();
     let first = within(&client, &session, "/").await;
     if first.error.is_none() {
@@ -118,20 +101,14 @@ async fn fetch(server: &Server, tls: TlsSettings, version: Version) -> Exchange 
 }
 
 fn trusting(authority: &Authority) -> TlsSettings {
-    TlsSettings {
-        ca: Some(authority.pem.clone().into_bytes()),
-        ..TlsSettings::default()
-    }
+    TlsSettings { ca: Some(authority.pem.clone().into_bytes()), ..TlsSettings::default() }
 }
 
 #[track_caller]
 fn assert_tls_failure(exchange: &Exchange, detail: &str) {
     assert_eq!(exchange.error, Some(FailureKind::Tls), "{exchange:?}");
     let found = exchange.detail.as_deref().unwrap_or_default();
-    assert!(
-        found.contains(detail),
-        "{found:?} does not contain {detail:?}"
-    );
+    assert!(found.contains(detail), "{found:?} does not contain {detail:?}");
 }
 
 #[tokio::test]
@@ -139,11 +116,7 @@ async fn a_certificate_of_our_own_authority_is_trusted_and_the_handshake_timed()
     let authority = Authority::new();
     let server = authority.server("localhost", &[], false).await;
     let exchange = fetch(&server, trusting(&authority), Version::Auto).await;
-    assert_eq!(
-        (exchange.error, exchange.body.as_ref()),
-        (None, &b"secret"[..]),
-        "{exchange:?}"
-    );
+    assert_eq!((exchange.error, exchange.body.as_ref()), (None, &b"secret"[..]), "{exchange:?}");
     assert!(!exchange.timing.tls.is_zero() && !exchange.timing.connect.is_zero());
     assert_eq!(server.accepted(), 1);
 }
@@ -163,10 +136,7 @@ async fn a_certificate_for_another_name_is_a_tls_failure_unless_insecure() {
     let server = authority.server("example.com", &[], false).await;
     let exchange = fetch(&server, trusting(&authority), Version::Auto).await;
     assert_tls_failure(&exchange, "not valid for name");
-    let insecure = TlsSettings {
-        insecure: true,
-        ..TlsSettings::default()
-    };
+    let insecure = TlsSettings { insecure: true, ..TlsSettings::default() };
     assert_eq!(fetch(&server, insecure, Version::Auto).await.error, None);
 }
 
@@ -179,10 +149,7 @@ async fn a_client_certificate_is_shown_when_asked_for() {
         cert: certificate.pem().into_bytes(),
         key: key.serialize_pem().into_bytes(),
     });
-    let tls = TlsSettings {
-        identity,
-        ..trusting(&authority)
-    };
+    let tls = TlsSettings { identity, ..trusting(&authority) };
     assert_eq!(fetch(&server, tls, Version::Auto).await.error, None);
     // In TLS 1.3 the refusal arrives after the client's side of the handshake is done.
     let refused = fetch(&server, trusting(&authority), Version::Auto).await;
@@ -192,27 +159,18 @@ async fn a_client_certificate_is_shown_when_asked_for() {
 #[tokio::test]
 async fn http_2_is_spoken_where_alpn_agrees_on_it_and_not_where_it_is_unwanted() {
     let authority = Authority::new();
-    let server = authority
-        .server("localhost", &["h2", "http/1.1"], false)
-        .await;
+    let server = authority.server("localhost", &["h2", "http/1.1"], false).await;
     for (version, protocol) in [
         (Version::Auto, Protocol::Http2),
         (Version::H2PriorKnowledge, Protocol::Http2),
         (Version::H1, Protocol::Http11),
     ] {
         let exchange = fetch(&server, trusting(&authority), version).await;
-        assert_eq!(
-            (exchange.error, exchange.protocol),
-            (None, protocol),
-            "{exchange:?}"
-        );
+        assert_eq!((exchange.error, exchange.protocol), (None, protocol), "{exchange:?}");
     }
     let server = authority.server("localhost", &["http/1.1"], false).await;
     let exchange = fetch(&server, trusting(&authority), Version::Auto).await;
-    assert_eq!(
-        (exchange.error, exchange.protocol),
-        (None, Protocol::Http11)
-    );
+    assert_eq!((exchange.error, exchange.protocol), (None, Protocol::Http11));
     let exchange = fetch(&server, trusting(&authority), Version::H2PriorKnowledge).await;
     assert_tls_failure(&exchange, "");
 }
@@ -257,10 +215,7 @@ async fn a_body_cut_short_without_an_end_of_tls_is_a_reset() {
                 return;
             };
             let _ = stream.read(&mut [0; 4096]).await;
-            stream
-                .write_all(b"HTTP/1.1 200 OK\r\n\r\nhalf")
-                .await
-                .unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nhalf").await.unwrap();
             stream.flush().await.unwrap();
             // Only TCP is closed.
             drop(stream.into_inner().0);
@@ -278,40 +233,18 @@ fn certificates_that_cannot_be_read_are_an_error_that_names_the_option() {
     let (certificate, key) = authority.issue("a");
     let (_, other) = authority.issue("b");
     let identity = |cert: String, key: String| TlsSettings {
-        identity: Some(Identity {
-            cert: cert.into_bytes(),
-            key: key.into_bytes(),
-        }),
+        identity: Some(Identity { cert: cert.into_bytes(), key: key.into_bytes() }),
         ..TlsSettings::default()
     };
-    let ca = |text: &str| TlsSettings {
-        ca: Some(text.into()),
-        ..TlsSettings::default()
-    };
+    let ca = |text: &str| TlsSettings { ca: Some(text.into()), ..TlsSettings::default() };
     for (tls, error) in [
         (ca("nothing"), "ca: no certificate in it; expected PEM"),
-        (
-            ca("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"),
-            "ca: ",
-        ),
-        (
-            identity(String::new(), key.serialize_pem()),
-            "cert: no certificate in it",
-        ),
+        (ca("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"), "ca: "),
+        (identity(String::new(), key.serialize_pem()), "cert: no certificate in it"),
         (identity(certificate.pem(), "x".to_owned()), "key: "),
-        (
-            identity(certificate.pem(), other.serialize_pem()),
-            "cert, key: ",
-        ),
+        (identity(certificate.pem(), other.serialize_pem()), "cert, key: "),
     ] {
-        let found = Client::new(Settings {
-            tls,
-            ..Settings::default()
-        })
-        .unwrap_err();
-        assert!(
-            found.starts_with(error),
-            "{found:?} does not start with {error:?}"
-        );
+        let found = Client::new(Settings { tls, ..Settings::default() }).unwrap_err();
+        assert!(found.starts_with(error), "{found:?} does not start with {error:?}");
     }
 }

@@ -42,13 +42,8 @@ async fn answer_one(message: Message<RecvStream>, mut respond: SendResponse<Byte
         said.extend([name.as_str(), ": ", &value, "\n"]);
     }
     let status = if path == "/busy" { 503 } else { 200 };
-    let reply = Response::builder()
-        .status(status)
-        .header("x-a", "1")
-        .header("set-cookie", "s=1");
-    let mut stream = respond
-        .send_response(reply.body(()).unwrap(), false)
-        .unwrap();
+    let reply = Response::builder().status(status).header("x-a", "1").header("set-cookie", "s=1");
+    let mut stream = respond.send_response(reply.body(()).unwrap(), false).unwrap();
     match path.as_str() {
         "/half" => {
             let _ = stream.send_data("half".into(), false);
@@ -86,21 +81,11 @@ async fn http_2_by_prior_knowledge_gives_body_headers_and_trailers() {
     request.header("X-Own", b"7").unwrap();
     request.header("Connection", b"keep-alive").unwrap();
     let exchange = client.send(&session, request).await;
-    assert_eq!(
-        (exchange.error, exchange.protocol),
-        (None, Protocol::Http2),
-        "{exchange:?}"
-    );
+    assert_eq!((exchange.error, exchange.protocol), (None, Protocol::Http2), "{exchange:?}");
     let text = String::from_utf8_lossy(&exchange.body);
-    assert!(
-        text.starts_with(&format!("POST {}/a?b=c 100000\n", server.url())),
-        "{text}"
-    );
+    assert!(text.starts_with(&format!("POST {}/a?b=c 100000\n", server.url())), "{text}");
     assert!(text.contains("x-own: 7\n") && text.contains("content-type: application/json\n"));
-    assert!(
-        !text.contains("host:") && !text.contains("connection:"),
-        "{text}"
-    );
+    assert!(!text.contains("host:") && !text.contains("connection:"), "{text}");
     assert_eq!(exchange.headers.text("X-A"), Some("1"));
     assert_eq!(exchange.headers.text("x-sum"), Some("42"));
     assert!(exchange.sent > 100_000 && exchange.received > 0);
@@ -113,11 +98,8 @@ async fn http_2_by_prior_knowledge_gives_body_headers_and_trailers() {
 #[tokio::test]
 async fn failures_over_http_2_have_the_same_kinds() {
     let server = h2_server().await;
-    let settings = Settings {
-        version: Version::H2PriorKnowledge,
-        body_limit: 40_000,
-        ..server.settings()
-    };
+    let settings =
+        Settings { version: Version::H2PriorKnowledge, body_limit: 40_000, ..server.settings() };
     let client = Client::new(settings).unwrap();
     let session = Session::default();
     for (path, kind, status) in [
@@ -129,32 +111,19 @@ async fn failures_over_http_2_have_the_same_kinds() {
     ] {
         let exchange = within(&client, &session, path).await;
         assert_eq!(exchange.error, Some(kind), "{exchange:?}");
-        assert!(
-            status.is_none_or(|status| status == exchange.status),
-            "{exchange:?}"
-        );
+        assert!(status.is_none_or(|status| status == exchange.status), "{exchange:?}");
         assert!(!exchange.duration.is_zero() && exchange.detail.is_some());
     }
     assert_eq!(within(&client, &session, "/").await.error, None);
-    assert_eq!(
-        server.accepted(),
-        1,
-        "one bad request does not cost the connection"
-    );
+    assert_eq!(server.accepted(), 1, "one bad request does not cost the connection");
 }
 
 #[tokio::test]
 async fn a_target_that_does_not_speak_http_2_is_a_protocol_failure() {
-    let server = always(
-        "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
-        false,
-    )
-    .await;
-    let exchange = send(
-        &client(&server, Connections::User),
-        super::super::Request::new("GET", "/").unwrap(),
-    )
-    .await;
+    let server = always("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", false).await;
+    let exchange =
+        send(&client(&server, Connections::User), super::super::Request::new("GET", "/").unwrap())
+            .await;
     assert_eq!(exchange.error, Some(FailureKind::Protocol), "{exchange:?}");
     assert!(exchange.detail.unwrap().starts_with("HTTP/2: "));
 }
@@ -231,14 +200,8 @@ async fn users_share_http_2_connections_and_are_on_them_at_once() {
         let (first, second, third, fourth, fifth, sixth) =
             tokio::join!(get(0), get(1), get(2), get(3), get(4), get(5));
         let all = [first, second, third, fourth, fifth, sixth];
-        assert!(
-            all.iter().all(|exchange| exchange.error.is_none()),
-            "{all:?}"
-        );
-        assert_eq!(
-            all.iter().map(|exchange| exchange.connects).sum::<u32>(),
-            connects
-        );
+        assert!(all.iter().all(|exchange| exchange.error.is_none()), "{all:?}");
+        assert_eq!(all.iter().map(|exchange| exchange.connects).sum::<u32>(), connects);
     }
     assert_eq!((server.accepted(), served.load(Ordering::SeqCst)), (2, 12));
 }

@@ -134,10 +134,7 @@ impl Caller {
     fn new(lua: &Lua, context: &Rc<Context>, settings: Settings) -> mlua::Result<Self> {
         let client =
             Client::new(settings).map_err(|what| misuse(lua, format!("http.client: {what}")))?;
-        Ok(Self {
-            client,
-            context: Rc::clone(context),
-        })
+        Ok(Self { client, context: Rc::clone(context) })
     }
 
     /// Everything that can be wrong with a call, while the caller's line is still known.
@@ -158,9 +155,8 @@ impl Caller {
                 shown(target)
             )));
         };
-        let mut request = text(target)
-            .and_then(|text| self.client.request(method, &text))
-            .map_err(wrong)?;
+        let mut request =
+            text(target).and_then(|text| self.client.request(method, &text)).map_err(wrong)?;
         let opts = CallOptions::read(opts, &mut request).map_err(wrong)?;
         let operation = user.measured.get().then(|| {
             let name = opts.name.as_ref().map(LuaString::as_bytes);
@@ -169,29 +165,16 @@ impl Caller {
                 Some(name) => Naming::Given(name),
                 None => Naming::Made(method, &bytes),
             };
-            user.scenario
-                .operation(&mut self.context.recorder.borrow_mut(), naming, &opts.tags)
+            user.scenario.operation(&mut self.context.recorder.borrow_mut(), naming, &opts.tags)
         });
         let (client, context) = (Rc::clone(&self.client), Rc::clone(&self.context));
-        Ok(Begun {
-            client,
-            context,
-            user,
-            request,
-            operation,
-        })
+        Ok(Begun { client, context, user, request, operation })
     }
 }
 
 /// Sends what was begun, records what came of it, and hands it to the script.
 async fn run(begun: mlua::Result<Begun>, lua: Lua) -> mlua::Result<Reply> {
-    let Begun {
-        client,
-        context,
-        user,
-        request,
-        operation,
-    } = begun?;
+    let Begun { client, context, user, request, operation } = begun?;
     // Only the first call of an iteration has an intended time: later ones depend on it.
     let intended = operation.as_ref().and_then(|_| user.intended.take());
     let exchange = client.send(&user.session, request).await;
@@ -214,7 +197,5 @@ fn named_method(lua: &Lua, method: &Value) -> mlua::Result<String> {
 
 /// Text in UTF-8.
 fn text(value: &LuaString) -> Result<mlua::BorrowedStr, String> {
-    value
-        .to_str()
-        .map_err(|_| "expected text in UTF-8, got other bytes".to_owned())
+    value.to_str().map_err(|_| "expected text in UTF-8, got other bytes".to_owned())
 }

@@ -79,9 +79,7 @@ fn apply(request: &mut Request, key: &[u8], value: &Value) -> Option<Result<(), 
             }
         }),
         b"headers" => options::pairs(value).and_then(|pairs| {
-            pairs
-                .iter()
-                .try_for_each(|(name, value)| request.header(name, value.as_bytes()))
+            pairs.iter().try_for_each(|(name, value)| request.header(name, value.as_bytes()))
         }),
         b"auth" => auth(request, value),
         b"timeout" => options::duration(value).map(|limit| request.timeout = Some(limit)),
@@ -133,11 +131,7 @@ pub(super) fn credentials(value: &Value) -> Result<Credentials, String> {
     if let Some(unknown) = options::unknown_keys(table, &["bearer", "password", "user"]).first() {
         return Err(unknown.clone());
     }
-    match (
-        text_of(table, "user")?,
-        text_of(table, "password")?,
-        text_of(table, "bearer")?,
-    ) {
+    match (text_of(table, "user")?, text_of(table, "password")?, text_of(table, "bearer")?) {
         (Some(user), Some(password), None) => Ok(Credentials::Basic(user, password)),
         (None, None, Some(token)) => Ok(Credentials::Bearer(token)),
         _ => Err(form.to_owned()),
@@ -149,9 +143,7 @@ fn text_of(table: &Table, key: &str) -> Result<Option<String>, String> {
     let value: Value = table.raw_get(key).map_err(|error| error.to_string())?;
     match value {
         Value::Nil => Ok(None),
-        value => options::string(&value)
-            .map(Some)
-            .map_err(|what| format!("{key}: {what}")),
+        value => options::string(&value).map(Some).map_err(|what| format!("{key}: {what}")),
     }
 }
 
@@ -170,10 +162,7 @@ pub(super) fn expect(value: &Value) -> Result<Expect, String> {
         Value::String(text) => Expect::parse(&text.to_string_lossy()),
         other => match options::integer(other) {
             Ok(status @ 100..=999) => Ok(Expect::status(status as u16)),
-            _ => Err(format!(
-                "expected a status such as 201 or \"2xx\", got {}",
-                shown(other)
-            )),
+            _ => Err(format!("expected a status such as 201 or \"2xx\", got {}", shown(other))),
         },
     };
     let Value::Table(list) = value else {
@@ -209,10 +198,7 @@ fn body(key: &[u8], value: &Value) -> Result<Body, String> {
 /// A table of names and values; a value is text, or `{ content, filename, type }` for a file.
 fn multipart(value: &Value) -> Result<Body, String> {
     let Value::Table(table) = value else {
-        return Err(format!(
-            "expected a table of names and parts, got {}",
-            shown(value)
-        ));
+        return Err(format!("expected a table of names and parts, got {}", shown(value)));
     };
     let mut parts = Vec::new();
     for pair in table.pairs::<Value, Value>() {
@@ -234,8 +220,7 @@ fn multipart(value: &Value) -> Result<Body, String> {
             let filename = text_of(file, "filename").map_err(named)?;
             let kind = text_of(file, "type").map_err(named)?;
             let filename = filename.as_deref().unwrap_or(name);
-            form.file(name, filename, kind.as_deref(), &content)
-                .map_err(named)?;
+            form.file(name, filename, kind.as_deref(), &content).map_err(named)?;
         } else {
             let bytes = match part {
                 Value::String(text) => text.as_bytes().to_vec(),

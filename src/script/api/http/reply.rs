@@ -35,10 +35,7 @@ pub(super) struct Reply {
 
 impl Reply {
     pub(super) fn new(exchange: Exchange) -> Self {
-        Self {
-            exchange,
-            json: RefCell::new(None),
-        }
+        Self { exchange, json: RefCell::new(None) }
     }
 
     fn field(&self, lua: &Lua, key: &Value) -> mlua::Result<Value> {
@@ -78,10 +75,7 @@ impl Reply {
                 Some(kind) if exchange.body.is_empty() => {
                     format!("the call failed ({kind}), there is no body")
                 }
-                _ => format!(
-                    "not JSON: {what}; the body begins {}",
-                    beginning(&exchange.body)
-                ),
+                _ => format!("not JSON: {what}; the body begins {}", beginning(&exchange.body)),
             };
             let hint = "look at `reply.ok` or `reply.status` first";
             misuse(lua, format!("reply.json: {wrong}\n  hint: {hint}"))
@@ -107,9 +101,7 @@ impl Reply {
 
 impl UserData for Reply {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        methods.add_meta_method(MetaMethod::Index, |lua, this, key: Value| {
-            this.field(lua, &key)
-        });
+        methods.add_meta_method(MetaMethod::Index, |lua, this, key: Value| this.field(lua, &key));
         methods.add_meta_method(MetaMethod::ToString, |_, this, ()| {
             Ok(match this.exchange.error {
                 Some(kind) => format!("reply: {} ({kind})", this.exchange.status),

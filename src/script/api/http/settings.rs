@@ -43,22 +43,16 @@ pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<S
     Ok(Settings {
         base: given.read("base", base)?,
         timeout: given.duration("timeout")?.unwrap_or(usual.timeout),
-        connect_timeout: given
-            .duration("connect_timeout")?
-            .unwrap_or(usual.connect_timeout),
+        connect_timeout: given.duration("connect_timeout")?.unwrap_or(usual.connect_timeout),
         connections: given
             .read("connections", |value| connections(context, value))?
             .unwrap_or_default(),
-        redirects: given
-            .read("redirects", redirects)?
-            .unwrap_or(usual.redirects),
+        redirects: given.read("redirects", redirects)?.unwrap_or(usual.redirects),
         headers: given.pairs("headers")?.unwrap_or_default(),
         auth,
         cookies: given.boolean("cookies")?.unwrap_or(usual.cookies),
         decompress: given.boolean("decompress")?.unwrap_or(usual.decompress),
-        body_limit: given
-            .read("body_limit", body_limit)?
-            .unwrap_or(usual.body_limit),
+        body_limit: given.read("body_limit", body_limit)?.unwrap_or(usual.body_limit),
         expect: given.read("expect", expect)?.unwrap_or(usual.expect),
         tls: tls(context, &given)?,
         version: given.read("version", version)?.unwrap_or_default(),
@@ -112,10 +106,7 @@ fn version(value: &Value) -> Result<Version, String> {
         Ok("auto") => Ok(Version::Auto),
         Ok("1.1") => Ok(Version::H1),
         Ok("2") => Ok(Version::H2PriorKnowledge),
-        _ => Err(format!(
-            "expected \"auto\", \"1.1\" or \"2\", got {}",
-            shown(value)
-        )),
+        _ => Err(format!("expected \"auto\", \"1.1\" or \"2\", got {}", shown(value))),
     }
 }
 
@@ -133,9 +124,5 @@ fn tls(context: &Context, given: &Options<'_>) -> mlua::Result<TlsSettings> {
         _ => return Err(given.wrong("`cert` and `key` go together")),
     };
     let insecure = given.boolean("insecure")?.unwrap_or(false);
-    Ok(TlsSettings {
-        ca: file("ca")?,
-        identity,
-        insecure,
-    })
+    Ok(TlsSettings { ca: file("ca")?, identity, insecure })
 }

@@ -121,11 +121,7 @@ fn exp_minus_one_over(x: f64) -> f64 {
 
 /// ln(1 + x) / x, also near 0.
 fn log_plus_one_over(x: f64) -> f64 {
-    if x.abs() > 1e-8 {
-        libm::log1p(x) / x
-    } else {
-        1.0 - x * (0.5 - x * (1.0 / 3.0 - x / 4.0))
-    }
+    if x.abs() > 1e-8 { libm::log1p(x) / x } else { 1.0 - x * (0.5 - x * (1.0 / 3.0 - x / 4.0)) }
 }
 
 #[cfg(test)]
@@ -150,18 +146,11 @@ mod tests {
     fn chi_square(counts: &[f64; 10], weights: &[f64]) -> f64 {
         let total: f64 = weights.iter().sum();
         let expected = weights.iter().map(|weight| weight / total * DRAWS as f64);
-        counts
-            .iter()
-            .zip(expected)
-            .map(|(count, mean)| (count - mean).powi(2) / mean)
-            .sum()
+        counts.iter().zip(expected).map(|(count, mean)| (count - mean).powi(2) / mean).sum()
     }
 
     fn near(value: f64, expected: f64, tolerance: f64) {
-        assert!(
-            (value - expected).abs() <= tolerance,
-            "{value} is not near {expected}"
-        );
+        assert!((value - expected).abs() <= tolerance, "{value} is not near {expected}");
     }
 
     #[test]
@@ -206,9 +195,7 @@ mod tests {
     #[test]
     fn the_whole_range_of_integers_can_be_asked_for() {
         let mut generator = Generator::seeded(3);
-        let drawn: Vec<i64> = (0..64)
-            .map(|_| generator.integer(i64::MIN, i64::MAX))
-            .collect();
+        let drawn: Vec<i64> = (0..64).map(|_| generator.integer(i64::MIN, i64::MAX)).collect();
         assert!(drawn.iter().any(|n| *n < 0) && drawn.iter().any(|n| *n > 0));
         assert_eq!(generator.integer(i64::MAX, i64::MAX), i64::MAX);
     }

@@ -111,17 +111,11 @@ fn number(generator: &mut Generator, call: Call, low: &Value, high: &Value) -> m
     }
     // Rounding could reach the upper end, which is not included; an empty range has but one number.
     let drawn = low + generator.unit() * (high - low);
-    Ok(if low < high {
-        drawn.min(high.next_down())
-    } else {
-        low
-    })
+    Ok(if low < high { drawn.min(high.next_down()) } else { low })
 }
 
 fn choice(generator: &mut Generator, call: Call, list: &Value, _: &Value) -> mlua::Result<Value> {
-    let view = list
-        .as_userdata()
-        .and_then(|data| data.borrow::<View>().ok());
+    let view = list.as_userdata().and_then(|data| data.borrow::<View>().ok());
     let length = match (list, &view) {
         (Value::Table(table), _) => table.raw_len(),
         (_, Some(view)) => view.len(),
@@ -132,16 +126,12 @@ fn choice(generator: &mut Generator, call: Call, list: &Value, _: &Value) -> mlu
             Value::Table(_) => "an empty one".to_owned(),
             other => options::shown(other),
         };
-        return Err(call.wrong(format!(
-            "list: expected a list with at least one item, got {got}"
-        )));
+        return Err(call.wrong(format!("list: expected a list with at least one item, got {got}")));
     }
     let index = generator.below(length as u64).cast_signed() + 1;
     match (list, view) {
         (Value::Table(table), _) => table.raw_get(index),
-        (_, Some(view)) => view
-            .item(index)
-            .map_or(Ok(Value::Nil), |item| call.view(item)),
+        (_, Some(view)) => view.item(index).map_or(Ok(Value::Nil), |item| call.view(item)),
         _ => Ok(Value::Nil),
     }
 }
@@ -154,15 +144,12 @@ fn weighted(generator: &mut Generator, call: Call, list: &Value, _: &Value) -> m
     let mut total = 0.0;
     let mut items = Vec::with_capacity(list.raw_len());
     for index in 1..=list.raw_len() {
-        let item = list
-            .raw_get::<Table>(index)
-            .map_err(|_| call.wrong(format!("[{index}]: {FORM}")))?;
+        let item =
+            list.raw_get::<Table>(index).map_err(|_| call.wrong(format!("[{index}]: {FORM}")))?;
         let weight = options::number(&item.raw_get(1)?)
             .and_then(|weight| {
                 let wrong = || format!("expected a weight of 0 or more, got {weight}");
-                Some(weight)
-                    .filter(|weight| *weight >= 0.0)
-                    .ok_or_else(wrong)
+                Some(weight).filter(|weight| *weight >= 0.0).ok_or_else(wrong)
             })
             .map_err(|what| call.wrong(format!("[{index}]: {what}")))?;
         total += weight;
@@ -173,10 +160,7 @@ fn weighted(generator: &mut Generator, call: Call, list: &Value, _: &Value) -> m
     }
     let at = generator.unit() * total;
     // A weight of 0 adds nothing to the running total, so it is never the first one beyond `at`.
-    let drawn = items
-        .iter()
-        .find(|(reached, _)| at < *reached)
-        .or(items.last());
+    let drawn = items.iter().find(|(reached, _)| at < *reached).or(items.last());
     drawn.map_or(Ok(Value::Nil), |(_, item)| item.raw_get(2))
 }
 
@@ -238,16 +222,12 @@ fn string(
         return Err(call.wrong("alphabet: expected at least one character, got none"));
     }
     let count = letters.len() as u64;
-    Ok((0..length)
-        .map(|_| letters[generator.below(count) as usize])
-        .collect())
+    Ok((0..length).map(|_| letters[generator.below(count) as usize]).collect())
 }
 
 fn uuid(generator: &mut Generator) -> String {
     let bits = u128::from(generator.bits()) << 64 | u128::from(generator.bits());
-    uuid::Builder::from_random_bytes(bits.to_be_bytes())
-        .into_uuid()
-        .to_string()
+    uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid().to_string()
 }
 
 #[cfg(test)]
@@ -314,65 +294,23 @@ mod tests {
 
     /// Wrong calls, each with a part of what it is told.
     const WRONG: &[(&str, &str)] = &[
-        (
-            "r:integer(5, 1)",
-            "rand:integer: expected low <= high, got 5 and 1",
-        ),
-        (
-            "r:integer('a', 1)",
-            "rand:integer: low: expected a whole number, got \"a\"",
-        ),
-        (
-            "r:integer(1)",
-            "rand:integer: high: expected a whole number, got nil",
-        ),
-        (
-            "r:number(1)",
-            "rand:number: high: expected a number, got nil",
-        ),
-        (
-            "r:choice {}",
-            "rand:choice: list: expected a list with at least one item",
-        ),
+        ("r:integer(5, 1)", "rand:integer: expected low <= high, got 5 and 1"),
+        ("r:integer('a', 1)", "rand:integer: low: expected a whole number, got \"a\""),
+        ("r:integer(1)", "rand:integer: high: expected a whole number, got nil"),
+        ("r:number(1)", "rand:number: high: expected a number, got nil"),
+        ("r:choice {}", "rand:choice: list: expected a list with at least one item"),
         ("r:choice(7)", "got 7"),
-        (
-            "r:weighted {}",
-            "expected weights with a finite sum above 0",
-        ),
-        (
-            "r:weighted { { 1, 'a' }, 'b' }",
-            "[2]: expected a list of { weight, value }",
-        ),
-        (
-            "r:weighted { { -1, 'a' } }",
-            "[1]: expected a weight of 0 or more, got -1",
-        ),
+        ("r:weighted {}", "expected weights with a finite sum above 0"),
+        ("r:weighted { { 1, 'a' }, 'b' }", "[2]: expected a list of { weight, value }"),
+        ("r:weighted { { -1, 'a' } }", "[1]: expected a weight of 0 or more, got -1"),
         ("r:zipf(0, 1)", "rand:zipf: n: expected 1 or more, got 0"),
         ("r:zipf(10, -1)", "rand:zipf: s: expected 0 or more, got -1"),
-        (
-            "r:normal(0, -1)",
-            "rand:normal: deviation: expected 0 or more, got -1",
-        ),
-        (
-            "r:exponential(-2)",
-            "rand:exponential: mean: expected 0 or more, got -2",
-        ),
-        (
-            "r:string(-1)",
-            "rand:string: length: expected a whole number, 0 or more, got -1",
-        ),
-        (
-            "r:string(1e12)",
-            "rand:string: length: expected at most 16777216",
-        ),
-        (
-            "r:string(3, '')",
-            "alphabet: expected at least one character",
-        ),
-        (
-            "rand.new('x')",
-            "rand.new: seed: expected a whole number, got \"x\"",
-        ),
+        ("r:normal(0, -1)", "rand:normal: deviation: expected 0 or more, got -1"),
+        ("r:exponential(-2)", "rand:exponential: mean: expected 0 or more, got -2"),
+        ("r:string(-1)", "rand:string: length: expected a whole number, 0 or more, got -1"),
+        ("r:string(1e12)", "rand:string: length: expected at most 16777216"),
+        ("r:string(3, '')", "alphabet: expected at least one character"),
+        ("rand.new('x')", "rand.new: seed: expected a whole number, got \"x\""),
     ];
 
     #[test]

@@ -29,11 +29,7 @@ struct Round {
 impl Barrier {
     /// A barrier nobody has reached.
     pub fn new(size: u64) -> Self {
-        Self {
-            round: Mutex::default(),
-            opened: Notify::new(),
-            size,
-        }
+        Self { round: Mutex::default(), opened: Notify::new(), size }
     }
 
     /// Waits until `size` users have arrived; false when `patience` ran out before.
@@ -46,10 +42,7 @@ impl Barrier {
             return true;
         };
         // When it ran out, the last one may have arrived in the same instant.
-        tokio::time::timeout(patience, waiter.passed())
-            .await
-            .is_ok()
-            || waiter.withdraw()
+        tokio::time::timeout(patience, waiter.passed()).await.is_ok() || waiter.withdraw()
     }
 
     /// Counts one more arrival; `None` for the last one, who opens the barrier.
@@ -57,15 +50,9 @@ impl Barrier {
         let mut round = self.round.lock().unwrap_or_else(PoisonError::into_inner);
         round.arrived += 1;
         if round.arrived < self.size {
-            return Some(Waiter {
-                barrier: self,
-                round: Some(round.number),
-            });
+            return Some(Waiter { barrier: self, round: Some(round.number) });
         }
-        *round = Round {
-            number: round.number + 1,
-            arrived: 0,
-        };
+        *round = Round { number: round.number + 1, arrived: 0 };
         drop(round);
         self.opened.notify_waiters();
         None
@@ -94,21 +81,13 @@ impl Waiter<'_> {
     }
 
     fn is_open(&self) -> bool {
-        let round = self
-            .barrier
-            .round
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let round = self.barrier.round.lock().unwrap_or_else(PoisonError::into_inner);
         self.round != Some(round.number)
     }
 
     /// Gives the place back; true when the barrier had opened already.
     fn withdraw(&mut self) -> bool {
-        let mut round = self
-            .barrier
-            .round
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut round = self.barrier.round.lock().unwrap_or_else(PoisonError::into_inner);
         if self.round.take() == Some(round.number) {
             round.arrived -= 1;
             return false;

@@ -27,10 +27,7 @@ impl Map {
 
     /// The value under a key; nil when there is none.
     pub fn get(&self, key: &Plain) -> Plain {
-        self.held()
-            .entries
-            .get(key)
-            .map_or(Plain::Nil, |(_, value)| value.clone())
+        self.held().entries.get(key).map_or(Plain::Nil, |(_, value)| value.clone())
     }
 
     /// Sets the value under a key; nil takes the key away.
@@ -50,12 +47,7 @@ impl Map {
         change: impl Fn(&Plain) -> Result<Plain, E>,
     ) -> Result<Plain, E> {
         loop {
-            let (seen, old) = self
-                .held()
-                .entries
-                .get(key)
-                .cloned()
-                .unwrap_or((0, Plain::Nil));
+            let (seen, old) = self.held().entries.get(key).cloned().unwrap_or((0, Plain::Nil));
             let new = change(&old)?;
             let mut held = self.held();
             if held.entries.get(key).map_or(0, |(change, _)| *change) == seen {

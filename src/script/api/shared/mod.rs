@@ -53,10 +53,7 @@ const CAPACITY: u64 = 1_000_000;
 pub fn module(lua: &Lua) -> mlua::Result<Value> {
     let table = lua.create_table()?;
     table.set("counter", lua.create_function(counter)?)?;
-    table.set(
-        "map",
-        lua.create_function(|lua, name: Value| map(lua, &name))?,
-    )?;
+    table.set("map", lua.create_function(|lua, name: Value| map(lua, &name))?)?;
     table.set("queue", lua.create_function(queue)?)?;
     table.set("barrier", lua.create_function(barrier)?)?;
     Ok(Value::Table(table))
@@ -85,10 +82,7 @@ fn counter(lua: &Lua, (name, initial): (Value, Value)) -> mlua::Result<CounterHa
     };
     let initial = given.unwrap_or(0);
     let world = &Context::of(lua)?.world;
-    let kept = world.kept(&name, || Counter {
-        value: AtomicI64::new(initial),
-        initial,
-    });
+    let kept = world.kept(&name, || Counter { value: AtomicI64::new(initial), initial });
     agree(call, &name, "an initial value", kept.initial, given)?;
     Ok(CounterHandle(kept))
 }
@@ -129,9 +123,9 @@ fn agree<T: Copy + PartialEq + std::fmt::Display>(
     given: Option<T>,
 ) -> mlua::Result<()> {
     match given {
-        Some(given) if given != kept => Err(call.wrong(format!(
-            "{name:?} was made with {what} of {kept}, not {given}"
-        ))),
+        Some(given) if given != kept => {
+            Err(call.wrong(format!("{name:?} was made with {what} of {kept}, not {given}")))
+        }
         _ => Ok(()),
     }
 }
@@ -146,10 +140,7 @@ fn at_least_one(value: &Value) -> Result<u64, String> {
 /// Plain data for another Lua state.
 fn plain(call: Call, argument: &str, value: &Value) -> mlua::Result<Plain> {
     let read = Plain::read(value);
-    call.takes(
-        argument,
-        read.map_err(|error| format!("expected plain data, got {error}")),
-    )
+    call.takes(argument, read.map_err(|error| format!("expected plain data, got {error}")))
 }
 
 fn key(call: Call, value: &Value) -> mlua::Result<Plain> {
@@ -171,24 +162,16 @@ impl UserData for CounterHandle {
                 Value::Nil => 1,
                 given => Call::new(lua, "counter:add").takes("amount", options::integer(given))?,
             };
-            Ok(this
-                .0
-                .value
-                .fetch_add(amount, Ordering::Relaxed)
-                .wrapping_add(amount))
+            Ok(this.0.value.fetch_add(amount, Ordering::Relaxed).wrapping_add(amount))
         });
-        methods.add_method("value", |_, this, ()| {
-            Ok(this.0.value.load(Ordering::Relaxed))
-        });
+        methods.add_method("value", |_, this, ()| Ok(this.0.value.load(Ordering::Relaxed)));
     }
 }
 
 impl UserData for MapHandle {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_method("get", |lua, this, name: Value| {
-            this.0
-                .get(&key(Call::new(lua, "map:get"), &name)?)
-                .write(lua)
+            this.0.get(&key(Call::new(lua, "map:get"), &name)?).write(lua)
         });
         methods.add_method("set", |lua, this, (name, value): (Value, Value)| {
             let call = Call::new(lua, "map:set");
@@ -208,13 +191,9 @@ impl UserData for MapHandle {
                     return Err(call.wrong(format!("change: expected a function, got {got}")));
                 }
             };
-            this.0
-                .update(&name, |old| changed(lua, call, change, old))?
-                .write(lua)
+            this.0.update(&name, |old| changed(lua, call, change, old))?.write(lua)
         });
-        methods.add_method("keys", |lua, this, ()| {
-            Plain::list(this.0.keys()).write(lua)
-        });
+        methods.add_method("keys", |lua, this, ()| Plain::list(this.0.keys()).write(lua));
         methods.add_method("len", |_, this, ()| Ok(this.0.len()));
         methods.add_meta_method(MetaMethod::Len, |_, this, ()| Ok(this.0.len()));
     }
@@ -237,16 +216,13 @@ impl UserData for QueueHandle {
         methods.add_method("try_pop", |lua, this, ()| {
             this.0.try_pop().unwrap_or(Plain::Nil).write(lua)
         });
-        methods.add_async_method(
-            "pop",
-            |lua, this: UserDataRef<Self>, given: Value| async move {
-                let patience =
-                    Options::new(&lua, "queue:pop", given, &["timeout"])?.duration("timeout")?;
-                let queue = Arc::clone(&this.0);
-                drop(this);
-                queue.pop(patience).await.unwrap_or(Plain::Nil).write(&lua)
-            },
-        );
+        methods.add_async_method("pop", |lua, this: UserDataRef<Self>, given: Value| async move {
+            let patience =
+                Options::new(&lua, "queue:pop", given, &["timeout"])?.duration("timeout")?;
+            let queue = Arc::clone(&this.0);
+            drop(this);
+            queue.pop(patience).await.unwrap_or(Plain::Nil).write(&lua)
+        });
         methods.add_method("len", |_, this, ()| Ok(this.0.len()));
         methods.add_meta_method(MetaMethod::Len, |_, this, ()| Ok(this.0.len()));
     }
@@ -254,15 +230,12 @@ impl UserData for QueueHandle {
 
 impl UserData for BarrierHandle {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        methods.add_async_method(
-            "wait",
-            |lua, this: UserDataRef<Self>, given: Value| async move {
-                let patience =
-                    Options::new(&lua, "barrier:wait", given, &["timeout"])?.duration("timeout")?;
-                let barrier = Arc::clone(&this.0);
-                drop(this);
-                Ok(barrier.wait(patience).await)
-            },
-        );
+        methods.add_async_method("wait", |lua, this: UserDataRef<Self>, given: Value| async move {
+            let patience =
+                Options::new(&lua, "barrier:wait", given, &["timeout"])?.duration("timeout")?;
+            let barrier = Arc::clone(&this.0);
+            drop(this);
+            Ok(barrier.wait(patience).await)
+        });
     }
 }

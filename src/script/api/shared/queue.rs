@@ -24,11 +24,7 @@ pub struct Queue {
 impl Queue {
     /// An empty queue.
     pub fn new(capacity: usize) -> Self {
-        Self {
-            items: Mutex::default(),
-            filled: Notify::new(),
-            capacity,
-        }
+        Self { items: Mutex::default(), filled: Notify::new(), capacity }
     }
 
     /// Puts a value at the end; false when the queue is full.
@@ -45,10 +41,7 @@ impl Queue {
 
     /// Takes the first value if there is one.
     pub fn try_pop(&self) -> Option<Plain> {
-        self.items
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front()
+        self.items.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
     /// Takes the first value, waiting for one; `None` when none came within `patience`.
@@ -71,9 +64,6 @@ impl Queue {
 
     /// How many values wait to be taken.
     pub fn len(&self) -> usize {
-        self.items
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
+        self.items.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }

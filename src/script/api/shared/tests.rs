@@ -11,11 +11,7 @@ fn on_worker<T: Send + 'static>(
     work: impl FnOnce() -> std::pin::Pin<Box<dyn Future<Output = T>>> + Send + 'static,
 ) -> std::thread::JoinHandle<T> {
     std::thread::spawn(move || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap()
-            .block_on(work())
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work())
     })
 }
 
@@ -44,10 +40,7 @@ fn every_value_pushed_by_any_worker_is_popped_once_by_some_other() {
     for _ in 0..4 {
         queue.push(Plain::Bool(false));
     }
-    let mut taken: Vec<i64> = takers
-        .into_iter()
-        .flat_map(|taker| taker.join().unwrap())
-        .collect();
+    let mut taken: Vec<i64> = takers.into_iter().flat_map(|taker| taker.join().unwrap()).collect();
     taken.sort_unstable();
     assert_eq!(taken, (0..2000).collect::<Vec<_>>());
 }
@@ -169,62 +162,22 @@ fn what_one_state_writes_another_reads() {
 #[test]
 fn wrong_arguments_and_disagreements_are_refused() {
     let cases = [
-        (
-            "shared.counter()",
-            "shared.counter: name: expected a string, got nil",
-        ),
-        (
-            "shared.counter('c', 1.5)",
-            "shared.counter: initial: expected a whole number, got 1.5",
-        ),
-        (
-            "shared.counter('c', 3), shared.counter('c', 4)",
-            "was made with an initial value of 3",
-        ),
-        (
-            "shared.queue('q', 2), shared.queue('q', 3)",
-            "was made with a capacity of 2, not 3",
-        ),
-        (
-            "shared.queue('q', 0)",
-            "shared.queue: capacity: expected 1 or more, got 0",
-        ),
-        (
-            "shared.barrier('b')",
-            "shared.barrier: n: expected a whole number, got nil",
-        ),
-        (
-            "shared.counter('c'):add('x')",
-            "counter:add: amount: expected a whole number, got \"x\"",
-        ),
-        (
-            "shared.map('m'):set('k', print)",
-            "map:set: value: expected plain data, got a function",
-        ),
-        (
-            "shared.map('m'):set('k', { a = { print } })",
-            "got a function at .a[1]",
-        ),
-        (
-            "shared.map('m'):get({})",
-            "map:get: key: expected a string, a number or a boolean",
-        ),
-        (
-            "shared.map('m'):update('k', 1)",
-            "map:update: change: expected a function, got 1",
-        ),
-        (
-            "shared.queue('q'):push(nil)",
-            "queue:push: value: expected anything but nil",
-        ),
+        ("shared.counter()", "shared.counter: name: expected a string, got nil"),
+        ("shared.counter('c', 1.5)", "shared.counter: initial: expected a whole number, got 1.5"),
+        ("shared.counter('c', 3), shared.counter('c', 4)", "was made with an initial value of 3"),
+        ("shared.queue('q', 2), shared.queue('q', 3)", "was made with a capacity of 2, not 3"),
+        ("shared.queue('q', 0)", "shared.queue: capacity: expected 1 or more, got 0"),
+        ("shared.barrier('b')", "shared.barrier: n: expected a whole number, got nil"),
+        ("shared.counter('c'):add('x')", "counter:add: amount: expected a whole number, got \"x\""),
+        ("shared.map('m'):set('k', print)", "map:set: value: expected plain data, got a function"),
+        ("shared.map('m'):set('k', { a = { print } })", "got a function at .a[1]"),
+        ("shared.map('m'):get({})", "map:get: key: expected a string, a number or a boolean"),
+        ("shared.map('m'):update('k', 1)", "map:update: change: expected a function, got 1"),
+        ("shared.queue('q'):push(nil)", "queue:push: value: expected anything but nil"),
     ];
     for (code, expected) in cases {
         let [lua, _] = two_states();
-        let error = lua
-            .load(format!("return {code}"))
-            .exec()
-            .unwrap_err()
-            .to_string();
+        let error = lua.load(format!("return {code}")).exec().unwrap_err().to_string();
         assert!(error.contains(expected), "{code}: {error}");
     }
 }
