@@ -11,3 +11,6 @@ mod text;
 
 pub use json::write as json;
 pub use text::{Ink, write as text};
+
+#[cfg(test)]
+mod tests;

@@ -288,7 +288,12 @@ fn warnings(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> 
     for (at, line) in outcome.log.iter().filter(grave).enumerate() {
         let gap = if at == 0 { "\n" } else { "" };
         let times = if line.count > 1 { format!(" ({} times)", line.count) } else { String::new() };
-        writeln!(out, "{gap}{}: {}{times}", ink.paint(AnsiColor::Yellow, &line.level), line.text)?;
+        writeln!(
+            out,
+            "{gap}{}: {}{times}",
+            ink.paint(AnsiColor::Yellow, if line.level == "warn" { "warning" } else { "error" }),
+            line.text
+        )?;
     }
     Ok(())
 }

@@ -1,0 +1,190 @@
+//! Golden texts of every report, from one outcome made by hand.
+
+use std::collections::BTreeMap;
+
+use super::{Ink, json, text};
+use crate::ledger::Balance;
+use crate::metric::{Distribution, Kind, Metric, Tags, Total, Unit};
+use crate::outcome::{
+    Environment, FailureSample, Generator, Grade, LogLine, Outcome, Run, RunVerdict,
+    ScenarioOutcome, ScriptErrorSample, SeriesOutcome, Verdict,
+};
+use crate::plan::{Place, Plan};
+
+fn times(milliseconds: impl Iterator<Item = u64>) -> Total {
+    let mut times = Distribution::new();
+    milliseconds.for_each(|ms| times.record(ms * 1_000_000));
+    Total::Trend(times)
+}
+
+fn series(metric: &str, tags: &[(&str, &str)], total: Total) -> SeriesOutcome {
+    let own = Metric::new(metric, total.kind(), Unit::Number);
+    let definition = Metric::builtin(metric).unwrap_or(own);
+    SeriesOutcome {
+        metric: metric.to_owned(),
+        kind: definition.kind,
+        unit: definition.unit,
+        tags: Tags::new(tags.iter().copied()),
+        total,
+        points: Vec::new(),
+    }
+}
+
+fn scenario(name: &str, closed: bool) -> ScenarioOutcome {
+    ScenarioOutcome {
+        name: name.to_owned(),
+        closed,
+        offered: 1000,
+        started: 990,
+        finished: 988,
+        dropped: 10,
+        unfinished: 2,
+        late: 7,
+        elapsed: 10.0,
+    }
+}
+
+fn verdict(threshold: &str, shown: Option<&str>, goal_held: Option<bool>) -> Verdict {
+    Verdict {
+        threshold: threshold.to_owned(),
+        shown: shown.map(str::to_owned),
+        value: shown.map(|_| 1.0),
+        limit_held: shown.is_some(),
+        goal_held,
+        critical: false,
+    }
+}
+
+/// Everything a report can tell, in one outcome.
+fn outcome() -> Outcome {
+    let item = [("scenario", "buyers"), ("name", "item")];
+    let refused = [("scenario", "buyers"), ("name", "item"), ("kind", "refused")];
+    let buyers = [("scenario", "buyers")];
+    Outcome {
+        schema: 1,
+        loadrun: "0.1.0".to_owned(),
+        run: Run {
+            name: "shop".to_owned(),
+            started: "2026-01-02T03:04:05Z".to_owned(),
+            elapsed: 12.5,
+            seed: 7,
+            workers: 2,
+            interrupted: false,
+            aborted_by: Some("http.failed rate < 1%, abort".to_owned()),
+        },
+        environment: Environment {
+            os: "linux".to_owned(),
+            arch: "x86_64".to_owned(),
+            cpus: 2,
+            cpu: None,
+            memory: None,
+        },
+        plan: Plan {
+            script: "shop.lua".into(),
+            scenarios: Vec::new(),
+            thresholds: Vec::new(),
+            parameters: Vec::new(),
+            metrics: vec![Metric::new("basket.size", Kind::Trend, Unit::Number)],
+            services: Vec::new(),
+            has_setup: false,
+            has_teardown: true,
+        },
+        verdict: RunVerdict::GeneratorLimited,
+        reasons: vec!["10 of 1000 arrivals found no free user; raise max_users".to_owned()],
+        grade: Some(Grade::Fair),
+        exit: 3,
+        thresholds: vec![
+            verdict("http.duration p95 < 300ms, goal < 100ms", Some("190 ms"), Some(false)),
+            verdict("http.duration{name=nowhere} p95 < 1s", None, None),
+        ],
+        scenarios: vec![scenario("buyers", false), scenario("auditors", true)],
+        series: vec![
+            series("basket.size", &buyers, times(std::iter::empty())),
+            series("check.failed", &[("check", "item found")], Total::Rate { hits: 1, total: 20 }),
+            series("http.duration", &item, times(1..=200)),
+            series("http.failed", &item, Total::Rate { hits: 0, total: 197 }),
+            series("http.failed", &refused, Total::Rate { hits: 3, total: 3 }),
+            series("iteration.lag", &buyers, times(0..=5)),
+            series("iteration.response", &buyers, times(2..=201)),
+        ],
+        failures: vec![FailureSample {
+            scenario: "buyers".to_owned(),
+            name: "item".to_owned(),
+            kind: "refused".to_owned(),
+            detail: "connection refused by 127.0.0.1:9".to_owned(),
+            count: 3,
+        }],
+        script_errors: vec![ScriptErrorSample {
+            message: "attempt to index a nil value (field 'json')".to_owned(),
+            place: Some(Place { file: "shop.lua".to_owned(), line: 12 }),
+            hint: None,
+            traceback: vec!["shop.lua:12: in function 'buy'".to_owned()],
+            scenario: "buyers".to_owned(),
+            count: 4,
+        }],
+        ledgers: BTreeMap::from([(
+            "orders".to_owned(),
+            Balance {
+                expected: 20,
+                acked: 19,
+                landed: 18,
+                lost: 1,
+                lost_sample: vec!["order-17".to_owned()],
+                unconfirmed: 1,
+                ..Balance::default()
+            },
+        )]),
+        generator: Generator {
+            cpu: 1.25,
+            busiest_worker: 0.06,
+            memory: 20 << 20,
+            longest_script: 0.002,
+        },
+        log: vec![
+            LogLine { level: "info".to_owned(), text: "not repeated here".to_owned(), count: 1 },
+            LogLine { level: "warn".to_owned(), text: "shop is slow".to_owned(), count: 2 },
+        ],
+    }
+}
+
+fn written(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
+    let mut out = Vec::new();
+    write(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn the_text_summary() {
+    let place = Some("results/shop/stamp/outcome.json");
+    insta::assert_snapshot!(written(|out| text(&outcome(), place, Ink::Plain, out)));
+}
+
+#[test]
+fn the_json_summary() {
+    let line = written(|out| json(&outcome(), out));
+    assert_eq!(line.lines().count(), 1);
+    let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&value).unwrap());
+}
+
+#[test]
+fn colour_changes_nothing_but_the_colour() {
+    let coloured = written(|out| text(&outcome(), None, Ink::Colour, out));
+    let mut plain = String::new();
+    let mut rest = coloured.as_str();
+    while let Some((before, escape)) = rest.split_once('\u{1b}') {
+        plain.push_str(before);
+        rest = escape.split_once('m').map_or("", |(_, after)| after);
+    }
+    plain.push_str(rest);
+    assert_eq!(plain, written(|out| text(&outcome(), None, Ink::Plain, out)));
+}
+
+#[test]
+fn an_outcome_that_was_saved_tells_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = outcome().save(folder.path()).unwrap();
+    let loaded = Outcome::load(&path).unwrap();
+    let tell = |outcome: &Outcome| written(|out| text(outcome, None, Ink::Plain, out));
+    assert_eq!(tell(&loaded), tell(&outcome()));
+}
