@@ -221,6 +221,8 @@ pub struct UserState {
     pub scenario: Rc<ScenarioMeter>,
     /// Its connections and cookies.
     pub session: Session,
+    /// Number of the iteration, from 1; `None` before the first.
+    pub(super) iteration: Cell<Option<u64>>,
     /// When the iteration should have begun; taken by the iteration's first call.
     pub intended: Cell<Option<Instant>>,
     /// False in `init`, `setup` and `teardown`: calls are not samples there.
@@ -240,6 +242,7 @@ impl UserState {
             number,
             scenario,
             session: Session::default(),
+            iteration: Cell::new(None),
             intended: Cell::new(None),
             measured: Cell::new(measured),
             waits: Cell::new(0),

@@ -79,7 +79,7 @@ impl User {
             return Ok(());
         };
         let vu = self.table()?;
-        vu.raw_set("iteration", turn.number + 1)?;
+        self.state.iteration.set(Some(turn.number + 1));
         self.state.begin(&vu, seed, turn.intended);
         self.call(&function, vu).await
     }

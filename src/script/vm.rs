@@ -179,10 +179,17 @@ impl Vm {
         shared.raw_set("setup", self.setup_value()?)?;
         let context = Rc::clone(&self.context);
         let rand = self.lua.create_function(move |lua, vu: Table| context.rand(lua, &vu))?;
+        let context = Rc::clone(&self.context);
+        let iteration = self.lua.create_function(move |_, ()| {
+            Ok(context.user().and_then(|user| user.iteration.get()))
+        })?;
         let metatable = self.lua.create_table()?;
         metatable.raw_set(
             "__index",
-            self.lua.load(LOOK_UP).set_name("=[lib vu]").call::<Function>((shared, rand))?,
+            self.lua
+                .load(LOOK_UP)
+                .set_name("=[lib vu]")
+                .call::<Function>((shared, rand, iteration))?,
         )?;
         metatable.raw_set("__metatable", false)?;
         self.metatables.borrow_mut()[scenario] = Some(metatable.clone());
@@ -202,10 +209,11 @@ impl Vm {
     }
 }
 
-/// `__index` of `vu`.
+/// `__index` of `vu`. The number of the iteration is asked for more seldom than it changes.
 const LOOK_UP: &str = r#"
-local shared, rand = ...
+local shared, rand, iteration = ...
 return function(vu, key)
+  if key == "iteration" then return iteration() end
   local value = shared[key]
   if value == nil and key == "rand" then return rand(vu) end
   return value

@@ -22,8 +22,7 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
         };
         let user = context.user();
         let (mut all, mut any) = (true, false);
-        for pair in conditions.pairs::<Value, Value>() {
-            let (name, held) = pair?;
+        conditions.for_each(|name: Value, held: Value| {
             let Value::String(name) = name else {
                 let what = format!("check: expected names of conditions, got {}", shown(&name));
                 return Err(misuse(lua, what));
@@ -34,7 +33,8 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
             if let Some(user) = &user {
                 record(&context, user, &name, !held);
             }
-        }
+            Ok(())
+        })?;
         if any {
             return Ok(all);
         }

@@ -9,7 +9,10 @@ mod options;
 mod reply;
 mod settings;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 
 use mlua::{Lua, LuaString, UserData, UserDataMethods, UserDataRef, Value};
 
@@ -172,9 +175,35 @@ impl Caller {
     }
 }
 
+/// A call under way, in a box that is given back the moment the call ends. mlua leaves a finished
+/// future to Lua's collector, which comes late because it takes a future for a few bytes.
+struct Running(Option<Pin<Box<dyn Future<Output = mlua::Result<Reply>>>>>);
+
+impl Future for Running {
+    type Output = mlua::Result<Reply>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Self::Output> {
+        let Some(call) = self.0.as_mut() else {
+            return Poll::Pending;
+        };
+        let polled = call.as_mut().poll(cx);
+        if polled.is_ready() {
+            self.0 = None;
+        }
+        polled
+    }
+}
+
+fn run(begun: mlua::Result<Begun>, lua: Lua) -> Running {
+    Running(Some(match begun {
+        Ok(begun) => Box::pin(sent(begun, lua)),
+        Err(error) => Box::pin(std::future::ready(Err(error))),
+    }))
+}
+
 /// Sends what was begun, records what came of it, and hands it to the script.
-async fn run(begun: mlua::Result<Begun>, lua: Lua) -> mlua::Result<Reply> {
-    let Begun { client, context, user, request, operation } = begun?;
+async fn sent(begun: Begun, lua: Lua) -> mlua::Result<Reply> {
+    let Begun { client, context, user, request, operation } = begun;
     // Only the first call of an iteration has an intended time: later ones depend on it.
     let intended = operation.as_ref().and_then(|_| user.intended.take());
     let exchange = client.send(&user.session, request).await;
