@@ -28,6 +28,11 @@ use crate::plan::{Place, Plan, Problem};
 pub(super) const MEMORY_LIMIT: usize = 2 << 30;
 /// Finished coroutines kept for reuse.
 const THREAD_POOL: usize = 4096;
+/// Growth in percent of what was alive after the last collection at which the next one begins.
+const GC_PAUSE: i32 = 150;
+/// How fast a collection goes, in percent of the speed of allocation. At Lua's own 100 finalizers
+/// of finished calls fall behind without end: ten are run in a step, and each call leaves two.
+const GC_SPEED: i32 = 400;
 /// Instructions between two looks at the clock.
 const HOOK_EVERY: u32 = 100_000;
 
@@ -226,7 +231,9 @@ fn state(context: &Rc<Context>) -> mlua::Result<Lua> {
         StdLib::COROUTINE | StdLib::MATH | StdLib::STRING | StdLib::TABLE | StdLib::UTF8;
     let lua = Lua::new_with(libraries, LuaOptions::new().thread_pool_size(THREAD_POOL))?;
     lua.set_memory_limit(MEMORY_LIMIT)?;
-    lua.gc_set_mode(GcMode::Incremental(GcIncParams::default()));
+    lua.gc_set_mode(GcMode::Incremental(
+        GcIncParams::default().pause(GC_PAUSE).step_multiplier(GC_SPEED),
+    ));
     lua.set_app_data(Rc::clone(context));
     let watch = Rc::clone(context);
     lua.set_global_hook(HookTriggers::new().every_nth_instruction(HOOK_EVERY), move |lua, _| {
