@@ -10,7 +10,8 @@ pub mod http;
 pub enum FailureKind {
     /// The host name could not be resolved.
     Dns,
-    /// No connection could be made: refused, unreachable, or no local socket left.
+    /// No connection could be made: refused, unreachable, or no local socket left (which the
+    /// exchange tells apart).
     Refused,
     /// A time limit passed, the whole call's or that of connecting.
     Timeout,

@@ -2,18 +2,16 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::resolve::{self, Resolver};
 use super::stream::Stream;
 use super::tls::{Alpn, Tls, TlsSettings};
-
-/// `EMFILE`: this process may not open another file or socket.
-const TOO_MANY_OPEN_FILES: i32 = 24;
 
 /// Opens connections for one worker with one set of TLS settings.
 #[derive(Debug)]
@@ -64,6 +62,8 @@ pub struct ConnectError {
     pub failure: ConnectFailure,
     /// In plain words, with host and port.
     pub detail: String,
+    /// This machine, not the peer, had no socket left.
+    pub exhausted: bool,
 }
 
 impl fmt::Display for ConnectError {
@@ -76,7 +76,7 @@ impl std::error::Error for ConnectError {}
 
 impl ConnectError {
     pub(super) fn new(failure: ConnectFailure, detail: String) -> Self {
-        Self { failure, detail }
+        Self { failure, detail, exhausted: false }
     }
 }
 
@@ -129,6 +129,10 @@ impl Connector {
         }
         begins(Step::Dns);
         let found = self.resolver.resolve(host).await.map_err(|error| {
+            if let Some(what) = shortage(&error) {
+                let detail = format!("cannot resolve {host}: {what}");
+                return ConnectError { failure: ConnectFailure::Dns, detail, exhausted: true };
+            }
             let why = error.to_string();
             let why = why.strip_prefix("failed to lookup address information: ").unwrap_or(&why);
             ConnectError::new(ConnectFailure::Dns, format!("cannot resolve {host}: {why}"))
@@ -162,6 +166,11 @@ async fn open(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, 
 
 /// What a failed `connect` means.
 fn refusal(address: SocketAddr, error: &io::Error) -> ConnectError {
+    let no_port = error.kind() == ErrorKind::AddrNotAvailable && may_be_sent_to(address);
+    if let Some(what) = shortage(error).or(no_port.then_some(NO_PORT)) {
+        let detail = format!("no connection to {address}: {what}");
+        return ConnectError { failure: ConnectFailure::Refused, detail, exhausted: true };
+    }
     let (failure, detail) = match error.kind() {
         ErrorKind::ConnectionRefused => {
             (ConnectFailure::Refused, format!("{address} refused the connection"))
@@ -170,14 +179,69 @@ fn refusal(address: SocketAddr, error: &io::Error) -> ConnectError {
         ErrorKind::ConnectionReset => {
             (ConnectFailure::Reset, format!("{address} reset the connection while it was opened"))
         }
-        ErrorKind::AddrNotAvailable => {
-            (ConnectFailure::Refused, format!("no local port left for a connection to {address}"))
-        }
-        _ if error.raw_os_error() == Some(TOO_MANY_OPEN_FILES) => {
-            let detail = format!("too many open files for a connection to {address} (ulimit -n)");
-            (ConnectFailure::Refused, detail)
-        }
         _ => (ConnectFailure::Refused, format!("no connection to {address}: {error}")),
     };
     ConnectError::new(failure, detail)
+}
+
+/// `EADDRNOTAVAIL`, where it is about ports.
+const NO_PORT: &str = "this machine has no local port left; keep connections alive, \
+                       use fewer of them, or widen `net.ipv4.ip_local_port_range`";
+
+/// What this machine has run out of, if that is why a socket could not be had, and what to do.
+fn shortage(error: &io::Error) -> Option<&'static str> {
+    match Errno::from_io_error(error)? {
+        Errno::MFILE => {
+            Some("this process has too many open files; raise `ulimit -n` or use fewer connections")
+        }
+        Errno::NFILE => Some(
+            "this machine has too many open files; raise `fs.file-max` or use fewer connections",
+        ),
+        Errno::NOBUFS | Errno::NOMEM => {
+            Some("this machine has no memory for another socket; use fewer connections")
+        }
+        _ => None,
+    }
+}
+
+/// Whether this machine has an address from which that one can be spoken to. The same error
+/// says that it has none, as for `::1` where there is no IPv6, and that it has no port left: UDP
+/// has ports of its own. Nothing is sent.
+fn may_be_sent_to(address: SocketAddr) -> bool {
+    let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    UdpSocket::bind(any).and_then(|socket| socket.connect(address)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(address: &str, errno: Errno) -> ConnectError {
+        refusal(address.parse().unwrap(), &io::Error::from(errno))
+    }
+
+    #[test]
+    fn what_this_machine_ran_out_of_is_not_blamed_on_the_target() {
+        for (errno, what, advice) in [
+            (Errno::MFILE, "too many open files", "`ulimit -n`"),
+            (Errno::NFILE, "too many open files", "`fs.file-max`"),
+            (Errno::NOBUFS, "no memory", "fewer connections"),
+            (Errno::ADDRNOTAVAIL, "no local port left", "keep connections alive"),
+        ] {
+            let error = refused("127.0.0.1:80", errno);
+            assert!(error.exhausted && error.failure == ConnectFailure::Refused, "{error:?}");
+            assert!(error.detail.contains(what) && error.detail.contains(advice), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_address_this_machine_cannot_speak_to_is_not_a_shortage_of_ports() {
+        // A broadcast address, and a link-local one that does not say by which link.
+        for address in ["255.255.255.255:80", "[fe80::1]:80"] {
+            assert!(!refused(address, Errno::ADDRNOTAVAIL).exhausted, "{address}");
+        }
+        for errno in [Errno::CONNREFUSED, Errno::TIMEDOUT, Errno::NETUNREACH, Errno::CONNRESET] {
+            assert!(!refused("127.0.0.1:80", errno).exhausted, "{errno}");
+        }
+    }
 }

@@ -1,10 +1,13 @@
 //! One open connection, plain or under TLS. Everything that is said to a target passes through
 //! here, which is what makes it the place to count or disturb bytes.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -16,6 +19,53 @@ pub enum Stream {
     Plain(TcpStream),
     /// TLS over TCP. Boxed: its state is forty times the size of a socket's.
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// Whether the peer has neither closed an idle connection nor said anything on it. The socket
+    /// itself is asked, at the price of one system call: the runtime hears of a close only when it
+    /// next looks, and a request written in between would be lost and counted as the peer's fault.
+    pub async fn is_quiet(&mut self) -> bool {
+        match self {
+            Self::Plain(tcp) => peek(tcp) == Peeked::Nothing,
+            Self::Tls(tls) => Box::pin(is_quiet_tls(tls)).await,
+        }
+    }
+}
+
+/// As [`Stream::is_quiet`]. Records without data, such as session tickets, are taken in first.
+async fn is_quiet_tls(tls: &mut TlsStream<TcpStream>) -> bool {
+    loop {
+        let mut byte = [0];
+        let mut buffer = ReadBuf::new(&mut byte);
+        let read = poll_fn(|cx| Poll::Ready(Pin::new(&mut *tls).poll_read(cx, &mut buffer))).await;
+        if read.is_ready() {
+            return false;
+        }
+        match peek(tls.get_ref().0) {
+            Peeked::Nothing => return true,
+            Peeked::End => return false,
+            // What it is shows when the runtime has heard of it.
+            Peeked::Bytes => tokio::task::yield_now().await,
+        }
+    }
+}
+
+/// What a socket has for its reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Peeked {
+    Nothing,
+    Bytes,
+    /// The peer has closed, or the connection is broken.
+    End,
+}
+
+fn peek(tcp: &TcpStream) -> Peeked {
+    match retry_on_intr(|| recv(tcp, &mut [0], RecvFlags::PEEK)) {
+        Ok((_, 1..)) => Peeked::Bytes,
+        Err(Errno::AGAIN) => Peeked::Nothing,
+        Ok(_) | Err(_) => Peeked::End,
+    }
 }
 
 impl AsyncRead for Stream {

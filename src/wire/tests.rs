@@ -38,6 +38,25 @@ async fn an_address_is_connected_to_without_a_lookup() {
 }
 
 #[tokio::test]
+async fn a_close_or_a_stray_byte_is_noticed_before_the_runtime_has_heard_of_it() {
+    for stray in [false, true] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (_, connected) = connect("127.0.0.1", port, None, LIMIT).await;
+        let (mut there, _) = listener.accept().unwrap();
+        let mut here = connected.unwrap().stream;
+        assert!(here.is_quiet().await);
+        // From here on nothing waits, so the runtime has no chance to look.
+        if stray {
+            std::io::Write::write_all(&mut there, b"x").unwrap();
+        } else {
+            drop(there);
+        }
+        assert!(!here.is_quiet().await);
+    }
+}
+
+#[tokio::test]
 async fn every_address_of_a_name_is_tried_until_one_answers() {
     // Where localhost is an IPv6 address as well, nobody listens there.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -22,7 +22,7 @@ pub struct Exchange {
     pub error: Option<FailureKind>,
     /// The failure in plain words.
     pub detail: Option<String>,
-    /// Where the time went; redirects and a second try are added up.
+    /// Where the time went; redirects are added up.
     pub timing: Timing,
     /// When `send` was called.
     pub started: Instant,
@@ -34,6 +34,8 @@ pub struct Exchange {
     pub received: u64,
     /// Connections opened, or tried, for this request.
     pub connects: u32,
+    /// This machine, not the target, had no socket left: the failure says nothing of the target.
+    pub exhausted: bool,
     /// Redirects followed.
     pub redirects: u8,
     /// What the last reply was spoken in.
@@ -131,6 +133,7 @@ impl Draft {
             sent: 0,
             received: 0,
             connects: 0,
+            exhausted: false,
             redirects: 0,
             protocol: Protocol::default(),
         };

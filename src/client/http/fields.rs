@@ -2,6 +2,7 @@
 //! block is copied into a request as it is, and a reply's is looked through only when asked, so
 //! no map is ever built of what nobody reads.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
@@ -97,6 +98,15 @@ impl Headers {
     /// Every value under this name, whatever its letter case.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, v)| v)
+    }
+
+    /// The values under this name as the one list they stand for (RFC 9110, 5.3).
+    pub(super) fn joined(&self, name: &str) -> Option<Cow<'_, str>> {
+        let mut values = lines(&self.raw)
+            .filter(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| String::from_utf8_lossy(value));
+        let first = values.next()?;
+        Some(values.fold(first, |list, value| Cow::Owned(format!("{list}, {value}"))))
     }
 
     /// All headers in the order they came, trailers after them.

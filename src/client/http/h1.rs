@@ -53,9 +53,18 @@ pub(super) struct Answered {
 #[derive(Debug)]
 pub(super) struct Broken {
     pub(super) failure: Failure,
-    /// Whether the connection broke before any byte of a reply: on a connection that had been
-    /// idle, the sign that the peer had given it up.
-    pub(super) unanswered: bool,
+    pub(super) reached: Reached,
+}
+
+/// How far a request had come when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// No byte of it was written: only such a request may be sent again.
+    Nothing,
+    /// Some of it was written, so the target may have acted on it; no byte of a reply came.
+    Target,
+    /// A reply had begun.
+    Reply,
 }
 
 /// One request on its way: what is left to write, and the reply as far as it has come.
@@ -70,6 +79,8 @@ struct Flight<'a> {
     /// Bytes of head and body written, of what these two hold.
     written: usize,
     writing: Writing,
+    /// Whether any byte of the request was written.
+    begun: bool,
     received: u64,
 }
 
@@ -101,6 +112,7 @@ pub(super) async fn exchange(
         body: Bytes::new(),
         written: 0,
         writing: Writing::Going,
+        begun: false,
         received: 0,
     };
     poll_fn(|cx| {
@@ -130,6 +142,7 @@ impl Flight<'_> {
         match Pin::new(&mut *self.stream).poll_write(cx, output) {
             Poll::Ready(Ok(count)) => {
                 self.draft.exchange.sent += count as u64;
+                self.begun = count > 0;
                 self.head = output[count..].to_vec();
                 if self.head.is_empty() && self.body.is_empty() {
                     self.writing = Writing::Flushing;
@@ -160,6 +173,7 @@ impl Flight<'_> {
                 Poll::Ready(Ok(count)) if count > 0 => {
                     self.written += count;
                     self.draft.exchange.sent += count as u64;
+                    self.begun = true;
                 }
                 Poll::Ready(_) => self.writing = Writing::Refused,
                 Poll::Pending => return,
@@ -234,7 +248,12 @@ impl Flight<'_> {
     }
 
     fn broken(&self, failure: Failure) -> Broken {
-        Broken { unanswered: self.received == 0 && failure.kind == FailureKind::Reset, failure }
+        let reached = match (self.begun, self.received) {
+            (_, 1..) => Reached::Reply,
+            (true, 0) => Reached::Target,
+            (false, 0) => Reached::Nothing,
+        };
+        Broken { failure, reached }
     }
 
     /// Moves what came into the draft, also when it was not whole: a status that is known helps
@@ -263,15 +282,4 @@ fn read_failure(error: &io::Error) -> Failure {
         ErrorKind::InvalidData => Failure::new(FailureKind::Tls, format!("TLS: {error}")),
         _ => Failure::new(FailureKind::Reset, format!("the connection broke: {error}")),
     }
-}
-
-/// Whether a connection that has been idle can carry a request: still open, and nothing came that
-/// nobody asked for. Costs no system call while nothing has come.
-pub(super) async fn is_fresh(stream: &mut Stream, lent: &RefCell<Lent>) -> bool {
-    poll_fn(|cx| {
-        let mut lent = lent.borrow_mut();
-        let mut buffer = ReadBuf::new(&mut lent.input);
-        Poll::Ready(Pin::new(&mut *stream).poll_read(cx, &mut buffer).is_pending())
-    })
-    .await
 }

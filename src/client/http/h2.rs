@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use super::exchange::{Draft, Protocol, Stage};
 use super::fields::{self, Headers};
-use super::h1::{Answered, Broken};
+use super::h1::{Answered, Broken, Reached};
 use super::head::Hop;
 use super::reply::over_limit;
 use super::{Failure, FailureKind};
@@ -59,11 +59,20 @@ impl Link {
     ) -> Result<Answered, Broken> {
         draft.enter(Stage::Wait);
         draft.exchange.protocol = Protocol::Http2;
-        let (request, size) = message(hop).map_err(certain)?;
+        let (request, size) = message(hop).map_err(|failure| broken(failure, Reached::Nothing))?;
         draft.exchange.sent += size;
-        let reply = self.requests.clone().send_request(request).await.map_err(|error| {
-            // What was never put on the wire can safely be sent on another connection.
-            Broken { unanswered: error.is_canceled(), failure: explain(&error) }
+        let reply = self.requests.clone().try_send_request(request).await.map_err(|error| {
+            // hyper gives back a request of which it wrote nothing.
+            let unsent = error.message().is_some();
+            if unsent {
+                draft.exchange.sent -= size;
+            }
+            let reached = match error.error() {
+                _ if unsent => Reached::Nothing,
+                error if is_of_stream(error) => Reached::Reply,
+                _ => Reached::Target,
+            };
+            broken(explain(error.error()), reached)
         })?;
         draft.enter(Stage::Receive);
         let (head, body) = reply.into_parts();
@@ -73,14 +82,19 @@ impl Link {
         let sets_cookie = head.headers.contains_key(http::header::SET_COOKIE);
         let body = receive(body, limit, &mut block, draft).await;
         draft.exchange.headers = Headers::new(block);
-        draft.exchange.body = body.map_err(certain)?;
+        draft.exchange.body = body.map_err(|failure| broken(failure, Reached::Reply))?;
         Ok(Answered { keep: true, sets_cookie })
     }
 }
 
-/// A failure after which a second try could do something twice.
-fn certain(failure: Failure) -> Broken {
-    Broken { failure, unanswered: false }
+fn broken(failure: Failure, reached: Reached) -> Broken {
+    Broken { failure, reached }
+}
+
+/// Whether the peer answered this one request with a reset, and left the connection as it is.
+fn is_of_stream(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
+    cause.is_some_and(|cause| cause.is_remote() && cause.is_reset())
 }
 
 /// The request as hyper takes it, and its size before compression in bytes.

@@ -1,10 +1,13 @@
 //! One request over as many hops as its redirects ask for, and each hop over a connection: a kept
 //! one that is still good, or a fresh one (`lines`).
+//!
+//! Invariant: a request of which a byte was written is never sent again. A browser would, when a
+//! kept connection breaks; here it would hide the target's failures and do its work twice.
 
 use std::rc::Rc;
 
 use super::exchange::{Draft, Stage};
-use super::h1::{self, Broken};
+use super::h1::{self, Broken, Reached};
 use super::head::Hop;
 use super::idle::Line;
 use super::origin::Origin;
@@ -12,6 +15,9 @@ use super::request::Request;
 use super::settings::Connections;
 use super::{Client, MOST_REDIRECTS, Place, Session, lines, redirect, unpack};
 use super::{Failure, FailureKind};
+
+/// The failure of a request that reached a kept connection's other end, or was on its way there.
+const UNANSWERED: &str = "the target closed the kept-alive connection without answering";
 
 /// Sends a request, follows where it leads, and writes everything into the draft. When it returns
 /// the draft's time has been stopped.
@@ -63,10 +69,10 @@ fn conclude(client: &Client, request: &Request, draft: &mut Draft) -> Result<(),
     let exchange = &mut draft.exchange;
     if settings.decompress
         && !exchange.body.is_empty()
-        && let Some(codings) = exchange.headers.text("content-encoding")
+        && let Some(codings) = exchange.headers.joined("content-encoding")
     {
         let packed = std::mem::take(&mut exchange.body);
-        exchange.body = unpack::unpack(codings, packed, settings.body_limit)?;
+        exchange.body = unpack::unpack(&codings, packed, settings.body_limit)?;
     }
     let expect = request.expect.as_ref().unwrap_or(&settings.expect);
     if expect.accepts(exchange.status) {
@@ -90,8 +96,8 @@ fn nowhere(why: String) -> Failure {
     Failure::new(FailureKind::Refused, why)
 }
 
-/// Sends one request over one connection, or over a second one if the first had been given up by
-/// the target while it was idle: no byte of a reply came, so it is what every browser does too.
+/// Sends one request over one connection. Another one is tried only when the first, kept from
+/// before, was found closed before a byte of the request was written.
 async fn hop(
     client: &Client,
     session: &Session,
@@ -113,25 +119,30 @@ async fn hop(
         abroad,
         close: settings.connections == Connections::New,
     };
-    let mut taken = lines::take(client, session, origin, draft).await?;
-    let answered = loop {
+    let (taken, answered) = loop {
+        let mut taken = lines::take(client, session, origin, draft).await?;
         let exchanged = match &mut taken.line {
             Line::H1(stream) => {
                 h1::exchange(stream, &client.lent, &hop, settings.body_limit, draft).await
             }
-            // Boxed, here and below: what only few requests need must not make all futures large.
+            // Boxed: what only few requests need must not make all futures large.
             Line::H2(link) => Box::pin(link.exchange(&hop, settings.body_limit, draft)).await,
         };
         match exchanged {
-            Ok(answered) => break answered,
-            Err(Broken { unanswered: true, .. }) if taken.reused => {
-                draft.enter(Stage::Blocked);
-                draft.clear_reply();
-                lines::kept_by(client, session).forget(origin);
-                taken.line = Box::pin(lines::open(client, origin, draft)).await?;
-                taken.reused = false;
+            Ok(answered) => break (taken, answered),
+            Err(Broken { failure, reached }) => {
+                let given_up = taken.reused && failure.kind == FailureKind::Reset;
+                match reached {
+                    Reached::Nothing if given_up => {
+                        lines::forget(client, session, &taken);
+                        draft.enter(Stage::Blocked);
+                    }
+                    Reached::Target if given_up => {
+                        return Err(Failure::new(FailureKind::Reset, UNANSWERED));
+                    }
+                    _ => return Err(failure),
+                }
             }
-            Err(Broken { failure, .. }) => return Err(failure),
         }
     };
     if answered.sets_cookie

@@ -64,9 +64,10 @@ impl Idle {
         trim(&mut self.lines.borrow_mut(), most, |line| matches!(line, Line::H1(_)));
     }
 
-    /// Closes every connection to an origin that gave one of them up: they are of one age.
-    pub(super) fn forget(&self, origin: &Rc<Origin>) {
-        self.lines.borrow_mut().retain(|(to, _)| !Rc::ptr_eq(to, origin));
+    /// Keeps an HTTP/2 connection no longer.
+    pub(super) fn forget(&self, gone: &Rc<Link>) {
+        let is_gone = |line: &Line| matches!(line, Line::H2(link) if Rc::ptr_eq(link, gone));
+        self.lines.borrow_mut().retain(|(_, line)| !is_gone(line));
     }
 }
 

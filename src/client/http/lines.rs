@@ -5,7 +5,7 @@ use std::rc::Rc;
 use tokio::sync::SemaphorePermit;
 
 use super::exchange::{Draft, Stage};
-use super::h1::{self, Answered};
+use super::h1::Answered;
 use super::h2::Link;
 use super::idle::{Idle, Line};
 use super::origin::Origin;
@@ -29,7 +29,7 @@ pub(super) struct Taken<'a> {
 }
 
 /// Where connections are kept.
-pub(super) fn kept_by<'a>(client: &'a Client, session: &'a Session) -> &'a Idle {
+fn kept_by<'a>(client: &'a Client, session: &'a Session) -> &'a Idle {
     match client.settings.connections {
         Connections::Shared(_) => &client.shared,
         Connections::User | Connections::New => &session.idle,
@@ -56,7 +56,7 @@ pub(super) async fn take<'a>(
     if client.settings.connections != Connections::New {
         while let Some(mut line) = idle.take(origin) {
             let good = match &mut line {
-                Line::H1(stream) => h1::is_fresh(stream, &client.lent).await,
+                Line::H1(stream) => stream.is_quiet().await,
                 Line::H2(_) => true,
             };
             if good {
@@ -105,11 +105,7 @@ async fn share<'a>(client: &'a Client, origin: &Rc<Origin>, size: usize) -> Shar
 }
 
 /// Opens a connection, as the settings and ALPN have it.
-pub(super) async fn open(
-    client: &Client,
-    origin: &Origin,
-    draft: &mut Draft,
-) -> Result<Line, Failure> {
+async fn open(client: &Client, origin: &Origin, draft: &mut Draft) -> Result<Line, Failure> {
     let settings = &client.settings;
     draft.exchange.connects += 1;
     let alpn = origin.tls.then_some(match settings.version {
@@ -121,7 +117,10 @@ pub(super) async fn open(
     let limit = settings.connect_timeout;
     let connected =
         client.connector.connect(&origin.host, origin.port, alpn, limit, &mut begins).await;
-    let connected = connected.map_err(unconnected)?;
+    let connected = connected.map_err(|error| {
+        draft.exchange.exhausted = error.exhausted;
+        unconnected(error)
+    })?;
     if connected.h2 || settings.version == Version::H2PriorKnowledge {
         return Ok(Line::H2(Rc::new(Link::open(connected.stream).await?)));
     }
@@ -137,6 +136,13 @@ fn unconnected(error: ConnectError) -> Failure {
         ConnectFailure::Reset => FailureKind::Reset,
     };
     Failure::new(kind, error.detail)
+}
+
+/// Gives up a connection that could not take a request, so that no other one is given it.
+pub(super) fn forget(client: &Client, session: &Session, taken: &Taken<'_>) {
+    if let Line::H2(link) = &taken.line {
+        kept_by(client, session).forget(link);
+    }
 }
 
 /// Keeps a connection that may carry another request; one that may not is closed.

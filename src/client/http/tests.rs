@@ -1,5 +1,7 @@
 //! The client against servers that behave, and servers that do not, each in the way its test says.
 
+mod hostile;
+mod keeping;
 mod misbehaviour;
 mod replies;
 mod requests;

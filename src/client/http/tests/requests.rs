@@ -1,5 +1,6 @@
 //! What is sent, and what is made of replies that are in order.
 
+use std::io::Write;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -231,6 +232,28 @@ async fn a_chunked_reply_gives_its_body_and_its_trailers() {
 }
 
 #[tokio::test]
+async fn every_content_encoding_line_is_undone_not_only_the_first() {
+    let gzip = |plain: &[u8]| {
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        packer.write_all(plain).unwrap();
+        packer.finish().unwrap()
+    };
+    // zlib inside, gzip around it: applied in the order of the lines.
+    let mut inner = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    inner.write_all(b"hello").unwrap();
+    let packed = gzip(&inner.finish().unwrap());
+    for lines in [
+        "Content-Encoding: deflate\r\nX-A: 1\r\ncontent-encoding: gzip\r\n",
+        "Content-Encoding: deflate, gzip\r\n",
+    ] {
+        let length = packed.len();
+        let head = format!("HTTP/1.1 200 OK\r\n{lines}Content-Length: {length}\r\n\r\n");
+        let exchange = always([head.as_bytes(), &packed].concat(), false).await.reply().await;
+        assert_eq!((exchange.error, exchange.body.as_ref()), (None, &b"hello"[..]), "{lines}");
+    }
+}
+
+#[tokio::test]
 async fn a_reply_without_a_length_ends_with_the_connection() {
     let server = always("HTTP/1.1 200 OK\r\nX: 1\r\n\r\nhello", true).await;
     let (client, session) = (server.client(), Session::default());
@@ -286,41 +309,6 @@ async fn a_reply_that_comes_byte_by_byte_is_the_same() {
         assert_eq!(exchange.headers.text("x-b"), Some("2"));
         assert_eq!((exchange.connects, exchange.received), (connects, reply.len() as u64));
     }
-}
-
-#[tokio::test]
-async fn a_connection_the_target_closed_while_idle_is_replaced_once() {
-    // Each connection answers once, says nothing about closing, and hangs up at the second request.
-    let server = serve(|mut stream, number| async move {
-        read_request(&mut stream).await;
-        stream.write_all(ok(&number.to_string()).as_bytes()).await.unwrap();
-        read_request(&mut stream).await;
-    })
-    .await;
-    let (client, session) = (server.client(), Session::default());
-    assert_eq!(within(&client, &session, "/").await.body, "0");
-    let mut request = client.request("POST", "/").unwrap();
-    request.body = Body::json("{}");
-    let exchange = client.send(&session, request).await;
-    assert_eq!((exchange.error, exchange.body.as_ref()), (None, &b"1"[..]));
-    assert_eq!((exchange.connects, server.accepted()), (1, 2));
-}
-
-#[tokio::test]
-async fn a_fresh_connection_that_fails_after_a_stale_one_is_not_tried_a_third_time() {
-    let server = serve(|mut stream, number| async move {
-        read_request(&mut stream).await;
-        if number == 0 {
-            stream.write_all(ok("first").as_bytes()).await.unwrap();
-            read_request(&mut stream).await;
-        }
-    })
-    .await;
-    let (client, session) = (server.client(), Session::default());
-    within(&client, &session, "/").await;
-    let exchange = within(&client, &session, "/").await;
-    assert_eq!(exchange.error, Some(FailureKind::Reset));
-    assert_eq!((exchange.connects, server.accepted()), (1, 2));
 }
 
 #[tokio::test]

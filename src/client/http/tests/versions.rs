@@ -25,7 +25,8 @@ pub(super) async fn answer_h2(stream: impl AsyncRead + AsyncWrite + Unpin) {
     }
 }
 
-async fn answer_one(message: Message<RecvStream>, mut respond: SendResponse<Bytes>) {
+/// Answers one request by what its path asks for.
+pub(super) async fn answer_one(message: Message<RecvStream>, mut respond: SendResponse<Bytes>) {
     let path = message.uri().path().to_owned();
     if path == "/refuse" {
         return respond.send_reset(Reason::REFUSED_STREAM);
