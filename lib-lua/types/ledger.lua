@@ -13,7 +13,9 @@
 ---@field unconfirmed_landed integer seen though no answer said so
 ---@field unconfirmed integer neither answered nor seen
 ---@field unexpected integer seen and never expected
----@field lost_sample string[] up to 10 of the lost
+---@field lost_sample string[] the lost that were acked first, at most 10
+---@field lost_between? [number, number] when the first and the last of the lost were acked, in seconds since the run began; nil when nothing was lost
+---@field slowest_landing? number longest time in seconds from an ack until the id was first seen; nil when none was seen
 
 --- What was sent, what was answered and what was found stored; one for all workers.
 ---@class loadrun.Ledger

@@ -39,16 +39,20 @@ pub struct Context {
     pub loading: Cell<bool>,
     /// How long resumes took.
     pub busy: Cell<Busy>,
+    /// Calls for which this machine had no socket left, measured or not.
+    pub(super) exhausted: Cell<u64>,
     /// Bytes of bodies handed to Lua since replies were last collected.
     pub(super) bodies: Cell<u64>,
     /// Whose coroutine is being resumed; `None` while loading.
     current: RefCell<Option<Rc<UserState>>>,
+    /// How often the clock was looked at because the script ran long.
+    looks: Cell<u64>,
     /// When the resume under way began.
     resumed: Cell<Option<std::time::Instant>>,
     /// True from the moment a resume is stopped until it has ended.
-    pub(super) stalled: Cell<bool>,
-    /// `script stalled at file:line`.
-    stall_text: RefCell<String>,
+    pub(super) stopped: Cell<bool>,
+    /// Why: `script stalled at file:line`, or that the run was stopped.
+    stop_text: RefCell<String>,
 }
 
 /// How long the resumes of a state's coroutines took: time in which its other users had to wait.
@@ -60,7 +64,7 @@ pub struct Busy {
     pub total: Duration,
     /// The longest one.
     pub longest: Duration,
-    /// Time in those that took more than 10 ms.
+    /// Time in those that took more than 10 ms of Lua.
     pub slow: Duration,
     /// Resumes that were stopped because they took more than 5 s.
     pub stalls: u64,
@@ -87,11 +91,13 @@ impl Context {
             declared: RefCell::default(),
             loading: Cell::new(true),
             busy: Cell::default(),
+            exhausted: Cell::new(0),
             bodies: Cell::new(0),
             current: RefCell::default(),
+            looks: Cell::default(),
             resumed: Cell::default(),
-            stalled: Cell::new(false),
-            stall_text: RefCell::default(),
+            stopped: Cell::new(false),
+            stop_text: RefCell::default(),
         })
     }
 
@@ -140,14 +146,16 @@ impl Context {
     pub(super) fn timed<R>(&self, resume: impl FnOnce() -> R) -> R {
         let begun = std::time::Instant::now();
         let before = self.resumed.replace(Some(begun));
+        let looks = self.looks.get();
         let outcome = resume();
         self.resumed.set(before);
-        self.stalled.set(false);
+        self.stopped.set(false);
         let took = begun.elapsed();
         let mut busy = self.busy.get();
         busy.resumes += 1;
         busy.total += took;
-        if took > SLOW {
+        // Where no look at the clock was due, the time went to a large reply or to another process.
+        if took > SLOW && looks != self.looks.get() {
             busy.slow += took;
         }
         busy.longest = busy.longest.max(took);
@@ -155,30 +163,34 @@ impl Context {
         outcome
     }
 
-    /// Called every so many instructions: stops a resume that has taken too long.
+    /// Called every so many instructions, and by what takes long without any: stops a resume that
+    /// has taken too long, and every resume once the run is to end at once.
     pub(super) fn check_stall(&self, lua: &Lua) -> mlua::Result<VmState> {
+        self.looks.update(|looks| looks + 1);
         let limit = self.world.stall_limit();
         let late = |since: std::time::Instant| since.elapsed() > limit;
-        if !self.resumed.get().is_some_and(late) {
+        if self.world.is_halted() {
+            self.stopped.set(true);
+            self.stop_text.replace("the run was stopped".to_owned());
+        } else if !self.resumed.get().is_some_and(late) {
             return Ok(VmState::Continue);
-        }
-        if !self.stalled.replace(true) {
+        } else if !self.stopped.replace(true) {
             let mut busy = self.busy.get();
             busy.stalls += 1;
             self.busy.set(busy);
-            let place =
-                caller(lua).map_or_else(String::new, |(chunk, line)| format!("{chunk}:{line}: "));
-            let at = place.trim_end_matches(": ");
+            let what = match caller(lua) {
+                Some((chunk, line)) => format!("{chunk}:{line}: script stalled at {chunk}:{line}"),
+                None => "script stalled".to_owned(),
+            };
             let hint = "a loop that never waits holds up every user of its worker";
-            let text = format!("{place}script stalled at {at}\n  hint: {hint}");
-            self.stall_text.replace(text);
+            self.stop_text.replace(format!("{what}\n  hint: {hint}"));
         }
-        Err(mlua::Error::runtime(self.stall_text()))
+        Err(mlua::Error::runtime(self.stop_text()))
     }
 
-    /// The message of the stall under way.
-    pub(super) fn stall_text(&self) -> String {
-        self.stall_text.borrow().clone()
+    /// Why the resume under way was stopped.
+    pub(super) fn stop_text(&self) -> String {
+        self.stop_text.borrow().clone()
     }
 
     /// `vu.rand` of the user being resumed, kept in its `vu` from now on.

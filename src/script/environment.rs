@@ -1,12 +1,13 @@
 //! What a script finds in `_G`: the safe part of Lua, and nothing that can be written to.
 //!
 //! The script's `_G` is an empty table in front of the real one, so that a write to any name,
-//! known or not, reaches a function that refuses it. mlua keeps the true globals for itself: its
+//! known or not, reaches a function that refuses it; so are the libraries in it and every module
+//! ([`super::frozen`]). mlua keeps the true globals for itself: its
 //! async functions are built on `coroutine`, which scripts do not get, since a coroutine of their
 //! own would swallow the yields by which a call waits.
 //!
 //! `pcall` and `xpcall` are wrapped: the error a script sees is text without the layers of the
-//! engine, and a script that was stopped for stalling cannot catch that and go on.
+//! engine, and a script that was stopped cannot catch that and go on.
 
 use std::rc::Rc;
 
@@ -15,8 +16,8 @@ use mlua::{Lua, Table, Value};
 use super::context::Context;
 use super::log::Level;
 use super::options::shown;
-use super::traceback::{misuse, words};
-use super::{require, traceback};
+use super::traceback::{LAYER, misuse, words};
+use super::{frozen, require, strings, tables, traceback};
 use crate::plan::nearest;
 
 /// Functions of Lua's base library that scripts get as they are.
@@ -42,7 +43,7 @@ const LIBRARIES: &[&str] = &["math", "string", "table", "utf8"];
 
 /// The wrapped functions; in Lua, because a call may wait inside `pcall`, and Rust cannot.
 const WRAPPED: &str = r#"
-local pcall, xpcall, setmetatable, rawget, rawset, type, error, clean, env = ...
+local pcall, xpcall, setmetatable, rawget, rawset, type, error, clean, frozen = ...
 local function settle(ok, ...)
   if ok then return true, ... end
   return false, clean((...))
@@ -59,7 +60,7 @@ return {
     return setmetatable(t, meta)
   end,
   rawset = function(t, k, v)
-    if t == env then error("rawset: `_G` is frozen", 2) end
+    if t ~= nil and frozen[t] then error("rawset: " .. frozen[t], 2) end
     return rawset(t, k, v)
   end,
 }
@@ -73,7 +74,7 @@ pub(super) fn environment(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Tabl
     }
     let env = lua.create_table()?;
     known.raw_set("_G", &env)?;
-    wrapped(lua, context, &real, &env)?
+    wrapped(lua, context, &real)?
         .for_each(|name: String, function: Value| known.raw_set(name, function))?;
     let world = Rc::clone(context);
     known.raw_set(
@@ -84,27 +85,32 @@ pub(super) fn environment(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Tabl
         })?,
     )?;
     known.raw_set("require", require::function(lua, context, &env)?)?;
-    narrow(lua, &known)?;
+    narrow(lua, &known, context)?;
     freeze(lua, &env, &known)?;
     Ok(env)
 }
 
 /// `pcall` and its kin.
-fn wrapped(lua: &Lua, context: &Rc<Context>, real: &Table, env: &Table) -> mlua::Result<Table> {
+fn wrapped(lua: &Lua, context: &Rc<Context>, real: &Table) -> mlua::Result<Table> {
+    let frozen = frozen::set(lua)?;
     let context = Rc::clone(context);
     let clean = lua.create_function(move |lua, caught: Value| {
-        if context.stalled.get() {
-            return Err(mlua::Error::runtime(context.stall_text()));
+        if context.stopped.get() {
+            return Err(mlua::Error::runtime(context.stop_text()));
         }
         match caught {
             Value::Error(error) => {
                 Ok(Value::String(lua.create_string(traceback::message(&error))?))
             }
+            Value::String(text) => match traceback::without_layer(&text.as_bytes()) {
+                Some(rest) => lua.create_string(rest).map(Value::String),
+                None => Ok(Value::String(text.clone())),
+            },
             other => Ok(other),
         }
     })?;
     let of = |name: &str| real.raw_get::<Value>(name);
-    lua.load(WRAPPED).set_name("=[lib base]").call((
+    lua.load(WRAPPED).set_name(format!("={LAYER}")).call((
         of("pcall")?,
         of("xpcall")?,
         of("setmetatable")?,
@@ -113,13 +119,17 @@ fn wrapped(lua: &Lua, context: &Rc<Context>, real: &Table, env: &Table) -> mlua:
         of("type")?,
         of("error")?,
         clean,
-        env,
+        frozen,
     ))
 }
 
-/// Takes out of the libraries what would make bytecode or results that cannot be repeated.
-fn narrow(lua: &Lua, known: &Table) -> mlua::Result<()> {
-    known.raw_get::<Table>("string")?.raw_set("dump", Value::Nil)?;
+/// Takes out of the libraries what would make bytecode, results that cannot be repeated, or calls that do
+/// not end.
+fn narrow(lua: &Lua, known: &Table, context: &Rc<Context>) -> mlua::Result<()> {
+    let strings: Table = known.raw_get("string")?;
+    strings.raw_set("dump", Value::Nil)?;
+    strings::bound(lua, &strings, context)?;
+    tables::bound(lua, &known.raw_get("table")?, context)?;
     let math: Table = known.raw_get("math")?;
     for name in ["random", "randomseed"] {
         let refuse = lua.create_function(move |lua, _: mlua::MultiValue| -> mlua::Result<()> {
@@ -130,7 +140,11 @@ fn narrow(lua: &Lua, known: &Table) -> mlua::Result<()> {
         math.raw_set(name, refuse)?;
     }
     let strings: mlua::Result<Table> = lua.load("return getmetatable('')").eval();
-    strings?.raw_set("__metatable", false)
+    strings?.raw_set("__metatable", false)?;
+    for name in LIBRARIES {
+        known.raw_set(*name, frozen::frozen(lua, name, known.raw_get(*name)?)?)?;
+    }
+    Ok(())
 }
 
 /// Refuses undeclared names, with the nearest one there is.
@@ -157,7 +171,8 @@ fn freeze(lua: &Lua, env: &Table, known: &Table) -> mlua::Result<()> {
             Err(misuse(lua, format!("{what}\n  hint: {hint}")))
         })?,
     )?;
-    env.set_metatable(Some(frozen))
+    env.set_metatable(Some(frozen))?;
+    frozen::set(lua)?.raw_set(env, "`_G` is frozen")
 }
 
 fn undeclared(lua: &Lua, name: &Value, names: &[String]) -> mlua::Error {

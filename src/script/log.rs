@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
+use super::secrets::Secrets;
+
 /// Distinct lines kept in one run.
 const LINES: usize = 1_000;
 /// Bytes kept of one line.
@@ -48,7 +50,11 @@ pub struct Line {
 
 /// Where lines go until the command line shows them.
 #[derive(Debug, Default)]
-pub struct Log(Mutex<Lines>);
+pub struct Log {
+    lines: Mutex<Lines>,
+    /// What no line may contain.
+    pub(super) secrets: Secrets,
+}
 
 #[derive(Debug, Default)]
 struct Lines {
@@ -58,15 +64,17 @@ struct Lines {
 }
 
 impl Log {
-    /// Adds a line, or counts it when it was written before.
-    pub fn add(&self, level: Level, mut text: String) {
+    /// Adds a line without the run's secrets, or counts it when it was written before.
+    pub fn add(&self, level: Level, text: String) {
+        // Before it is cut: half a secret would not be found.
+        let mut text = self.secrets.masked(text);
         if text.len() > LINE_BYTES {
             let end = (0..=LINE_BYTES).rev().find(|at| text.is_char_boundary(*at));
             text.truncate(end.unwrap_or(0));
             text.push_str("...");
         }
         let line = Line { level, text };
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = lines.counts.get_mut(&line) {
             *count += 1;
         } else if lines.counts.len() < LINES {
@@ -79,13 +87,13 @@ impl Log {
 
     /// The lines that are new since the last call, oldest first.
     pub fn drain(&self) -> Vec<Line> {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.fresh.drain(..).collect()
     }
 
     /// Every line with how often it was written, and how many were not kept at all.
     pub fn counts(&self) -> (Vec<(Line, u64)>, u64) {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let counts = lines.counts.iter().map(|(line, count)| (line.clone(), *count));
         (counts.collect(), lines.beyond)
     }

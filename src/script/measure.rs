@@ -2,8 +2,9 @@
 //!
 //! A [`ScenarioMeter`] holds the series of one scenario in one Lua state. Looking a series up by
 //! its tags costs more than recording into it, so every operation's series are found once and kept
-//! under the bytes the script named it by; the hot path is one lookup in a small map.
-//! Invariant: what is kept is bounded, whatever paths and names a script makes up.
+//! under its name; the hot path is one lookup in a small map.
+//! Invariant: what is kept is bounded, whatever paths and names a script makes up, and no failure
+//! goes uncounted for it.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -19,8 +20,15 @@ use crate::client::http::Exchange;
 use crate::metric::{Metric, Recorder, SeriesId, Tags};
 use crate::outcome::FailureSample;
 
-/// Most keys kept under which operations are found; beyond, they are found by their name's tags.
-const KEYS: usize = 10_000;
+/// Most operations kept apart; the recorder keeps no more series than that apart either. Calls of
+/// later ones are those of one operation, [`OTHER`].
+const OPERATIONS: usize = 1_000;
+
+/// The operation of calls that are not kept apart, named like the recorder's series of them.
+const OTHER: &str = "other";
+
+/// Most checks whose series are kept; beyond, they are found by their tags.
+const CHECKS: usize = 10_000;
 
 /// The series of one scenario in one Lua state.
 pub struct ScenarioMeter {
@@ -32,7 +40,9 @@ pub struct ScenarioMeter {
     pub seed: u64,
     iteration: OnceCell<[SeriesId; 3]>,
     errors: OnceCell<SeriesId>,
+    /// By name and the call's own tags.
     operations: RefCell<HashMap<Box<[u8]>, Rc<Operation>>>,
+    other: OnceCell<Rc<Operation>>,
     checks: RefCell<HashMap<Box<[u8]>, SeriesId>>,
 }
 
@@ -71,6 +81,7 @@ impl ScenarioMeter {
             iteration: OnceCell::new(),
             errors: OnceCell::new(),
             operations: RefCell::default(),
+            other: OnceCell::new(),
             checks: RefCell::default(),
         })
     }
@@ -114,7 +125,7 @@ impl ScenarioMeter {
         let id = recorder.series(&builtin("check.failed"), &tags);
         recorder.hit(id, failed);
         let mut checks = self.checks.borrow_mut();
-        if checks.len() < KEYS {
+        if checks.len() < CHECKS {
             checks.insert(name.into(), id);
         }
     }
@@ -128,7 +139,8 @@ impl ScenarioMeter {
     ) -> Rc<Operation> {
         SCRATCH.with_borrow_mut(|key| {
             key.clear();
-            naming.write_key(key);
+            naming.write(key);
+            let named = key.len();
             for (name, value) in tags {
                 key.extend([0]);
                 key.extend(name.as_bytes());
@@ -138,11 +150,17 @@ impl ScenarioMeter {
             if let Some(found) = self.operations.borrow().get(key.as_slice()) {
                 return Rc::clone(found);
             }
-            let made = Rc::new(Operation::new(recorder, self.tags_of(naming, tags)));
+            let mut made = |name: &str, tags: &[(String, String)]| {
+                let named = self.tags.with("name", name);
+                let tags = tags.iter().fold(named, |tags, (key, value)| tags.with(key, value));
+                Rc::new(Operation::new(recorder, tags))
+            };
             let mut operations = self.operations.borrow_mut();
-            if operations.len() < KEYS {
-                operations.insert(key.as_slice().into(), Rc::clone(&made));
+            if operations.len() >= OPERATIONS {
+                return Rc::clone(self.other.get_or_init(|| made(OTHER, &[])));
             }
+            let made = made(&String::from_utf8_lossy(&key[..named]), tags);
+            operations.insert(key.as_slice().into(), Rc::clone(&made));
             made
         })
     }
@@ -150,8 +168,8 @@ impl ScenarioMeter {
     /// How calls failed: one example of each kind and operation, with its count.
     pub fn failures(&self) -> Vec<FailureSample> {
         let operations = self.operations.borrow();
-        // Several keys may lead to one operation's series; they are merged by whoever reports.
-        let kinds = operations.values().flat_map(|operation| {
+        // Several may have one name, with tags of their own; whoever reports merges them.
+        let kinds = operations.values().chain(self.other.get()).flat_map(|operation| {
             let kinds = operation.failed.iter().zip(FailureKind::ALL);
             kinds.map(move |(failed, kind)| (operation, failed.borrow(), kind))
         });
@@ -166,11 +184,6 @@ impl ScenarioMeter {
             })
         });
         samples.collect()
-    }
-
-    fn tags_of(&self, naming: Naming<'_>, tags: &[(String, String)]) -> Tags {
-        let named = self.tags.with("name", &naming.name());
-        tags.iter().fold(named, |tags, (key, value)| tags.with(key, value))
     }
 }
 

@@ -19,22 +19,24 @@ pub mod api;
 mod call;
 mod context;
 mod environment;
+mod frozen;
 mod library;
 mod locate;
 mod log;
 mod measure;
 mod naming;
 mod options;
+mod pattern;
 pub mod plain;
 mod plan;
 mod require;
+mod secrets;
+mod strings;
+mod tables;
 mod traceback;
 mod user;
 mod vm;
 mod world;
-
-#[cfg(test)]
-mod tests;
 
 use std::rc::Rc;
 
@@ -64,7 +66,7 @@ pub fn load(source: Source) -> Result<Loaded, Vec<Problem>> {
     if let Some(vm) = &vm {
         problems.extend(unknown_params(&world, vm.plan()));
         if !vm.plan().scenarios.is_empty() {
-            problems.extend(validate(vm.plan()));
+            problems.extend(world.masked_problems(validate(vm.plan())));
         }
     }
     problems.sort_by(|a, b| a.at.cmp(&b.at));
@@ -92,3 +94,6 @@ fn unknown_params(world: &World, plan: &Plan) -> Vec<Problem> {
     });
     problems.collect()
 }
+
+#[cfg(test)]
+mod tests;

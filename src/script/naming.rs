@@ -13,29 +13,19 @@ pub enum Naming<'a> {
 }
 
 impl Naming<'_> {
-    /// The bytes under which the operation is found.
-    pub fn write_key(self, key: &mut Vec<u8>) {
+    /// Appends the name of the sample. Calls that differ in their ids alone have one name.
+    pub fn write(self, name: &mut Vec<u8>) {
         match self {
-            Self::Given(name) => {
-                key.push(b'=');
-                key.extend(name);
-            }
+            Self::Given(given) => name.extend(given),
             Self::Made(method, target) => {
-                key.extend(method.as_bytes());
-                key.push(b' ');
-                key.extend(path(target));
-            }
-        }
-    }
-
-    /// The name of the sample.
-    pub fn name(self) -> String {
-        match self {
-            Self::Given(name) => String::from_utf8_lossy(name).into_owned(),
-            Self::Made(method, target) => {
-                let path = String::from_utf8_lossy(path(target)).into_owned();
-                let segments = path.split('/').map(|part| if is_id(part) { "{id}" } else { part });
-                format!("{method} {}", segments.collect::<Vec<_>>().join("/"))
+                name.extend(method.as_bytes());
+                name.push(b' ');
+                for (at, part) in path(target).split(|byte| *byte == b'/').enumerate() {
+                    if at > 0 {
+                        name.push(b'/');
+                    }
+                    name.extend(if is_id(part) { b"{id}" } else { part });
+                }
             }
         }
     }
@@ -58,16 +48,15 @@ fn path(target: &[u8]) -> &[u8] {
 }
 
 /// Does this segment of a path look like it names one thing among many?
-fn is_id(segment: &str) -> bool {
-    let bytes = segment.as_bytes();
-    let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let all = |accept: fn(&u8) -> bool| bytes.iter().all(accept);
-    if bytes.is_empty() || digits == 0 {
+fn is_id(segment: &[u8]) -> bool {
+    let digits = segment.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let all = |accept: fn(&u8) -> bool| segment.iter().all(accept);
+    if digits == 0 {
         return false;
     }
-    digits == bytes.len()
-        || (bytes.len() >= 8 && all(|byte| byte.is_ascii_hexdigit() || *byte == b'-'))
-        || (bytes.len() >= 20
+    digits == segment.len()
+        || (segment.len() >= 8 && all(|byte| byte.is_ascii_hexdigit() || *byte == b'-'))
+        || (segment.len() >= 20
             && all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')))
 }
 
@@ -88,7 +77,9 @@ mod tests {
             ("/m/SM1a2B3c4D5e6F7g8H9i0JkL", "GET /m/{id}"),
             ("/internationalization-guide", "GET /internationalization-guide"),
         ] {
-            assert_eq!(Naming::Made("GET", target.as_bytes()).name(), name);
+            let mut made = Vec::new();
+            Naming::Made("GET", target.as_bytes()).write(&mut made);
+            assert_eq!(String::from_utf8(made).unwrap(), name);
         }
     }
 }

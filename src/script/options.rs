@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use mlua::{Lua, Table, Value};
 
+use super::plain::{Plain, View};
 use super::traceback::misuse;
 use crate::plan::nearest;
 
@@ -208,8 +209,12 @@ pub fn scalar(value: &Value) -> Result<String, String> {
     }
 }
 
-/// Pairs of strings, sorted by key, from a table of names; a value may be a list: one pair each.
+/// Pairs of strings, sorted by key, from a table of names or a row of data; a value may be a
+/// list: one pair each.
 pub fn pairs(value: &Value) -> Result<Vec<(String, String)>, String> {
+    if let Some(data) = viewed(value) {
+        return data_pairs(&data);
+    }
     let Value::Table(table) = value else {
         return Err(format!("expected a table of names and values, got {}", shown(value)));
     };
@@ -219,7 +224,9 @@ pub fn pairs(value: &Value) -> Result<Vec<(String, String)>, String> {
         let key = string(&key)
             .map_err(|_| format!("expected names and values, got {} as a name", shown(&key)))?;
         let named = |what: String| format!("{key}: {what}");
-        if let Value::Table(list) = &value {
+        if let Some(data) = viewed(&value) {
+            found.extend(data_texts(&data).map_err(named)?.map(|text| (key.clone(), text)));
+        } else if let Value::Table(list) = &value {
             for item in list.sequence_values::<Value>() {
                 let item = item.map_err(|error| error.to_string())?;
                 found.push((key.clone(), scalar(&item).map_err(named)?));
@@ -231,4 +238,74 @@ pub fn pairs(value: &Value) -> Result<Vec<(String, String)>, String> {
     }
     found.sort();
     Ok(found)
+}
+
+/// The data a value is a view of.
+fn viewed(value: &Value) -> Option<Plain> {
+    let view = value.as_userdata()?.borrow::<View>().ok()?;
+    Some(view.plain().clone())
+}
+
+/// [`pairs`] of data; a column without a value is left out, as `nil` is from a table.
+fn data_pairs(data: &Plain) -> Result<Vec<(String, String)>, String> {
+    let Plain::Map(entries) = data else {
+        return Err(format!("expected names and values, got {}", data.kind()));
+    };
+    let mut found = Vec::new();
+    for (key, value) in entries {
+        let key =
+            key.as_str().ok_or_else(|| format!("expected names, got {} as a name", key.kind()))?;
+        let texts = data_texts(value).map_err(|what| format!("{key}: {what}"))?;
+        found.extend(texts.map(|text| (key.to_owned(), text)));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The text of one datum, or of each in a list.
+fn data_texts(data: &Plain) -> Result<std::vec::IntoIter<String>, String> {
+    let items = match data {
+        Plain::List(items) => items,
+        Plain::Nil => &[][..],
+        one => std::slice::from_ref(one),
+    };
+    let texts = items.iter().map(|item| match item {
+        Plain::Bool(value) => Ok(value.to_string()),
+        Plain::Integer(number) => Ok(number.to_string()),
+        Plain::Float(number) => Ok(number.to_string()),
+        other => match other.as_str() {
+            Some(text) => Ok(text.to_owned()),
+            None => Err(format!("expected a string or a number, got {}", other.kind())),
+        },
+    });
+    texts.collect::<Result<Vec<_>, _>>().map(Vec::into_iter)
+}
+
+#[cfg(test)]
+mod tests {
+    use mlua::Lua;
+
+    use super::*;
+
+    #[test]
+    fn a_row_of_data_gives_pairs_like_a_table() {
+        let lua = Lua::new();
+        let row = Plain::map([
+            (Plain::text("name"), Plain::text("Ada")),
+            (Plain::text("age"), Plain::Integer(36)),
+            (Plain::text("tag"), Plain::list([Plain::text("b"), Plain::text("a")])),
+            (Plain::text("none"), Plain::Nil),
+        ]);
+        let found = pairs(&View::of(&lua, &row).unwrap()).unwrap();
+        let expected = [("age", "36"), ("name", "Ada"), ("tag", "a"), ("tag", "b")];
+        let expected = expected.map(|(key, text)| (key.to_owned(), text.to_owned()));
+        assert_eq!(found, expected);
+        let table = lua.create_table().unwrap();
+        table.set("tag", View::of(&lua, &Plain::list([Plain::text("x")])).unwrap()).unwrap();
+        assert_eq!(pairs(&Value::Table(table)).unwrap(), [("tag".to_owned(), "x".to_owned())]);
+        let list = View::of(&lua, &Plain::list([Plain::Null])).unwrap();
+        assert_eq!(pairs(&list).unwrap_err(), "expected names and values, got a list");
+        let odd = View::of(&lua, &Plain::map([(Plain::text("a"), Plain::Null)])).unwrap();
+        assert_eq!(pairs(&odd).unwrap_err(), "a: expected a string or a number, got json.null");
+    }
 }

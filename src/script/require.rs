@@ -13,6 +13,7 @@ use mlua::{Function, Lua, Table, Value};
 
 use super::api;
 use super::context::Context;
+use super::frozen::frozen;
 use super::library::LIBRARY;
 use super::traceback::misuse;
 use crate::plan::nearest;
@@ -69,13 +70,14 @@ impl Modules {
     fn load(&self, lua: &Lua, name: &str) -> mlua::Result<Value> {
         if let Some(module) = name.strip_prefix("loadrun.") {
             match api::MODULES.iter().find(|known| known.name == module) {
-                Some(known) => (known.make)(lua),
+                Some(known) => read_only(lua, known.name, (known.make)(lua)?),
                 None => Err(unknown(lua, name)),
             }
         } else if name.starts_with("./") || name.starts_with("../") || name.starts_with('/') {
             self.beside(lua, name)
         } else if let Some((_, text)) = LIBRARY.iter().find(|(known, _)| *known == name) {
-            self.run(lua, &format!("=[lib {name}]"), text.as_bytes())
+            let value = self.run(lua, &format!("=[lib {name}]"), text.as_bytes())?;
+            read_only(lua, name, value)
         } else {
             Err(unknown(lua, name))
         }
@@ -98,6 +100,14 @@ impl Modules {
             .set_mode(ChunkMode::Text)
             .set_environment(self.env.clone())
             .call(())
+    }
+}
+
+/// A module as a script gets it; those of the script itself are its own to change.
+fn read_only(lua: &Lua, name: &str, value: Value) -> mlua::Result<Value> {
+    match value {
+        Value::Table(module) => frozen(lua, name, module).map(Value::Table),
+        other => Ok(other),
     }
 }
 

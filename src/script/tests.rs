@@ -143,5 +143,6 @@ fn samples(interval: &Interval) -> Vec<String> {
 mod errors;
 mod http;
 mod loading;
+mod measure;
 mod modules;
 mod users;

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use mlua::{Error, Lua, MultiValue, Value};
 
-use super::context::Source;
+use super::context::{Source, World};
 use super::options::shown;
 use crate::plan::{Place, Problem};
 
@@ -22,6 +22,9 @@ const PLACES: usize = 100;
 const CHUNK: usize = 50;
 /// Name of the script's chunk when its own will not do.
 const UNNAMED: &str = "(script).lua";
+
+/// Name of the chunks in which functions of Lua's library are wrapped.
+pub(super) const LAYER: &str = "[lib base]";
 
 /// What separates a message from its hint.
 const HINT: &str = "\n  hint: ";
@@ -58,6 +61,16 @@ impl ScriptError {
             at: at.map(|(chunk, line)| Place { file: source.shown(chunk), line }),
             hint,
             traceback,
+        }
+    }
+
+    /// The same without the values of the run's secret parameters.
+    pub(super) fn masked(self, world: &World) -> Self {
+        Self {
+            what: world.masked(self.what),
+            at: self.at,
+            hint: self.hint.map(|hint| world.masked(hint)),
+            traceback: self.traceback.into_iter().map(|frame| world.masked(frame)).collect(),
         }
     }
 
@@ -201,6 +214,13 @@ pub fn words(lua: &Lua, values: &MultiValue) -> String {
 /// The message of an error without layers and traceback, with its place before it.
 pub fn message(error: &Error) -> String {
     unwrapped(error).0
+}
+
+/// An error's text without a place in the engine's own layer before it.
+pub fn without_layer(text: &[u8]) -> Option<&[u8]> {
+    let rest = text.strip_prefix(LAYER.as_bytes())?.strip_prefix(b":")?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    rest[digits..].strip_prefix(b": ")
 }
 
 /// The innermost message and the frames of the innermost traceback.

@@ -33,6 +33,8 @@ pub struct User {
     scenario: u32,
     /// False until `init` has ended well.
     ready: bool,
+    /// Why `init` failed, until an iteration was broken by it.
+    failed: Option<Box<mlua::Error>>,
     /// The table scripts see, made when first needed.
     vu: Option<Table>,
 }
@@ -41,19 +43,17 @@ impl User {
     pub(super) fn new(vm: Rc<Vm>, scenario: usize, number: u64) -> Self {
         let meter = Rc::clone(&vm.run(scenario).meter);
         let state = UserState::new(meter, number, true);
-        Self { vm, state, scenario: scenario as u32, ready: false, vu: None }
+        Self { vm, state, scenario: scenario as u32, ready: false, failed: None, vu: None }
     }
 
-    /// Runs the scenario's `init`, unmeasured. When it fails, it is tried again before the user's
-    /// next iteration.
+    /// Runs the scenario's `init`, unmeasured. When it fails, its error is that of the user's first
+    /// iteration, and it is tried again before the next one: an iteration breaks at most once.
     pub async fn init(&mut self) {
-        if let Err(error) = self.prepare().await {
-            self.broken(&error);
-        }
+        self.failed = self.prepare().await.err().map(Box::new);
     }
 
     /// Performs one iteration and records it. A script error breaks the iteration: it is counted
-    /// and kept, and its times are not recorded.
+    /// and kept, and its times are not recorded. Once the run is to end at once, nothing counts.
     pub async fn iterate(&mut self, turn: Turn) {
         let begun = Instant::now();
         let waited = self.state.waits.get();
@@ -69,6 +69,9 @@ impl User {
     }
 
     async fn attempt(&mut self, turn: Turn) -> mlua::Result<()> {
+        if let Some(error) = self.failed.take() {
+            return Err(*error);
+        }
         if !self.ready {
             self.prepare().await?;
         }
@@ -111,7 +114,7 @@ impl User {
         if let Some(vu) = &self.vu {
             return Ok(vu.clone());
         }
-        let vu = self.vm.lua.create_table_with_capacity(0, 2)?;
+        let vu = self.vm.lua.create_table_with_capacity(0, 1)?;
         vu.raw_set("id", self.state.number + 1)?;
         vu.set_metatable(Some(self.vm.metatable(self.scenario as usize)?))?;
         self.vu = Some(vu.clone());
@@ -127,6 +130,10 @@ impl User {
 
     fn broken(&self, error: &mlua::Error) {
         let context = &self.vm.context;
+        if context.world.is_halted() {
+            // It was ended in the middle, and is as unfinished as what was waiting.
+            return;
+        }
         let error: ScriptError = self.vm.error(error);
         context.errors.borrow_mut().add(&self.state.scenario.name, error);
         self.state.scenario.broken(&mut context.recorder.borrow_mut());

@@ -2,7 +2,7 @@
 //!
 //! The same file is loaded into the control state and into every worker's state; what it returned
 //! is read the same way each time, so a scenario has the same index everywhere. A state is bounded
-//! in memory, and every resume of a coroutine in time: a hook looks at the clock every 100,000
+//! in memory, and every resume of a coroutine in time: a hook looks at the clock every 10,000
 //! instructions, so a loop that never waits is stopped and named instead of hanging a worker.
 
 use std::cell::{OnceCell, RefCell};
@@ -28,13 +28,14 @@ use crate::plan::{Place, Plan, Problem};
 pub(super) const MEMORY_LIMIT: usize = 2 << 30;
 /// Finished coroutines kept for reuse.
 const THREAD_POOL: usize = 4096;
-/// Growth in percent of what was alive after the last collection at which the next one begins.
+/// Memory, in percent of what was in use after the last collection, at which the next begins: less
+/// than Lua's 200, because with 100,000 users the difference is more than they need themselves.
 const GC_PAUSE: i32 = 150;
 /// How fast a collection goes, in percent of the speed of allocation. At Lua's own 100 finalizers
 /// of finished calls fall behind without end: ten are run in a step, and each call leaves two.
 const GC_SPEED: i32 = 400;
-/// Instructions between two looks at the clock.
-const HOOK_EVERY: u32 = 100_000;
+/// Instructions between two looks at the clock: few enough for loops of slow ones.
+const HOOK_EVERY: u32 = 10_000;
 
 /// One Lua state with the script loaded.
 pub struct Vm {
@@ -75,13 +76,14 @@ impl Vm {
         match returned {
             Err(error) => {
                 problems.extend(failed(&error));
-                (None, problems)
+                (None, world.masked_problems(problems))
             }
             Ok(returned) => {
                 let (script, found) = plan::read(&returned, &context);
                 problems.extend(found);
                 let metatables = RefCell::new(vec![None; script.runs.len()]);
                 let setup = OnceCell::new();
+                let problems = world.masked_problems(problems);
                 (Some(Self { lua, context, script, metatables, setup }), problems)
             }
         }
@@ -155,6 +157,12 @@ impl Vm {
         self.script.runs.iter().flat_map(|run| run.meter.failures()).collect()
     }
 
+    /// How many calls of this state's users, those in `init` included, failed since the begin
+    /// because this machine had no socket left: the generator's limit, not the target's.
+    pub fn exhausted(&self) -> u64 {
+        self.context.exhausted.get()
+    }
+
     /// How long this state's resumes took since the last call.
     pub fn take_busy(&self) -> Busy {
         self.context.busy.take()
@@ -170,8 +178,10 @@ impl Vm {
         &self.script.runs[scenario]
     }
 
+    /// An error as it may be shown: without secrets.
     pub(super) fn error(&self, error: &mlua::Error) -> ScriptError {
-        ScriptError::new(error, &self.context.world.source)
+        let world = &self.context.world;
+        ScriptError::new(error, &world.source).masked(world)
     }
 
     /// The metatable of a scenario's `vu`: what all its users share, and `rand` on first use.

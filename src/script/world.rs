@@ -3,7 +3,7 @@
 use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::log::Log;
 use super::measure::nanoseconds;
 use super::plain::Plain;
+use crate::plan::Problem;
 
 /// Longest a resume of a coroutine may take.
 const STALL: Duration = Duration::from_secs(5);
@@ -46,6 +47,9 @@ pub struct World {
     pub setup: OnceLock<Plain>,
     /// How many workers share the load; set once by the engine, 1 where it is not.
     pub workers: OnceLock<usize>,
+    /// Set by the engine when the run is to end at once: whatever a script is doing then is ended,
+    /// `teardown` too, and what it fails with is not counted.
+    pub halted: AtomicBool,
     /// When the script was read: the zero of `time.now()`.
     pub made: Instant,
     /// What scripts wrote with `loadrun.log` and `print`.
@@ -66,12 +70,39 @@ impl World {
             begin: OnceLock::new(),
             setup: OnceLock::new(),
             workers: OnceLock::new(),
+            halted: AtomicBool::new(false),
             made: Instant::now(),
             log: Log::default(),
             stall_limit: AtomicU64::new(nanoseconds(STALL)),
             services: Mutex::default(),
             kept: Mutex::default(),
         })
+    }
+
+    /// Whether the run is to end at once.
+    pub(super) fn is_halted(&self) -> bool {
+        self.halted.load(Ordering::Relaxed)
+    }
+
+    /// The values of secret parameters as far as they are declared, the longest first: what may
+    /// not be shown. Those shorter than 4 characters are left out.
+    pub fn secrets(&self) -> Vec<String> {
+        self.log.secrets.list()
+    }
+
+    /// A text without the values of secret parameters.
+    pub fn masked(&self, text: String) -> String {
+        self.log.secrets.masked(text)
+    }
+
+    /// Problems without the values of secret parameters.
+    pub(super) fn masked_problems(&self, problems: Vec<Problem>) -> Vec<Problem> {
+        let masked = problems.into_iter().map(|problem| Problem {
+            what: self.masked(problem.what),
+            at: problem.at,
+            hint: problem.hint.map(|hint| self.masked(hint)),
+        });
+        masked.collect()
     }
 
     /// Stops resumes after another time than 5 s.

@@ -13,6 +13,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use super::super::call::Call;
 use super::super::options;
 use super::super::plain::{self, Plain, PlainError};
+use super::super::traceback::message;
 
 /// What a script can call or read.
 pub const FUNCTIONS: &[&str] = &["array", "decode", "encode", "null"];
@@ -25,7 +26,8 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
         "array",
         lua.create_function(|lua, items: Value| match items {
             Value::Nil => plain::mark_as_list(lua, None),
-            Value::Table(items) => plain::mark_as_list(lua, Some(items)),
+            Value::Table(items) => plain::mark_as_list(lua, Some(items))
+                .map_err(|error| Call::new(lua, "json.array").wrong(message(&error))),
             other => {
                 let got = options::shown(&other);
                 Err(Call::new(lua, "json.array").wrong(format!("expected a table, got {got}")))
@@ -70,6 +72,7 @@ fn null(lua: &Lua) -> mlua::Result<Value> {
     let named = lua.create_table()?;
     named.set("__tostring", lua.create_function(|_, _: Value| Ok("null"))?)?;
     named.set("__name", "json.null")?;
+    named.set("__metatable", false)?;
     lua.set_type_metatable::<LightUserData>(Some(named));
     Ok(Value::NULL)
 }

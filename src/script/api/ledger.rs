@@ -12,6 +12,7 @@ use mlua::{Lua, LuaString, UserData, UserDataMethods, Value};
 use super::super::call::Call;
 use super::super::context::{Context, World};
 use super::super::options;
+use super::super::plain::Plain;
 use crate::ledger::{Balance, Ledger};
 
 /// What a script can call.
@@ -111,12 +112,14 @@ fn entry<M: UserDataMethods<Handle>>(
     });
 }
 
-/// The balance as a table: each count under its name, and a list of some that were lost.
+/// The balance as a table: each count under its name, a list of some that were lost, and times in
+/// seconds; what there is none of is absent.
 fn balance(lua: &Lua, balance: &Balance) -> mlua::Result<Value> {
-    use super::super::plain::Plain;
-    let plain =
-        serde_json::to_value(balance).map(Plain::from_json).map_err(mlua::Error::external)?;
-    plain.write(lua)
+    let mut written = serde_json::to_value(balance).map_err(mlua::Error::external)?;
+    if let Some(fields) = written.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    Plain::from_json(written).write(lua)
 }
 
 #[cfg(test)]
@@ -148,6 +151,24 @@ mod tests {
         assert_eq!(seen, "5 3 1 1 1 3");
         let ledgers = world.ledgers();
         assert_eq!((ledgers[0].0.as_str(), ledgers[0].1.balance().lost), ("orders", 1));
+    }
+
+    #[test]
+    fn times_of_a_balance_are_numbers_of_seconds_and_nil_when_there_are_none() {
+        let lua = testing::state(&testing::world(std::path::Path::new(".")), "ledger", module);
+        let types: String = lua
+            .load(
+                "local book = ledger.new 'orders'
+                 local none = book:balance()
+                 book:acked 'a' book:acked 'b' book:seen 'b'
+                 local b = book:balance()
+                 return table.concat({ type(none.lost_between), type(none.slowest_landing),
+                   math.type(b.lost_between[1]), math.type(b.lost_between[2]),
+                   math.type(b.slowest_landing) }, ' ')",
+            )
+            .eval()
+            .unwrap();
+        assert_eq!(types, "nil nil float float float");
     }
 
     #[test]

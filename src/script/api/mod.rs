@@ -25,11 +25,6 @@ pub mod sandbox;
 pub mod shared;
 pub mod time;
 
-#[cfg(test)]
-pub mod testing;
-#[cfg(test)]
-mod tests;
-
 use mlua::{Lua, Value};
 
 /// One module.
@@ -60,3 +55,8 @@ pub const MODULES: &[Module] = &[
     Module { name: "shared", make: shared::module, functions: shared::FUNCTIONS },
     Module { name: "time", make: time::module, functions: time::FUNCTIONS },
 ];
+
+#[cfg(test)]
+pub mod testing;
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! The command line (`-p name=value`) comes before the environment (`LOADRUN_NAME`), which comes
 //! before the default. A value of the wrong type is reported with everything else that is wrong,
-//! so loading goes on with the default.
+//! so loading goes on with the default. A secret's value is shown nowhere, wherever it came from.
 
 use mlua::{Lua, Value};
 
@@ -48,8 +48,26 @@ fn param(
         }
     };
     let in_lua = in_lua(lua, &value)?;
+    if secret {
+        hide(lua, &context, &name, &in_lua)?;
+    }
     declared.parameters.push(Parameter { name, value, default, about, secret, place });
     Ok(in_lua)
+}
+
+/// Keeps a secret out of the log and out of errors, as it was given and as a script writes it.
+fn hide(lua: &Lua, context: &Context, name: &str, in_lua: &Value) -> mlua::Result<()> {
+    let secrets = &context.world.log.secrets;
+    if matches!(in_lua, Value::Boolean(_)) {
+        return Ok(());
+    }
+    if let Some(text) = given(context, name) {
+        secrets.add(text);
+    }
+    if let Some(text) = lua.coerce_string(in_lua.clone())? {
+        secrets.add(&text.to_string_lossy());
+    }
+    Ok(())
 }
 
 fn parameter_name(value: &Value) -> Result<String, String> {

@@ -1,5 +1,9 @@
 //! `loadrun.time`: waiting, and seconds on the run's own clock.
 
+use std::future::{Future, ready};
+use std::pin::Pin;
+use std::time::Duration;
+
 use mlua::{Lua, Value};
 use tokio::time::Instant;
 
@@ -32,19 +36,24 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
     )?;
     table.raw_set(
         "sleep",
-        lua.create_async_function(|lua, duration: Value| {
-            let context =
-                Context::of(&lua).and_then(|context| context.may_wait(&lua, "time.sleep"));
-            let duration = context.and_then(|_| {
-                Call::new(&lua, "time.sleep").takes("duration", options::duration(&duration))
-            });
-            drop(lua);
-            // Made only when waited for: a sleeping user holds nothing but its timer.
-            async move {
-                tokio::time::sleep(duration?).await;
-                Ok(())
+        lua.create_async_function(|lua, duration: Value| -> Sleeping {
+            match wanted(&lua, &duration) {
+                Ok(duration) => Box::pin(async move {
+                    tokio::time::sleep(duration).await;
+                    Ok(())
+                }),
+                Err(error) => Box::pin(ready(Err(error))),
             }
         })?,
     )?;
     Ok(Value::Table(table))
+}
+
+/// A wait under way. In a box of its own, because mlua frees what it has waited for only when Lua
+/// collects its handle, but this as soon as the wait is over.
+type Sleeping = Pin<Box<dyn Future<Output = mlua::Result<()>>>>;
+
+fn wanted(lua: &Lua, duration: &Value) -> mlua::Result<Duration> {
+    Context::of(lua)?.may_wait(lua, "time.sleep")?;
+    Call::new(lua, "time.sleep").takes("duration", options::duration(duration))
 }

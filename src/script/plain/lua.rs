@@ -45,10 +45,14 @@ impl Plain {
 }
 
 /// Marks a table (a new one when none is given) as a list, so that it is one even while empty.
+/// A table with another metatable is refused: it would lose it.
 pub fn mark_as_list(lua: &Lua, table: Option<Table>) -> mlua::Result<Table> {
     let table = table.map_or_else(|| lua.create_table(), Ok)?;
     let known = lua.named_registry_value::<Option<Table>>(LIST_MARK)?;
     let mark = known.map_or_else(|| new_mark(lua), Ok)?;
+    if table.metatable().is_some_and(|own| own != mark) {
+        return Err(mlua::Error::runtime("expected a table without a metatable"));
+    }
     table.set_metatable(Some(mark))?;
     Ok(table)
 }
@@ -56,6 +60,7 @@ pub fn mark_as_list(lua: &Lua, table: Option<Table>) -> mlua::Result<Table> {
 fn new_mark(lua: &Lua) -> mlua::Result<Table> {
     let mark = lua.create_table()?;
     mark.raw_set("__name", LIST_MARK)?;
+    mark.raw_set("__metatable", false)?;
     lua.set_named_registry_value(LIST_MARK, &mark)?;
     Ok(mark)
 }

@@ -14,8 +14,6 @@
 
 mod json;
 mod lua;
-#[cfg(test)]
-mod tests;
 mod view;
 
 use std::cmp::Ordering;
@@ -211,3 +209,6 @@ fn key_text(key: &Plain) -> String {
         other => format!("[{}]", other.kind()),
     }
 }
+
+#[cfg(test)]
+mod tests;

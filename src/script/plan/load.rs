@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mlua::{Table, Value};
 
-use super::{At, Part, Reading};
+use super::{At, Part, Reading, values};
 use crate::plan::{Arrivals, Curve, Load, Step};
 use crate::script::options::{self, shown};
 
@@ -84,7 +84,14 @@ impl Reading<'_> {
     fn steps(&mut self, part: &Part<'_>, shape: &'static str, steps: &Table) -> Option<Vec<Step>> {
         let before = self.problems.len();
         let mut read = Vec::new();
-        let list: Vec<Value> = steps.sequence_values::<Value>().flatten().collect();
+        let list = match values::items(steps) {
+            Ok(list) => list,
+            Err(what) => {
+                let what = format!("{}{shape}: {what}", part.called);
+                self.problem(&part.to(At::Key(shape)), what, None);
+                return None;
+            }
+        };
         if list.is_empty() {
             let what = format!("{}{shape}: expected a number or a list of steps", part.called);
             let hint =

@@ -203,7 +203,12 @@ impl Reading<'_> {
         let Some(list) = self.field(part, "thresholds", table) else {
             return read;
         };
-        for (index, item) in list.sequence_values::<Value>().flatten().enumerate() {
+        let items = values::items(&list).unwrap_or_else(|what| {
+            let hint = "write `thresholds = { \"http.failed rate < 1%\", ... }`";
+            self.problem(&[At::Key("thresholds")], format!("thresholds: {what}"), Some(hint));
+            Vec::new()
+        });
+        for (index, item) in items.into_iter().enumerate() {
             let path = [At::Key("thresholds"), At::Item(index + 1)];
             match options::string(&item) {
                 Ok(text) => {

@@ -57,7 +57,7 @@ pub(super) fn weights(value: &Value) -> Result<Vec<(f64, Function)>, String> {
     let form = "expected a list such as `{ {60, read}, {40, write} }`";
     let (mut mix, mut sum) = (Vec::new(), 0.0);
     let list = table(value).map_err(|_| format!("{form}, got {}", shown(value)))?;
-    for (index, item) in list.sequence_values::<Value>().flatten().enumerate() {
+    for (index, item) in items(&list)?.into_iter().enumerate() {
         let wrong = |what: String| format!("entry {}: {what}", index + 1);
         let pair = table(&item).map_err(&wrong)?;
         let part = |at: usize| pair.raw_get::<Value>(at).map_err(|error| wrong(error.to_string()));
@@ -69,4 +69,26 @@ pub(super) fn weights(value: &Value) -> Result<Vec<(f64, Function)>, String> {
         mix.push((sum, function(&part(2)?).map_err(&wrong)?));
     }
     if sum > 0.0 { Ok(mix) } else { Err(format!("{form} with a weight above 0")) }
+}
+
+/// The items of a list. Anything else in the table is refused: Lua would leave it out without a
+/// word, and with it, say, a threshold.
+pub(super) fn items(list: &Table) -> Result<Vec<Value>, String> {
+    let items: Vec<Value> =
+        list.sequence_values().collect::<mlua::Result<_>>().map_err(|error| told(&error))?;
+    for pair in list.pairs::<Value, Value>() {
+        let (key, _) = pair.map_err(|error| told(&error))?;
+        match key.as_integer() {
+            Some(at) if at >= 1 && at as usize <= items.len() => {}
+            Some(at) => {
+                return Err(format!("expected a list without gaps, got item {at} after a nil"));
+            }
+            None => return Err(format!("expected a list, got the key {}", shown(&key))),
+        }
+    }
+    Ok(items)
+}
+
+fn told(error: &mlua::Error) -> String {
+    error.to_string()
 }

@@ -1,5 +1,7 @@
 //! What a user's error looks like: its line, its own frames, its hint.
 
+use std::sync::atomic::Ordering;
+
 use super::*;
 
 #[test]
@@ -65,6 +67,13 @@ fn a_call_while_loading_is_refused() {
       --> shop.lua:2
       hint: call it in `run`, `init`, `setup` or `teardown`
     ");
+    for (make, call) in [("queue('q')", "queue:pop"), ("barrier('b', 2)", "barrier:wait")] {
+        let method = call.split(':').nth(1).unwrap();
+        let text = format!("local it = require 'loadrun.shared'.{make}\nit:{method}()");
+        let refused = "loading a script makes no calls\n  --> shop.lua:2\n  hint: call it in";
+        let found = script(&text).problems();
+        assert!(found.starts_with(&format!("error: {call}: {refused}")), "{found}");
+    }
     insta::assert_snapshot!(running("local param = require 'loadrun.param'", "param('x', 1)").error(), @"
     error: param: declares something, so only at file scope
       --> shop.lua:3
@@ -102,6 +111,70 @@ fn a_loop_that_never_waits_is_stopped_although_the_script_catches_errors() {
       hint: a loop that never waits holds up every user of its worker
     ");
     assert_eq!(vm.take_busy().stalls, 1);
+}
+
+#[test]
+fn a_string_too_large_for_the_state_breaks_the_iteration_and_goes_on() {
+    for body in [
+        "local s = ('x'):rep(1 << 27)",
+        "local s, t = ('x'):rep(1 << 20), {} for i = 1, 30 do t[i] = s end s = table.concat(t)",
+        "local s = ('x'):rep(1 << 20) s = s:gsub('x', ('y'):rep(30))",
+        "local s = ('x'):rep(1 << 22) s = ('%s%s%s%s%s'):format(s, s, s, s, s)",
+    ] {
+        let vm = running("", body).worker();
+        vm.lua.set_memory_limit(16 << 20).unwrap();
+        run_user(&vm, 0, 2);
+        let errors = vm.take_errors();
+        let (_, error, count) = errors.iter().next().unwrap();
+        assert_eq!((error.what.split(':').next(), count), (Some("out of memory"), 2), "{body}");
+    }
+}
+
+#[test]
+fn a_pattern_that_backtracks_without_end_is_stopped_like_a_loop() {
+    for body in [
+        "local s = ('a'):rep(1e5) return s:find('.-.-.-b')",
+        "local s = ('a'):rep(1e6) return s:match('(a*)a*b')",
+        "local s = ('a'):rep(1e6) for x in s:gmatch('a-b') do print(x) end",
+        "local s = ('a'):rep(1e6) return s:gsub('a*%s*b', pcall)",
+        "local s = ('a'):rep(1e7) return s:find(('a'):rep(5e6) .. 'b', 1, true)",
+        "local s = ('('):rep(1e6) print(pcall(s.match, s, '%b()'))",
+    ] {
+        let vm = running("", body).worker();
+        vm.world().stall_after(Duration::from_millis(20));
+        run_user(&vm, 0, 1);
+        let errors = vm.take_errors();
+        let text = errors.iter().next().unwrap().1.to_string();
+        assert!(
+            text.starts_with("error: script stalled at shop.lua:3\n  --> shop.lua:3"),
+            "{text}"
+        );
+        assert_eq!(vm.take_busy().stalls, 1);
+    }
+}
+
+#[test]
+fn a_run_that_is_to_end_at_once_ends_a_loop_and_counts_neither_error_nor_stall() {
+    let body = "while true do pcall(function() while true do end end) end";
+    let vm = running("", body).worker();
+    let world = vm.world();
+    let halt = std::thread::spawn(move || world.halted.store(true, Ordering::Relaxed));
+    run_user(&vm, 0, 1);
+    halt.join().unwrap();
+    assert_eq!((vm.take_errors().total(), vm.take_busy().stalls), (0, 0));
+    assert!(samples(&vm.recorder().borrow_mut().take()).is_empty());
+}
+
+#[test]
+fn a_run_that_is_to_end_at_once_ends_setup_too() {
+    let script = script(
+        "return { setup = function() while true do end end,\n\
+         scenarios = { s = { users = 1, duration = '1s', run = function() end } } }",
+    );
+    let loaded = script.load().unwrap_or_else(|problems| panic!("{problems:?}"));
+    loaded.control.world().halted.store(true, Ordering::Relaxed);
+    let problem = wait(loaded.control.setup()).unwrap_err();
+    assert_eq!(problem.what, "the run was stopped");
 }
 
 #[test]

@@ -164,6 +164,38 @@ fn a_failure_is_a_value() {
 }
 
 #[test]
+fn calls_for_which_this_machine_had_no_socket_left_are_counted() {
+    // The limit on open files is a process's own, so this test runs in one of its own.
+    let few = "LOADRUN_TEST_FEW_FILES";
+    let module = module_path!().split_once("::").unwrap().1;
+    let name = format!("{module}::calls_for_which_this_machine_had_no_socket_left_are_counted");
+    if std::env::var_os(few).is_none() {
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", "ulimit -n 40; exec \"$@\"", "sh"]).arg(std::env::current_exe().unwrap());
+        let output = shell.args([&name, "--exact", "--nocapture"]).env(few, "1").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let vm = running(
+        &format!(
+            "local http, parallel = require 'loadrun.http', require 'loadrun.parallel'\n\
+             local c = http.client {{ base = 'http://{}', timeout = '100ms' }}\n\
+             local function get() return c:get('/').error end",
+            silent.local_addr().unwrap()
+        ),
+        "local all = {} for n = 1, 60 do all[n] = get end parallel(all)",
+    )
+    .run(1);
+    let failures = vm.failures();
+    let refused = failures.iter().find(|failure| failure.kind == "refused").unwrap();
+    assert!(refused.detail.contains("too many open files; raise `ulimit -n`"), "{refused:?}");
+    assert!(refused.count >= 20 && refused.count == vm.exhausted(), "{refused:?}");
+    assert!(failures.iter().any(|failure| failure.kind == "timeout"), "{failures:?}");
+}
+
+#[test]
 fn options_become_parts_of_the_request() {
     let vm = against(
         echo,

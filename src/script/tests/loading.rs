@@ -202,6 +202,109 @@ fn globals_can_be_neither_made_nor_guessed() {
     assert!(script("load('x = 1')").problems().contains("undeclared global `load`"));
 }
 
+/// What is wrong with a script of two lines, the second of which does something forbidden.
+fn refused(line: &str) -> String {
+    let modules =
+        "local http, json, pick = require 'loadrun.http', require 'loadrun.json', require 'pick'";
+    script(&format!("{modules}\n{line}")).problems()
+}
+
+#[test]
+fn what_users_share_cannot_be_changed_by_one_of_them() {
+    insta::assert_snapshot!(refused("http.get = print"), @"
+    error: http.get: `http` is read-only
+      --> shop.lua:2
+      hint: every user shares it; keep a function of your own in a local
+    ");
+    for (line, what) in [
+        ("json.extra = 1", "json.extra: `json` is read-only"),
+        ("pick.hot = nil", "pick.hot: `pick` is read-only"),
+        ("string.rep = nil", "string.rep: `string` is read-only"),
+        ("math[1] = 1", "math[1]: `math` is read-only"),
+        ("table.insert(table, 1)", "table[1]: `table` is read-only"),
+        ("table.move({ 1 }, 1, 1, 1, utf8)", "utf8[1]: `utf8` is read-only"),
+        ("rawset(http, 'get', print)", "rawset: `http` is read-only"),
+        ("rawset(string, 'rep', print)", "rawset: `string` is read-only"),
+        ("setmetatable(http, {})", "cannot change a protected metatable"),
+        ("json.array(_G)", "json.array: expected a table without a metatable"),
+        ("json.array(string)", "json.array: expected a table without a metatable"),
+        ("for name, f in pairs(string) do string[name] = f end", "is read-only"),
+        ("getmetatable('').__index.rep = print", "attempt to index a boolean value"),
+        ("getmetatable('').__index = {}", "attempt to index a boolean value"),
+        ("getmetatable(http).__index.get = print", "attempt to index a boolean value"),
+        ("getmetatable(http.client {}).__index = {}", "attempt to index a boolean value"),
+        ("getmetatable(json.null).__index = {}", "attempt to index a boolean value"),
+        ("getmetatable(json.array {}).__index = {}", "attempt to index a boolean value"),
+        ("local _, real = pairs(string) real.rep = print", "attempt to index a nil value"),
+        ("rawget(_G, 'string').rep = print", "attempt to index a nil value"),
+    ] {
+        let problems = refused(line);
+        assert!(problems.contains(what), "{line}: {problems}");
+        assert!(problems.contains("--> shop.lua:2"), "{line}: {problems}");
+    }
+    let read = "local names = {} for name in pairs(utf8) do names[#names + 1] = name end\n\
+                table.sort(names) print(#names, names[1], ('x'):rep(2), #json.array { 1 })";
+    assert_eq!(running("local json = require 'loadrun.json'", read).logged(), ["6 char xx 1"]);
+}
+
+#[test]
+fn another_env_is_the_chunks_own_and_lets_nothing_out() {
+    let script = running(
+        "local beside = require './beside'",
+        "local before = print\n_ENV = { print = print, made = 1 }\nprint(made, beside(), string)",
+    );
+    let script =
+        script.file("beside.lua", "return function() return pcall(function() return made end) end");
+    assert_eq!(script.logged(), ["1 false nil"]);
+}
+
+#[test]
+fn code_comes_from_files_of_text_only() {
+    for (line, what) in [
+        ("string.dump(print)", "nil value (field 'dump')"),
+        ("print(('').dump)\nerror('end', 0)", "end"),
+        ("load('x = 1')", "undeclared global `load`"),
+        ("coroutine.wrap(print)", "undeclared global `coroutine`"),
+        ("debug.sethook()", "undeclared global `debug`"),
+        ("collectgarbage('stop')", "undeclared global `collectgarbage`"),
+    ] {
+        let problems = refused(line);
+        assert!(problems.contains(what), "{line}: {problems}");
+    }
+    let binary = script("require './code'").file("code.lua", "\x1bLua").problems();
+    assert!(binary.contains("attempt to load a binary chunk"), "{binary}");
+}
+
+#[test]
+fn a_call_into_c_that_would_not_end_is_refused() {
+    let endless = "setmetatable({}, { __len = function() return 1 << 60 end })";
+    for (line, what) in [
+        ("string.format('%99999d', 1)".to_owned(), "invalid conversion specification: '%99999d'"),
+        ("string.rep('x', 1 << 40)".to_owned(), "string.rep: resulting string too large"),
+        ("table.move({}, 1, 1 << 60, 2)".to_owned(), "table.move: too many items"),
+        (
+            "table.move({}, math.mininteger + 1, 1 << 62, 2)".to_owned(),
+            "table.move: too many items",
+        ),
+        (format!("table.insert({endless}, 1, 2)"), "table.insert: too many items"),
+        (format!("table.remove({endless}, 1)"), "table.remove: too many items"),
+        (format!("table.concat({endless})"), "table.concat: too many items"),
+        (format!("table.sort({endless})"), "table.sort: too many items"),
+        (format!("table.unpack({endless})"), "too many results to unpack"),
+        ("table.insert(nil, 1)".to_owned(), "bad argument #1 to 'insert'"),
+    ] {
+        let problems = refused(&line);
+        assert!(problems.contains(what), "{line}: {problems}");
+        assert!(problems.contains("--> shop.lua:2"), "{line}: {problems}");
+    }
+    let caught = running("", "print(pcall(table.insert, nil, 1))").logged();
+    assert_eq!(caught, ["false bad argument #1 to 'insert' (table expected, got nil)"]);
+    let many = "local t = {} for i = 1, 20000 do table.insert(t, i) end table.insert(t, 1, 7)\n\
+                table.sort(t) table.move(t, 1, #t, 2)\n\
+                print(#t, t[1], table.remove(t, 1), table.remove(t), #table.concat(t))";
+    assert_eq!(running("", many).logged(), ["20002 1 1 20000 88890"]);
+}
+
 #[test]
 fn a_loop_at_file_scope_is_stopped_and_named() {
     let source = script("local n = 0\nwhile true do\n  n = n + 1\nend").source;
@@ -314,6 +417,32 @@ return { scenarios = { s = { users = users, duration = "1s", run = function() en
     error: parameter `key`: expected a number, got ***
       --> shop.lua:4
     "#);
+}
+
+#[test]
+fn a_secret_is_shown_neither_in_the_log_nor_in_errors() {
+    let text = r#"
+local param = require "loadrun.param"
+local key = param("key", "", "of the shop", { secret = true })
+local pin = param("pin", 12345, "of the shop", { secret = true })
+print("key=" .. key, pin)
+return { scenarios = { s = { users = 1, duration = "1s", run = function(vu)
+  if vu.iteration == 1 then error("wrong key " .. key .. "\n  hint: not " .. pin) end
+  print(pcall(error, key))
+end } } }"#;
+    let given = script(text).param("key", "hunter22");
+    let vm = given.run(2);
+    let world = vm.world();
+    assert_eq!(world.secrets(), ["hunter22", "12345"]);
+    let lines: Vec<_> = world.log.drain().into_iter().map(|line| line.text).collect();
+    assert_eq!(lines, ["key=*** ***", "false ***"]);
+    let errors = vm.take_errors();
+    let error = errors.iter().next().unwrap().1.to_string();
+    assert!(error.contains("wrong key ***") && error.contains("hint: not ***"), "{error}");
+    let told = "local key = require('loadrun.param')('key', '', '', { secret = true })\n\
+                return { thresholds = { key }, scenarios = key }";
+    let problems = script(told).param("key", "hunter22").problems();
+    assert!(problems.contains("***") && !problems.contains("hunter22"), "{problems}");
 }
 
 #[test]

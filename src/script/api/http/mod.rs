@@ -211,6 +211,7 @@ async fn sent(begun: Begun, lua: Lua) -> mlua::Result<Reply> {
         let second = context.world.second(intended.unwrap_or(exchange.started));
         operation.record(&mut context.recorder.borrow_mut(), second, &exchange);
     }
+    context.exhausted.update(|calls| calls + u64::from(exchange.exhausted));
     let held = context.bodies.get() + exchange.body.len() as u64;
     if held > BODIES {
         lua.gc_collect()?;

@@ -8,8 +8,6 @@
 mod barrier;
 mod map;
 mod queue;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -217,6 +215,7 @@ impl UserData for QueueHandle {
             this.0.try_pop().unwrap_or(Plain::Nil).write(lua)
         });
         methods.add_async_method("pop", |lua, this: UserDataRef<Self>, given: Value| async move {
+            Context::of(&lua)?.may_wait(&lua, "queue:pop")?;
             let patience =
                 Options::new(&lua, "queue:pop", given, &["timeout"])?.duration("timeout")?;
             let queue = Arc::clone(&this.0);
@@ -231,6 +230,7 @@ impl UserData for QueueHandle {
 impl UserData for BarrierHandle {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_async_method("wait", |lua, this: UserDataRef<Self>, given: Value| async move {
+            Context::of(&lua)?.may_wait(&lua, "barrier:wait")?;
             let patience =
                 Options::new(&lua, "barrier:wait", given, &["timeout"])?.duration("timeout")?;
             let barrier = Arc::clone(&this.0);
@@ -239,3 +239,6 @@ impl UserData for BarrierHandle {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;
