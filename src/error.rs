@@ -5,6 +5,7 @@
 //! ends the program.
 
 use std::fmt;
+use std::io;
 
 use crate::engine::EngineError;
 use crate::outcome::FileError;
@@ -19,6 +20,8 @@ pub enum Error {
     Engine(EngineError),
     /// The results could not be written.
     Results(FileError),
+    /// The summary could not be printed.
+    Summary(io::Error),
 }
 
 impl Error {
@@ -32,7 +35,7 @@ impl Error {
         match self {
             Self::Problems(_) => 4,
             Self::Engine(error) => error.exit_code(),
-            Self::Results(_) => 5,
+            Self::Results(_) | Self::Summary(_) => 5,
         }
     }
 }
@@ -48,6 +51,10 @@ impl fmt::Display for Error {
                 Ok(())
             }
             Self::Engine(error) => error.fmt(f),
+            Self::Summary(error) => write!(
+                f,
+                "error: could not print the summary: {error}\n  hint: the results were kept"
+            ),
             Self::Results(error) => write!(
                 f,
                 "error: could not write the results: {error}\n  hint: the summary above is all \

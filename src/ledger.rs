@@ -70,10 +70,12 @@ pub struct Balance {
     /// The lost that were acked first, at most 10.
     pub lost_sample: Vec<String>,
     /// When the first and the last of the lost were acked, since the run began, to the
-    /// millisecond; none when nothing was lost.
+    /// millisecond; none when nothing was lost. Written as a pair of seconds.
+    #[serde(with = "span")]
     pub lost_between: Option<(Duration, Duration)>,
     /// The longest an expected id took from its ack (from being sent, if seen before that) until
-    /// a reader first saw it. An upper bound: the reader may have looked late.
+    /// a reader first saw it. An upper bound: the reader may have looked late. Written in seconds.
+    #[serde(with = "seconds")]
     pub slowest_landing: Option<Duration>,
 }
 
@@ -266,6 +268,46 @@ fn milliseconds(since_begin: Duration) -> u32 {
     u32::try_from(since_begin.as_millis()).unwrap_or(u32::MAX)
 }
 
+/// A duration written as seconds, none as null.
+mod seconds {
+    use std::time::Duration;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[expect(clippy::ref_option, reason = "the form serde asks for")]
+    pub fn serialize<S: Serializer>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        time.map(|time| time.as_secs_f64()).serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        let seconds = Option::<f64>::deserialize(from)?;
+        seconds.map(Duration::try_from_secs_f64).transpose().map_err(D::Error::custom)
+    }
+}
+
+/// Two durations written as a pair of seconds, none as null.
+mod span {
+    use std::time::Duration;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    type Span = Option<(Duration, Duration)>;
+
+    pub fn serialize<S: Serializer>(span: &Span, to: S) -> Result<S::Ok, S::Error> {
+        span.map(|(first, last)| (first.as_secs_f64(), last.as_secs_f64())).serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Span, D::Error> {
+        let Some((first, last)) = Option::<(f64, f64)>::deserialize(from)? else {
+            return Ok(None);
+        };
+        let read = |seconds| Duration::try_from_secs_f64(seconds).map_err(D::Error::custom);
+        Ok(Some((read(first)?, read(last)?)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -296,6 +338,22 @@ mod tests {
         assert_eq!(balance.lost_sample, ["SM10", "x", "SM7"]);
         assert_eq!(balance.lost_between, Some((at(97), at(100))));
         assert_eq!(balance.slowest_landing, Some(at(51)));
+    }
+
+    #[test]
+    fn times_are_written_as_seconds_and_as_null_when_there_are_none() {
+        let balance = Balance {
+            lost_between: Some((at(97), at(2500))),
+            slowest_landing: Some(at(51)),
+            ..Balance::default()
+        };
+        let written = serde_json::to_value(&balance).unwrap();
+        assert_eq!(written["lost_between"], serde_json::json!([0.097, 2.5]));
+        assert_eq!(written["slowest_landing"], serde_json::json!(0.051));
+        assert_eq!(serde_json::from_value::<Balance>(written).unwrap(), balance);
+        let none = serde_json::to_value(Balance::default()).unwrap();
+        assert!(none["lost_between"].is_null() && none["slowest_landing"].is_null());
+        assert_eq!(serde_json::from_value::<Balance>(none).unwrap(), Balance::default());
     }
 
     #[test]

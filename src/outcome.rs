@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::ledger::Balance;
 use crate::metric::{Kind, Metric, Point, Tags, Total, Unit};
@@ -34,8 +35,8 @@ pub struct Outcome {
     pub plan: Plan,
     /// Whether the numbers can be believed; stands above all thresholds.
     pub verdict: RunVerdict,
-    /// Why, when the verdict is not [`RunVerdict::Valid`]: one sentence a cause.
-    pub reasons: Vec<String>,
+    /// Why, when the verdict is not [`RunVerdict::Valid`]; the first one made it.
+    pub reasons: Vec<Reason>,
     /// How the thresholds came out together; `None` when none was asked.
     pub grade: Option<Grade>,
     /// The process's exit code.
@@ -120,6 +121,15 @@ impl fmt::Display for RunVerdict {
     }
 }
 
+/// One cause for which the numbers cannot be believed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// The verdict it speaks for.
+    pub verdict: RunVerdict,
+    /// One sentence.
+    pub cause: String,
+}
+
 /// How the thresholds came out together, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -164,10 +174,23 @@ impl fmt::Display for Grade {
     }
 }
 
-/// The exit code of a run that came to its end.
-pub fn exit_code(verdict: RunVerdict, grade: Option<Grade>, interrupted: bool) -> u8 {
-    if interrupted {
-        return 130;
+/// How a run came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// By its plan, or by a threshold that aborts.
+    Own,
+    /// By a signal.
+    Interrupted,
+    /// By a defect of loadrun.
+    Broken,
+}
+
+/// The exit code of a run that began.
+pub fn exit_code(verdict: RunVerdict, grade: Option<Grade>, end: End) -> u8 {
+    match end {
+        End::Own => {}
+        End::Interrupted => return 130,
+        End::Broken => return 5,
     }
     match (verdict, grade) {
         (RunVerdict::Valid, None | Some(Grade::Excellent | Grade::Good)) => 0,
@@ -213,6 +236,8 @@ pub struct ScenarioOutcome {
     pub unfinished: u64,
     /// Iterations that began more than 10 ms after they were due.
     pub late: u64,
+    /// Users that never came through their `init`.
+    pub unready: u64,
     /// Seconds from the scenario's start to the end of its last iteration.
     pub elapsed: f64,
 }
@@ -324,6 +349,14 @@ impl Outcome {
         Ok(path)
     }
 
+    /// The same with every text in it passed through `mask`, wherever it stands: a file that is
+    /// shared holds no secret, in whatever name, tag or message a script put it.
+    pub fn masked(self, mask: &dyn Fn(&str) -> String) -> serde_json::Result<Self> {
+        let mut whole = serde_json::to_value(self)?;
+        mask_texts(&mut whole, mask);
+        serde_json::from_value(whole)
+    }
+
     /// Reads an outcome; one of another schema is refused by name.
     pub fn load(path: &Path) -> Result<Self, FileError> {
         let told = |what: String| FileError { path: path.to_owned(), what };
@@ -338,6 +371,21 @@ impl Outcome {
     }
 }
 
+fn mask_texts(value: &mut Value, mask: &dyn Fn(&str) -> String) {
+    match value {
+        Value::String(text) => *text = mask(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| mask_texts(item, mask)),
+        Value::Object(fields) => {
+            let masked = std::mem::take(fields).into_iter().map(|(key, mut value)| {
+                mask_texts(&mut value, mask);
+                (mask(&key), value)
+            });
+            *fields = masked.collect();
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 /// What every schema has.
 #[derive(Deserialize)]
 struct Head {
@@ -347,7 +395,11 @@ struct Head {
 
 /// Writes beside the target, syncs, then renames: a reader sees all of it or none.
 fn write_whole(folder: &Path, path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut builder = tempfile::Builder::new();
+    // As any other file: others may read it where the user's mask lets them.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
     file.write_all(text)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|e| e.error)?;
@@ -384,14 +436,15 @@ mod tests {
             RunVerdict::TargetDown,
             RunVerdict::Incomplete,
         ] {
-            assert_eq!(exit_code(verdict, Some(Grade::Excellent), false), 3);
-            assert_eq!(exit_code(verdict, None, false), 3);
+            assert_eq!(exit_code(verdict, Some(Grade::Excellent), End::Own), 3);
+            assert_eq!(exit_code(verdict, None, End::Own), 3);
         }
-        assert_eq!(exit_code(RunVerdict::Valid, None, false), 0);
-        assert_eq!(exit_code(RunVerdict::Valid, Some(Grade::Good), false), 0);
-        assert_eq!(exit_code(RunVerdict::Valid, Some(Grade::Fair), false), 1);
-        assert_eq!(exit_code(RunVerdict::Valid, Some(Grade::Poor), false), 2);
-        assert_eq!(exit_code(RunVerdict::Incomplete, None, true), 130);
+        assert_eq!(exit_code(RunVerdict::Valid, None, End::Own), 0);
+        assert_eq!(exit_code(RunVerdict::Valid, Some(Grade::Good), End::Own), 0);
+        assert_eq!(exit_code(RunVerdict::Valid, Some(Grade::Fair), End::Own), 1);
+        assert_eq!(exit_code(RunVerdict::Valid, Some(Grade::Poor), End::Own), 2);
+        assert_eq!(exit_code(RunVerdict::Incomplete, None, End::Interrupted), 130);
+        assert_eq!(exit_code(RunVerdict::Incomplete, None, End::Broken), 5);
     }
 
     #[test]

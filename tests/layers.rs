@@ -71,13 +71,26 @@ fn sources() -> Vec<(String, PathBuf, String)> {
     files
 }
 
-/// The lines of code of a file that ships: no comments, and nothing below `#[cfg(test)]`.
+/// The lines of code of a file that ships: no comments, and nothing from an inline module of
+/// tests on. What is marked `#[cfg(test)]` and is no such module hides nothing below it.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines()
-        .take_while(|line| line.trim() != "#[cfg(test)]")
-        .enumerate()
+    let lines: Vec<&str> = text.lines().collect();
+    let tests = lines.windows(2).position(|pair| {
+        pair[0].trim() == "#[cfg(test)]" && pair[1].contains("mod ") && pair[1].ends_with('{')
+    });
+    let shipped = lines.into_iter().take(tests.unwrap_or(usize::MAX)).enumerate();
+    shipped
         .filter(|(_, line)| !line.trim_start().starts_with("//"))
         .map(|(at, line)| (at + 1, line))
+}
+
+#[test]
+fn a_declaration_of_tests_hides_nothing_below_it() {
+    let text = "#[cfg(test)]\nmod tests;\nuse a;\n// no\n#[cfg(test)]\nfn b() {}\n\
+                #[cfg(test)]\nmod inner {\nuse c;\n}";
+    let seen: Vec<_> = code(text).filter(|(_, line)| line.starts_with("use")).collect();
+    assert_eq!(seen, [(3, "use a;")]);
+    assert_eq!(code(text).last(), Some((6, "fn b() {}")));
 }
 
 /// Rooms a line names as `crate::room` or, in the binary, `loadrun::room`.

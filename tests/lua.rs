@@ -181,6 +181,14 @@ fn every_field_of_a_reply_is_typed() {
 }
 
 #[test]
+fn every_field_of_a_balance_is_typed() {
+    let types = files(&lib("types"), ".lua");
+    let written = serde_json::to_value(loadrun::ledger::Balance::default()).unwrap();
+    let readable: BTreeSet<String> = written.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(fields_of(&types["ledger"], "loadrun.ledger.Balance"), readable);
+}
+
+#[test]
 fn every_function_says_what_it_does_and_types_its_parameters() {
     for (name, text) in files(&lib("types"), ".lua") {
         let lines: Vec<&str> = text.lines().collect();

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::source::SourceArgs;
 use crate::error::Error;
-use crate::plan::{Load, Plan, Scenario, Start};
+use crate::plan::{Arrivals, Load, ParamValue, Plan, Scenario, Start};
 use crate::script;
 use crate::units::show_duration;
 
@@ -27,36 +27,50 @@ pub fn run(args: &CheckArgs) -> Result<u8, Error> {
 }
 
 fn describe(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
-    let duration = show_duration(plan.duration());
     writeln!(out, "{}: ok", plan.script.display())?;
-    writeln!(
-        out,
-        "  up to {duration}, at most {} users, at most {} arrivals/s",
-        plan.peak_users(),
-        plan.peak_rate()
-    )?;
+    writeln!(out, "  {}", size(plan))?;
     writeln!(out, "\nscenarios")?;
     for scenario in &plan.scenarios {
         writeln!(out, "  {}: {}", scenario.name, load(scenario))?;
     }
-    if !plan.services.is_empty() {
-        writeln!(out, "\nservices it starts")?;
-        for service in &plan.services {
-            writeln!(out, "  {} ({})", service.name, service.kind)?;
+    section(out, "services it starts", plan.services.iter().map(|s| s.name.clone()))?;
+    let parameters = plan.parameters.iter().map(|parameter| {
+        let shown = parameter.shown();
+        let value = match &shown.value {
+            ParamValue::String(text) => format!("{text:?}"),
+            other => other.to_string(),
+        };
+        format!("{} = {value}  {}", shown.name, shown.about)
+    });
+    section(out, "parameters (-p name=value)", parameters)?;
+    section(out, "thresholds", plan.thresholds.iter().map(|(t, _)| t.text.clone()))
+}
+
+/// How long, how many users and how fast, in one line.
+fn size(plan: &Plan) -> String {
+    let open_ended = |s: &&Scenario| matches!(s.load, Load::Iterations { duration: None, .. });
+    let length = match plan.scenarios.iter().find(open_ended) {
+        Some(scenario) => format!("until the iterations of {} are done", scenario.name),
+        None => format!("up to {}", show_duration(plan.duration())),
+    };
+    let rate = match plan.peak_rate() {
+        0.0 => String::new(),
+        rate => format!(", at most {rate} arrivals/s"),
+    };
+    format!("{length}, at most {} users{rate}", plan.peak_users())
+}
+
+/// A headed list, or nothing when it is empty.
+fn section(
+    out: &mut dyn Write,
+    title: &str,
+    lines: impl Iterator<Item = String>,
+) -> io::Result<()> {
+    for (at, line) in lines.enumerate() {
+        if at == 0 {
+            writeln!(out, "\n{title}")?;
         }
-    }
-    if !plan.parameters.is_empty() {
-        writeln!(out, "\nparameters (-p name=value)")?;
-        for parameter in &plan.parameters {
-            let shown = parameter.shown();
-            writeln!(out, "  {} = {}  {}", shown.name, shown.value, shown.about)?;
-        }
-    }
-    if !plan.thresholds.is_empty() {
-        writeln!(out, "\nthresholds")?;
-        for (threshold, _) in &plan.thresholds {
-            writeln!(out, "  {}", threshold.text)?;
-        }
+        writeln!(out, "  {line}")?;
     }
     Ok(())
 }
@@ -73,15 +87,21 @@ fn load(scenario: &Scenario) -> String {
             curve.peak(),
             show_duration(curve.duration())
         ),
-        Load::Rate { curve, .. } => format!(
-            "{:.0} arrivals, up to {} per s, over {}, at most {} users",
-            curve.total(),
-            curve.peak(),
-            show_duration(curve.duration()),
-            scenario.most_users()
-        ),
-        Load::Iterations { total, .. } => {
-            format!("{total} iterations by {} users", scenario.most_users())
+        Load::Rate { curve, arrivals } => {
+            let about = if *arrivals == Arrivals::Poisson { "about " } else { "" };
+            let bursts = if curve.has_burst() { ", bursts besides," } else { "," };
+            format!(
+                "{about}{:.0} arrivals, up to {} per s{bursts} over {}, at most {} users",
+                curve.total(),
+                curve.peak(),
+                show_duration(curve.duration()),
+                scenario.most_users()
+            )
+        }
+        Load::Iterations { total, duration, .. } => {
+            let cap = duration
+                .map_or_else(String::new, |time| format!(" in at most {}", show_duration(time)));
+            format!("{total} iterations by {} users{cap}", scenario.most_users())
         }
     };
     format!("{what}{begins}")

@@ -17,9 +17,9 @@ mod sandbox;
 mod selftest;
 mod source;
 
-/// Load, faults and proof from one Lua file.
+/// Load and proof from one Lua file.
 #[derive(Debug, Parser)]
-#[command(name = "loadrun", version, after_help = EXIT_CODES)]
+#[command(name = "loadrun", version, after_help = AFTER_HELP)]
 #[command(override_usage = "loadrun [OPTIONS] <SCRIPT>\n       loadrun <COMMAND> [OPTIONS]")]
 struct Line {
     #[command(subcommand)]
@@ -38,7 +38,9 @@ enum Command {
     Selftest(selftest::SelftestArgs),
 }
 
-const EXIT_CODES: &str = "\
+const AFTER_HELP: &str = "\
+Options of a run: loadrun run --help
+
 Exit codes:
   0    EXCELLENT or GOOD, or nothing was asked
   1    FAIR

@@ -4,13 +4,14 @@
 //! every [`PLAIN_EVERY`], so that a log stays readable.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 
 use crate::engine::{Progress as State, ScenarioProgress, Stage};
-use crate::script::{Level, Line};
+use crate::script::{Level, Line, World};
 use crate::units::show_duration;
 
 /// Between two blocks of plain lines.
@@ -28,19 +29,19 @@ pub enum Detail {
 }
 
 /// Follows a run and shows it.
-#[derive(Debug)]
 pub struct Progress {
     detail: Detail,
+    world: Arc<World>,
     bars: Option<Bars>,
     last_plain: Option<Duration>,
     stage: Option<Stage>,
 }
 
 impl Progress {
-    /// Draws on a terminal, writes plain lines elsewhere.
-    pub fn new(detail: Detail, terminal: bool) -> Self {
+    /// Draws on a terminal, writes plain lines elsewhere; also what is logged in `world`.
+    pub fn new(detail: Detail, terminal: bool, world: Arc<World>) -> Self {
         let bars = (terminal && detail != Detail::Quiet).then(Bars::default);
-        Self { detail, bars, last_plain: None, stage: None }
+        Self { detail, world, bars, last_plain: None, stage: None }
     }
 
     /// Shows every state until the run has ended.
@@ -49,15 +50,21 @@ impl Progress {
             let state = states.borrow_and_update().clone();
             self.show(&state);
         }
+        self.drain();
         if let Some(bars) = &self.bars {
             bars.clear();
         }
     }
 
-    fn show(&mut self, state: &State) {
-        for line in &state.log {
-            self.log(line);
+    /// Shows what was logged since the last time.
+    fn drain(&self) {
+        for line in self.world.log.drain() {
+            self.log(&line);
         }
+    }
+
+    fn show(&mut self, state: &State) {
+        self.drain();
         if self.detail == Detail::Quiet {
             return;
         }
@@ -140,6 +147,8 @@ impl Bars {
     }
 
     fn clear(&self) {
+        self.scenarios.iter().chain(&self.head).for_each(ProgressBar::finish_and_clear);
+        // Where stderr is gone there is nothing to clear.
         let _ = self.all.clear();
     }
 }
@@ -179,8 +188,12 @@ fn stage(stage: Stage) -> Option<&'static str> {
 
 /// One scenario in one line.
 fn facts(scenario: &ScenarioProgress) -> String {
+    let errors = match scenario.errors {
+        0 => String::new(),
+        errors => format!(", {errors} script errors"),
+    };
     if scenario.ended {
-        return format!("done, {} calls, {} failed", scenario.calls, scenario.failed);
+        return format!("done, {} calls, {} failed{errors}", scenario.calls, scenario.failed);
     }
     if !scenario.begun {
         return "waiting".to_owned();
@@ -190,7 +203,7 @@ fn facts(scenario: &ScenarioProgress) -> String {
     let p95 = scenario.p95.map_or_else(|| "-".to_owned(), show_duration);
     let share = scenario.failed as f64 * 100.0 / scenario.calls.max(1) as f64;
     format!(
-        "{left}{} users  {:.0}{asked} per s  p95 {p95}  {} failed ({share:.1} %)",
+        "{left}{} users  {:.0}{asked} per s  p95 {p95}  {} failed ({share:.1} %){errors}",
         scenario.users, scenario.reached, scenario.failed
     )
 }

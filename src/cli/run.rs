@@ -57,7 +57,7 @@ pub fn run(args: &RunArgs) -> Result<u8, Error> {
         _ => Detail::Normal,
     };
     let options = Options { name, workers: args.workers.map(usize::from) };
-    let progress = Progress::new(detail, io::stderr().is_terminal());
+    let progress = Progress::new(detail, io::stderr().is_terminal(), loaded.control.world());
     let outcome = engine::run(loaded, options, |states| progress.follow(states));
     let outcome = outcome.inspect_err(|_| drop_if_empty(&folder))?;
     conclude(&outcome, &folder, args.summary)
@@ -70,12 +70,15 @@ fn conclude(outcome: &Outcome, folder: &Path, summary: Summary) -> Result<u8, Er
     let mut text = Vec::new();
     let written = match summary {
         Summary::Text => report::text(outcome, place.as_deref(), ink(), &mut text),
-        Summary::Json => report::json(outcome, &mut text),
+        Summary::Json => report::json(outcome, place.as_deref(), &mut text),
     };
-    // A closed pipe on stdout must not hide the exit code.
-    let _ = written.and_then(|()| io::stdout().lock().write_all(&text));
+    let printed = written.and_then(|()| io::stdout().lock().write_all(&text));
     saved.map_err(Error::Results)?;
-    Ok(outcome.exit)
+    match printed {
+        // Whoever closed the pipe has read enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Summary(error)),
+        _ => Ok(outcome.exit),
+    }
 }
 
 /// Colours where a person looks and has not asked for none.

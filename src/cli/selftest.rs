@@ -58,9 +58,10 @@ pub fn run(args: &SelftestArgs) -> Result<u8, Error> {
         seed: 1,
     };
     let detail = if args.quiet { Detail::Quiet } else { Detail::Normal };
-    let progress = Progress::new(detail, io::stderr().is_terminal());
+    let loaded = script::load(source)?;
+    let progress = Progress::new(detail, io::stderr().is_terminal(), loaded.control.world());
     let options = Options { name: "selftest".to_owned(), workers: None };
-    let outcome = engine::run(script::load(source)?, options, |states| progress.follow(states))?;
+    let outcome = engine::run(loaded, options, |states| progress.follow(states))?;
     let expected = expected(&responses(&outcome));
     let held = outcome.verdict == RunVerdict::Valid && expected.iter().all(Expected::holds);
     let mut text = Vec::new();
@@ -112,7 +113,7 @@ fn tell(
         writeln!(out, "  {:8}  arithmetic {told:>8}  measured {measured:>8}  {mark}", value.what)?;
     }
     for reason in &outcome.reasons {
-        writeln!(out, "{}: {reason}", outcome.verdict)?;
+        writeln!(out, "{}: {}", reason.verdict, reason.cause)?;
     }
     let said = if held {
         "passed: this machine's numbers can be believed (within 3 %)"

@@ -6,25 +6,29 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::collector::{Collector, shown};
-use super::validity::{self, Evidence};
+use super::collector::Collector;
+use super::validity::{self, Evidence, Lag};
 use crate::ledger::{Balance, Ledger};
 use crate::metric::{Metric, Tags, Total};
 use crate::outcome::{
-    Environment, FailureSample, Generator, Grade, LogLine, Outcome, Run, SCHEMA, ScenarioOutcome,
-    ScriptErrorSample, SeriesOutcome, Verdict, exit_code,
+    End, Environment, FailureSample, Generator, Grade, LogLine, Outcome, Run, SCHEMA,
+    ScenarioOutcome, ScriptErrorSample, SeriesOutcome, Verdict, exit_code,
 };
-use crate::plan::Plan;
+use crate::plan::{Load, Plan};
 use crate::script::{Errors, Vm, World};
 
 /// How the run ended.
 pub struct Ending {
+    /// Wall-clock time of the begin.
+    pub started: jiff::Timestamp,
     /// From the first intended start to the end of the last iteration.
     pub elapsed: Duration,
     /// Ended early by a signal.
     pub interrupted: bool,
     /// The threshold that ended it early.
     pub aborted_by: Option<String>,
+    /// What of loadrun broke.
+    pub broke: Option<String>,
     /// What went wrong in `teardown`.
     pub teardown: Option<String>,
     /// What the load used.
@@ -86,10 +90,16 @@ fn balances(world: &World) -> BTreeMap<String, Balance> {
 
 /// The outcome of a run that has ended.
 pub fn outcome(close: &Close<'_>, ending: Ending) -> Outcome {
-    let evidence = evidence(close, &ending);
+    let scenarios = scenarios(close);
+    let evidence = evidence(close, &ending, &scenarios);
     let (verdict, reasons) = validity::judge(&evidence);
     let thresholds = verdicts(close, ending.elapsed);
     let grade = Grade::of(&thresholds);
+    let end = match (&ending.broke, ending.interrupted) {
+        (Some(_), _) => End::Broken,
+        (None, true) => End::Interrupted,
+        (None, false) => End::Own,
+    };
     Outcome {
         schema: SCHEMA,
         loadrun: env!("CARGO_PKG_VERSION").to_owned(),
@@ -98,9 +108,9 @@ pub fn outcome(close: &Close<'_>, ending: Ending) -> Outcome {
         verdict,
         reasons,
         grade,
-        exit: exit_code(verdict, grade, ending.interrupted),
+        exit: exit_code(verdict, grade, end),
         thresholds,
-        scenarios: scenarios(close),
+        scenarios,
         series: series(close),
         failures: failures(close),
         script_errors: script_errors(close),
@@ -120,7 +130,7 @@ pub fn outcome(close: &Close<'_>, ending: Ending) -> Outcome {
         log: log(close),
         run: Run {
             name: close.name.to_owned(),
-            started: started(ending.elapsed),
+            started: ending.started.to_string(),
             elapsed: ending.elapsed.as_secs_f64(),
             seed: close.world.source.seed,
             workers: close.workers,
@@ -130,15 +140,10 @@ pub fn outcome(close: &Close<'_>, ending: Ending) -> Outcome {
     }
 }
 
-fn evidence(close: &Close<'_>, ending: &Ending) -> Evidence {
+fn evidence(close: &Close<'_>, ending: &Ending, scenarios: &[ScenarioOutcome]) -> Evidence {
     let collector = close.collector;
     let (calls, failed) = collector.calls(None);
-    let p99 = |metric| {
-        let values = collector.trend(metric, None)?;
-        Some(Duration::from_nanos(values.quantile(0.99)))
-    };
-    let lag = p99("iteration.lag");
-    let sum = |count: fn(&ScenarioOutcome) -> u64| scenarios(close).iter().map(count).sum();
+    let sum = |count: fn(&ScenarioOutcome) -> u64| scenarios.iter().map(count).sum();
     let script_errors = match collector.summary().select("script.errors", &[], None) {
         Some(Total::Counter(sum)) => sum as u64,
         _ => 0,
@@ -146,29 +151,64 @@ fn evidence(close: &Close<'_>, ending: &Ending) -> Evidence {
     let busiest = collector.busiest().as_secs_f64() / ending.elapsed.as_secs_f64().max(1e-9);
     Evidence {
         interrupted: ending.interrupted,
+        aborted_by: ending.aborted_by.clone(),
+        broke: ending.broke.clone(),
         teardown: ending.teardown.clone(),
+        started: sum(|s| s.started),
         finished: sum(|s| s.finished),
+        unfinished: sum(|s| s.unfinished),
+        unready: sum(|s| s.unready),
+        undone: undone(close.plan, scenarios),
         broken: script_errors,
         stalls: collector.busy().map(|busy| busy.stalls).sum(),
         slow: collector.busy().map(|busy| busy.slow).max().unwrap_or_default(),
         calls,
         failed,
+        exhausted: collector.exhausted(),
         dropped: sum(|s| s.dropped),
         offered: sum(|s| s.offered),
-        response: lag.and(p99("iteration.response")),
-        lag,
+        lags: lags(close),
         busiest_worker: busiest,
         elapsed: ending.elapsed,
     }
 }
 
+/// Scenarios with a fixed amount of work that was not all begun.
+fn undone(plan: &Plan, scenarios: &[ScenarioOutcome]) -> Vec<(String, u64, u64)> {
+    let pairs = plan.scenarios.iter().zip(scenarios);
+    let short = pairs.filter_map(|(planned, did)| match planned.load {
+        Load::Iterations { total, .. } if did.started < total => {
+            Some((did.name.clone(), did.finished, total))
+        }
+        _ => None,
+    });
+    short.collect()
+}
+
+/// How late the iterations of each open scenario began.
+fn lags(close: &Close<'_>) -> Vec<Lag> {
+    let open = close.plan.scenarios.iter().filter(|scenario| !scenario.closed());
+    let lags = open.filter_map(|scenario| {
+        let p99 = |metric| {
+            let values = close.collector.trend(metric, Some(&scenario.name))?;
+            Some(Duration::from_nanos(values.quantile(0.99)))
+        };
+        let scenario_name = scenario.name.to_string();
+        let (lag, response) = (p99("iteration.lag")?, p99("iteration.response")?);
+        Some(Lag { scenario: scenario_name, p99: lag, response })
+    });
+    lags.collect()
+}
+
 fn verdicts(close: &Close<'_>, elapsed: Duration) -> Vec<Verdict> {
-    let second = elapsed.as_secs() as u32;
-    let judged = close.collector.judgements(second, elapsed);
+    let judged = close.collector.judgements(elapsed);
     let thresholds = close.plan.thresholds.iter().zip(judged);
     let verdicts = thresholds.map(|((threshold, _), judgement)| Verdict {
         threshold: threshold.text.clone(),
-        shown: judgement.value.map(|value| shown(close.plan, threshold, value)),
+        shown: judgement.value.map(|value| {
+            let metric = close.plan.metric(&threshold.metric);
+            metric.map_or_else(String::new, |m| threshold.show(m.kind, m.unit, value))
+        }),
         value: judgement.value,
         limit_held: judgement.limit_held,
         goal_held: judgement.goal_held,
@@ -190,6 +230,7 @@ fn scenarios(close: &Close<'_>) -> Vec<ScenarioOutcome> {
             dropped: counts.dropped,
             unfinished: counts.unfinished,
             late: counts.late,
+            unready: counts.unready,
             elapsed: ended.map_or(0.0, |(begun, ended)| (ended - begun).as_secs_f64()),
         }
     });
@@ -260,12 +301,6 @@ fn log(close: &Close<'_>) -> Vec<LogLine> {
         warn(format!("too many series: {overflowed} samples' names went to `other`; set `name`"));
     }
     log
-}
-
-/// The wall-clock time of the first intended start.
-fn started(elapsed: Duration) -> String {
-    let now = jiff::Timestamp::now();
-    (now - jiff::SignedDuration::try_from(elapsed).unwrap_or_default()).to_string()
 }
 
 fn environment() -> Environment {

@@ -2,17 +2,20 @@
 //!
 //! Messages of workers may come in any order; the answer is the same. A threshold without a window
 //! is judged over all that was recorded so far, one with a window over its last seconds, every
-//! second; of those judgements the worst is the one that counts, so that an outage of ten seconds
-//! is not forgotten by the end of the run.
+//! second and once more at the end; of those judgements the worst is the one that counts, so that
+//! an outage of ten seconds is not forgotten by the end of the run. A judgement that ends the run
+//! stays, however well the rest of it goes.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::progress::ScenarioProgress;
 use super::worker::{Ended, Second, ShareState};
 use crate::metric::{
-    BUILTIN, Comparison, Distribution, Filter, Interval, Judgement, Kind, Metric, Summary,
-    Threshold, Total,
+    BUILTIN, Comparison, Distribution, Filter, Interval, Judgement, Summary, Tags, Threshold,
+    Total, Unit,
 };
 use crate::plan::{Load, Plan, Scenario};
 use crate::script::Busy;
@@ -25,7 +28,14 @@ pub struct Collector {
     plan: Arc<Plan>,
     summary: Summary,
     workers: Vec<Worker>,
+    /// When the load began.
+    begin: Instant,
+    /// The worst judgement so far of each threshold with a window.
     worst: Vec<Option<Judgement>>,
+    /// The threshold that ended the run, by index, and the judgement that did.
+    aborting: Option<(usize, Judgement)>,
+    /// The next second to be judged.
+    next: u32,
     before: Vec<ShareState>,
     ended: Vec<Ended>,
 }
@@ -40,13 +50,16 @@ struct Worker {
 
 impl Collector {
     /// One that has heard nothing yet.
-    pub fn new(plan: Arc<Plan>, workers: usize) -> Self {
+    pub fn new(plan: Arc<Plan>, workers: usize, begin: Instant) -> Self {
         let windows = plan.thresholds.iter().filter_map(|(threshold, _)| threshold.over);
         let longest = windows.max().unwrap_or_default().max(PROGRESS_WINDOW);
         Self {
             summary: Summary::new(longest),
             workers: (0..workers).map(|_| Worker::default()).collect(),
+            begin,
             worst: vec![None; plan.thresholds.len()],
+            aborting: None,
+            next: 0,
             before: vec![ShareState::default(); plan.scenarios.len()],
             ended: Vec::new(),
             plan,
@@ -77,33 +90,75 @@ impl Collector {
         self.summary.absorb(second, interval);
     }
 
-    /// Judges every threshold at the end of `second`; the answer is the first one that ends the
-    /// run.
+    /// Judges every threshold at the end of each second up to `second` that is not yet judged; the
+    /// answer is the first one that ends the run.
     pub fn judge(&mut self, second: u32) -> Option<String> {
-        let elapsed = Duration::from_secs(u64::from(second) + 1);
         let mut aborting = None;
-        for ((threshold, _), worst) in self.plan.thresholds.iter().zip(&mut self.worst) {
-            let unit = definition(&self.plan, &threshold.metric).map(|metric| metric.unit);
-            let Some(unit) = unit else { continue };
-            let judgement = threshold.judge(&self.summary, elapsed, second, unit);
-            if threshold.aborts(&judgement, elapsed) && aborting.is_none() {
+        while self.next <= second {
+            aborting = aborting.or(self.judge_second(self.next));
+            self.next += 1;
+        }
+        aborting
+    }
+
+    fn judge_second(&mut self, second: u32) -> Option<String> {
+        let elapsed = Duration::from_secs(u64::from(second) + 1);
+        let plan = Arc::clone(&self.plan);
+        let mut aborting = None;
+        for (at, (threshold, _)) in plan.thresholds.iter().enumerate() {
+            let Some(metric) = plan.metric(&threshold.metric) else { continue };
+            if threshold.is_throughput(metric.kind) && !self.is_whole(threshold, second) {
+                continue;
+            }
+            let judgement = threshold.judge(&self.summary, elapsed, second, metric.unit);
+            let fatal = self.aborting.is_none() && threshold.aborts(&judgement, elapsed);
+            let windowed = threshold.over.is_some_and(|over| elapsed >= over);
+            if fatal {
+                self.aborting = Some((at, judgement));
                 aborting = Some(threshold.text.clone());
             }
-            let whole = threshold.over.is_some_and(|over| elapsed >= over);
-            if whole && judgement.value.is_some() {
+            if windowed && judgement.value.is_some() {
+                let worst = &mut self.worst[at];
                 *worst = Some(worst.map_or(judgement, |worst| worse(threshold, worst, judgement)));
             }
         }
         aborting
     }
 
-    /// The judgement of every threshold over the whole run.
-    pub fn judgements(&self, second: u32, elapsed: Duration) -> Vec<Judgement> {
-        let thresholds = self.plan.thresholds.iter().zip(&self.worst);
-        let judged = thresholds.map(|((threshold, _), worst)| {
-            worst.unwrap_or_else(|| {
-                let unit = definition(&self.plan, &threshold.metric).map(|metric| metric.unit);
-                let unit = unit.unwrap_or(crate::metric::Unit::Number);
+    /// Whether load was offered throughout the window that ends with `second`, by a scenario the
+    /// threshold speaks of: how much ended in it says nothing otherwise.
+    fn is_whole(&self, threshold: &Threshold, second: u32) -> bool {
+        let Some(over) = threshold.over else { return true };
+        let end = Duration::from_secs(u64::from(second) + 1);
+        let start = end.saturating_sub(over);
+        let scenarios = self.plan.scenarios.iter().enumerate();
+        let mut meant = scenarios.filter(|(_, scenario)| {
+            let tags = Tags::new([("scenario", &*scenario.name)]);
+            let mut filters = threshold.filters.iter().filter(|filter| filter.key == "scenario");
+            filters.all(|filter| filter.matches(&tags))
+        });
+        meant.any(|(at, scenario)| {
+            let share = self.share(at);
+            let Some(begun) = share.begun else { return false };
+            let begun = begun.saturating_duration_since(self.begin);
+            let planned = match &scenario.load {
+                Load::Iterations { duration: None, .. } => Duration::MAX,
+                load => begun.saturating_add(load.duration()),
+            };
+            let ended = share.ended.map(|ended| ended.saturating_duration_since(self.begin));
+            begun <= start && end <= ended.unwrap_or(Duration::MAX).min(planned)
+        })
+    }
+
+    /// The judgement of every threshold over the whole run of length `elapsed`.
+    pub fn judgements(&self, elapsed: Duration) -> Vec<Judgement> {
+        let second = elapsed.as_secs() as u32;
+        let judged = self.plan.thresholds.iter().enumerate().map(|(at, (threshold, _))| {
+            if let Some((_, judgement)) = self.aborting.filter(|(aborting, _)| *aborting == at) {
+                return judgement;
+            }
+            self.worst[at].unwrap_or_else(|| {
+                let unit = self.plan.metric(&threshold.metric).map_or(Unit::Number, |m| m.unit);
                 threshold.judge(&self.summary, elapsed, second, unit)
             })
         });
@@ -137,6 +192,11 @@ impl Collector {
     /// What the script cost each worker.
     pub fn busy(&self) -> impl Iterator<Item = &Busy> {
         self.workers.iter().map(|worker| &worker.busy)
+    }
+
+    /// Connections this machine had no socket or port for.
+    pub fn exhausted(&self) -> u64 {
+        self.ended.iter().map(|ended| ended.exhausted).sum()
     }
 
     /// Calls made and calls failed, of one scenario or of all.
@@ -188,6 +248,10 @@ impl Collector {
             }
             _ => None,
         };
+        let errors = match self.summary.select("script.errors", &recent, None) {
+            Some(Total::Counter(errors)) => errors as u64,
+            _ => 0,
+        };
         let open = matches!(scenario.load, Load::Rate { .. });
         let length = match &scenario.load {
             Load::Iterations { duration, .. } => *duration,
@@ -204,16 +268,11 @@ impl Collector {
             reached: (now.counts.finished - before.counts.finished) as f64,
             failed,
             calls,
+            errors,
             p95,
             left,
         }
     }
-}
-
-/// The definition of a metric by name, the script's own included.
-pub fn definition(plan: &Plan, name: &str) -> Option<Metric> {
-    let own = plan.metrics.iter().find(|metric| &*metric.name == name);
-    own.cloned().or_else(|| Metric::builtin(name))
 }
 
 /// Is this the failure share of calls to a target?
@@ -241,12 +300,4 @@ fn worse(threshold: &Threshold, a: Judgement, b: Judgement) -> Judgement {
         Comparison::Equal | Comparison::Unequal => false,
     };
     if b_is_worse { b } else { a }
-}
-
-/// A judged value for people.
-pub fn shown(plan: &Plan, threshold: &Threshold, value: f64) -> String {
-    let metric = definition(plan, &threshold.metric);
-    let (kind, unit) =
-        metric.map_or((Kind::Counter, crate::metric::Unit::Number), |m| (m.kind, m.unit));
-    threshold.show(kind, unit, value)
 }

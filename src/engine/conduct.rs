@@ -1,6 +1,9 @@
 //! The order in which a run happens, on the control thread.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -13,8 +16,9 @@ use super::progress::{Progress, Stage};
 use super::worker::{self, Gates, Message, Orders};
 use super::{EngineError, Options, signals};
 use crate::executor::{Halt, Stop, Stripe};
+use crate::metric::{Kind, Tags};
 use crate::outcome::Outcome;
-use crate::plan::{Load, Plan};
+use crate::plan::{Load, Plan, Problem};
 use crate::script::{Level, Loaded, Vm, World};
 use crate::service::{self, Running};
 
@@ -23,6 +27,9 @@ const HEAD_START: Duration = Duration::from_millis(20);
 /// How long after a second's end the workers' messages about it are waited for.
 const SETTLE: Duration = Duration::from_millis(100);
 
+/// How long a second signal leaves the workers before they are left behind.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
 /// Runs a loaded script to its outcome.
 pub async fn run(
     loaded: Loaded,
@@ -30,24 +37,22 @@ pub async fn run(
     progress: watch::Sender<Progress>,
 ) -> Result<Outcome, EngineError> {
     let (halt, stop) = Stop::channel();
-    let listening = tokio::task::spawn_local(signals::listen(halt.clone()));
-    let mut services = Vec::new();
-    let world = loaded.control.world();
+    let interrupted = Rc::new(Cell::new(false));
+    let listening =
+        tokio::task::spawn_local(signals::listen(halt.clone(), Rc::clone(&interrupted)));
     let conductor = Conductor {
         plan: Arc::new(loaded.plan),
-        world: Arc::clone(&world),
+        world: loaded.control.world(),
         control: loaded.control,
         options,
         progress,
         halt,
         stop,
+        interrupted,
     };
+    let mut services = Vec::new();
     let outcome = conductor.conduct(&mut services).await;
-    for service in services {
-        if let Err(error) = service.stop().await {
-            world.log.add(Level::Warn, error.to_string());
-        }
-    }
+    conductor.stop_services(services).await;
     listening.abort();
     outcome
 }
@@ -55,21 +60,29 @@ pub async fn run(
 struct Conductor {
     plan: Arc<Plan>,
     world: Arc<World>,
-    control: std::rc::Rc<Vm>,
+    control: Rc<Vm>,
     options: Options,
     progress: watch::Sender<Progress>,
     halt: watch::Sender<Halt>,
     stop: Stop,
+    /// Whether there was a signal.
+    interrupted: Rc<Cell<bool>>,
+}
+
+/// How the load ended.
+#[derive(Default)]
+struct Collected {
+    /// The threshold that aborted the run.
+    aborted_by: Option<String>,
+    /// What of loadrun broke.
+    broke: Option<String>,
+    /// Whether workers are left behind that did not end in time.
+    abandoned: bool,
 }
 
 impl Conductor {
     async fn conduct(&self, services: &mut Vec<Running>) -> Result<Outcome, EngineError> {
-        self.stage(Stage::Services);
-        self.unless_halted(self.start_services(services)).await??;
-        self.stage(Stage::Setup);
-        if self.plan.has_setup {
-            self.unless_halted(self.control.setup()).await?.map_err(EngineError::Setup)?;
-        }
+        self.prepare(services).await?;
         let workers = self.workers();
         // Read by clients whose connections all workers share; set nowhere else.
         let _ = self.world.workers.set(workers);
@@ -78,22 +91,33 @@ impl Conductor {
         drop(orders);
         self.unless_halted(all_ready(&mut messages, workers)).await??;
         let at = Instant::now() + HEAD_START;
+        let started = jiff::Timestamp::now();
         let before = closing::Usage::now();
         // Read before any worker's user runs; set nowhere else.
         let _ = self.world.begin.set(at);
         begin.send_replace(Some(at));
         self.stage(Stage::Load);
-        let mut collector = Collector::new(Arc::clone(&self.plan), workers);
-        let aborted_by = self.collect(&mut collector, &mut messages, at).await?;
+        let mut collector = Collector::new(Arc::clone(&self.plan), workers, at);
+        let collected = self.collect(&mut collector, &mut messages, at).await;
         let elapsed = at.elapsed();
-        join(threads)?;
-        for told in services.iter_mut().filter_map(Running::ended) {
-            self.world.log.add(Level::Error, told);
+        if !collected.abandoned {
+            for thread in threads {
+                // A panic has been told of by message.
+                drop(thread.join());
+            }
         }
         let load = closing::Usage::now().since(&before);
-        let interrupted = aborted_by.is_none() && *self.halt.borrow() != Halt::Run;
         let teardown = self.teardown(&mut collector, elapsed).await;
-        let ending = Ending { elapsed, interrupted, aborted_by, teardown, load };
+        self.stop_services(std::mem::take(services)).await;
+        let ending = Ending {
+            started,
+            elapsed,
+            interrupted: self.interrupted.get(),
+            aborted_by: collected.aborted_by,
+            broke: collected.broke,
+            teardown,
+            load,
+        };
         let close = Close {
             plan: &self.plan,
             world: &self.world,
@@ -101,7 +125,40 @@ impl Conductor {
             workers,
             collector: &collector,
         };
-        Ok(closing::outcome(&close, ending))
+        let outcome = closing::outcome(&close, ending);
+        if self.world.secrets().is_empty() {
+            return Ok(outcome);
+        }
+        let masked = outcome.masked(&|text| self.world.masked(text.to_owned()));
+        masked.map_err(|e| EngineError::Broke(format!("cannot keep secrets out of results: {e}")))
+    }
+
+    /// Services and `setup`.
+    async fn prepare(&self, services: &mut Vec<Running>) -> Result<(), EngineError> {
+        if !self.plan.services.is_empty() {
+            self.stage(Stage::Services);
+            self.unless_halted(self.start_services(services)).await??;
+        }
+        if self.plan.has_setup {
+            self.stage(Stage::Setup);
+            self.unless_halted(self.control.setup()).await?.map_err(EngineError::Setup)?;
+        }
+        // A counter that nobody adds to has counted nothing, and is not unknown.
+        let mut recorder = self.control.recorder().borrow_mut();
+        for metric in self.plan.metrics.iter().filter(|metric| metric.kind == Kind::Counter) {
+            let series = recorder.series(metric, &Tags::default());
+            recorder.add(series, 0.0);
+        }
+        Ok(())
+    }
+
+    /// Ends the services; one that had ended by itself, or had to be killed, is told of.
+    async fn stop_services(&self, services: Vec<Running>) {
+        for service in services {
+            if let Err(error) = service.stop().await {
+                self.world.log.add(Level::Error, error.to_string());
+            }
+        }
     }
 
     /// Awaits `work`, or gives up on the first signal.
@@ -151,40 +208,53 @@ impl Conductor {
         (orders, begin, messages)
     }
 
-    /// Collects until the last worker has ended; the answer is the threshold that aborted the run.
+    /// Collects until the last worker has ended, and judges once a second.
     async fn collect(
         &self,
         collector: &mut Collector,
         messages: &mut mpsc::UnboundedReceiver<Message>,
         begin: Instant,
-    ) -> Result<Option<String>, EngineError> {
-        let mut aborted_by = None;
+    ) -> Collected {
+        let mut collected = Collected::default();
         let mut second = 0_u32;
         let mut halted = self.halt.subscribe();
+        let mut patience = None;
         loop {
             let due = begin + Duration::from_secs(u64::from(second) + 1) + SETTLE;
             tokio::select! {
                 message = messages.recv() => match message {
                     Some(Message::Second(heard)) => collector.absorb(*heard),
                     Some(Message::Ended(ended)) => collector.close(*ended),
-                    Some(message) => refused(message)?,
-                    None => return Ok(aborted_by),
+                    Some(message) => {
+                        collected.broke = refused(message).err().map(|error| error.what());
+                        self.halt.send_replace(Halt::Now);
+                    }
+                    None => break,
                 },
-                _ = halted.changed() => self.stage(Stage::Stopping),
+                _ = halted.changed() => {
+                    self.stage(Stage::Stopping);
+                    if *halted.borrow() == Halt::Now {
+                        self.world.halted.store(true, Ordering::Relaxed);
+                        patience = Some(Instant::now() + AT_ONCE);
+                    }
+                }
+                () = tokio::time::sleep_until(patience.unwrap_or(due)), if patience.is_some() => {
+                    collected.abandoned = true;
+                    break;
+                }
                 () = tokio::time::sleep_until(due) => {
-                    if let Some(threshold) = collector.judge(second) && aborted_by.is_none() {
-                        aborted_by = Some(threshold);
-                        self.halt.send_if_modified(|halt| {
-                            let running = *halt == Halt::Run;
-                            if running { *halt = Halt::Graceful; }
-                            running
-                        });
+                    if let Some(threshold) = collector.judge(second) {
+                        collected.aborted_by = Some(threshold);
+                        self.halt.send_if_modified(stop_gracefully);
                     }
                     self.show(collector, second, begin);
                     second += 1;
                 }
             }
         }
+        // The last second too, of which no tick came any more.
+        collector.judge(begin.elapsed().as_secs() as u32);
+        collected
     }
 
     /// Runs the script's `teardown`; the answer is what went wrong in it.
@@ -194,22 +264,19 @@ impl Conductor {
             self.stage(Stage::Teardown);
             let mut halt = self.halt.subscribe();
             failed = tokio::select! {
-                done = self.control.teardown() => done.err().map(|problem| problem.to_string()),
+                biased;
                 _ = halt.wait_for(|halt| *halt == Halt::Now) => Some("interrupted".to_owned()),
+                done = self.control.teardown() => done.err().map(|problem| told(&problem)),
             };
         }
         closing::record_ledgers(&self.world, &self.control);
         let interval = self.control.recorder().borrow_mut().take();
         collector.absorb_control(elapsed.as_secs() as u32, interval);
-        self.progress.send_modify(|state| state.log = self.world.log.drain());
         failed
     }
 
     fn stage(&self, stage: Stage) {
-        self.progress.send_modify(|state| {
-            state.stage = stage;
-            state.log = self.world.log.drain();
-        });
+        self.progress.send_modify(|state| state.stage = stage);
     }
 
     fn show(&self, collector: &mut Collector, second: u32, begin: Instant) {
@@ -218,7 +285,6 @@ impl Conductor {
             state.elapsed = begin.elapsed();
             state.planned = planned(&self.plan);
             state.scenarios = scenarios;
-            state.log = self.world.log.drain();
         });
     }
 }
@@ -256,20 +322,29 @@ async fn all_ready(
     Ok(())
 }
 
-/// Every message but a second means that the run cannot go on.
+/// Every other message means that the run cannot go on.
 fn refused(message: Message) -> Result<(), EngineError> {
     match message {
         Message::Ready | Message::Second(_) | Message::Ended(_) => Ok(()),
         Message::Refused(problems) => Err(EngineError::Worker(problems)),
         Message::Failed(what) => Err(EngineError::System(what)),
+        Message::Broke(what) => Err(EngineError::Broke(what)),
     }
 }
 
-fn join(threads: Vec<JoinHandle<()>>) -> Result<(), EngineError> {
-    for thread in threads {
-        if thread.join().is_err() {
-            return Err(EngineError::Broke("a worker panicked".to_owned()));
-        }
+/// Lets what is running finish; answers whether that is new.
+fn stop_gracefully(halt: &mut Halt) -> bool {
+    let running = *halt == Halt::Run;
+    if running {
+        *halt = Halt::Graceful;
     }
-    Ok(())
+    running
+}
+
+/// A problem in one sentence.
+fn told(problem: &Problem) -> String {
+    match &problem.at {
+        Some(place) => format!("{} at {place}", problem.what),
+        None => problem.what.clone(),
+    }
 }

@@ -67,17 +67,35 @@ impl EngineError {
     }
 }
 
+impl EngineError {
+    /// What went wrong, in one sentence.
+    fn what(&self) -> String {
+        match self {
+            Self::Service(error) => error.what.clone(),
+            Self::Setup(problem) => problem.what.clone(),
+            Self::Worker(problems) => {
+                problems.first().map_or_else(String::new, |problem| problem.what.clone())
+            }
+            Self::System(what) | Self::Broke(what) => what.clone(),
+            Self::Interrupted => "interrupted".to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Service(error) => error.fmt(f),
+            Self::Service(error) => {
+                write!(f, "error: {}", error.what)?;
+                error.hint.as_ref().map_or(Ok(()), |hint| write!(f, "\n  hint: {hint}"))
+            }
             Self::Setup(problem) => problem.fmt(f),
             Self::Worker(problems) => {
                 let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
                 f.write_str(&told.join("\n\n"))
             }
             Self::System(what) => write!(f, "error: {what}"),
-            Self::Interrupted => f.write_str("interrupted before the load began; nothing was sent"),
+            Self::Interrupted => f.write_str("interrupted before the load began"),
             Self::Broke(what) => write!(
                 f,
                 "error: {what}\n  hint: this is a defect of loadrun; please report it with the script"

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::script::Line;
-
 /// Where the run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Stage {
@@ -31,8 +29,6 @@ pub struct Progress {
     pub planned: Option<Duration>,
     /// One entry a scenario, in the script's order.
     pub scenarios: Vec<ScenarioProgress>,
-    /// What the script logged, and warnings of the run: only those new since the last state.
-    pub log: Vec<Line>,
 }
 
 /// The state of one scenario.
@@ -54,6 +50,8 @@ pub struct ScenarioProgress {
     pub failed: u64,
     /// Calls made so far.
     pub calls: u64,
+    /// Iterations broken by script errors so far.
+    pub errors: u64,
     /// Response p95 over the last ten seconds, by completion.
     pub p95: Option<Duration>,
     /// What is left of the scenario; `None` when it ends with the work.

@@ -1,13 +1,18 @@
 //! Ctrl-C and termination: the first ends the run gracefully, the second at once.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use tokio::sync::watch;
 
 use crate::executor::Halt;
 
-/// Turns signals into halts until dropped. Where the system gives no signals, nothing happens.
-pub async fn listen(halt: watch::Sender<Halt>) {
+/// Turns signals into halts until dropped, and notes that there was one. Where the system gives no
+/// signals, nothing happens.
+pub async fn listen(halt: watch::Sender<Halt>, interrupted: Rc<Cell<bool>>) {
     loop {
         next().await;
+        interrupted.set(true);
         halt.send_modify(|state| {
             *state = match state {
                 Halt::Run => Halt::Graceful,

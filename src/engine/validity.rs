@@ -4,19 +4,22 @@
 //! stands above every threshold. Bounds, and why they are where they are:
 //!
 //! * **lag**: iterations of the open model begin late when the generator is busy. Lag is part of
-//!   every response time, so a little does no harm; it spoils a run when its p99 is above
-//!   [`LAG_BOUND`] *and* above [`LAG_SHARE`] of the response times' p99 (a burst of hundreds of
-//!   arrivals due at one instant is begun one after the other, and costs some milliseconds).
+//!   every response time, so a little does no harm; it spoils a run when its p99 in a scenario is
+//!   above [`LAG_BOUND`] *and* above [`LAG_SHARE`] of the p99 of that scenario's response times (a
+//!   burst of hundreds of arrivals due at one instant is begun one after the other, and costs some
+//!   milliseconds).
 //! * **drops**: an arrival that found no free user was never made, so the load was not the load
 //!   asked for; one is enough. A slow target needs more users (`max_users`), or a lower rate.
 //! * **CPU**: a worker on a CPU more than [`CPU_BOUND`] of the time has no time left to be on time.
 //! * **script**: a script that keeps its worker for [`SLOW_SCRIPT`] in one go delays all other
 //!   users of that worker; more than [`SLOW_SHARE`] of the run, or one stopped loop, spoils it.
 //!   So do errors that break more than [`BROKEN_SHARE`] of the iterations.
+//! * **unfinished**: an iteration cut off at the end has no time, and it is the slow ones that are
+//!   cut off. More than [`UNFINISHED_SHARE`] of them, and every figure is too good.
 
 use std::time::Duration;
 
-use crate::outcome::RunVerdict;
+use crate::outcome::{Reason, RunVerdict};
 use crate::units::show_duration;
 
 /// Lag p99 that is never held against a run.
@@ -32,11 +35,39 @@ pub const SLOW_SHARE: f64 = 0.05;
 /// Share of the iterations that script errors may break.
 pub const BROKEN_SHARE: f64 = 0.01;
 
+/// Share of the iterations that may be cut off at the end.
+pub const UNFINISHED_SHARE: f64 = 0.01;
+
+/// How late the iterations of an open scenario began.
+#[derive(Debug, Clone)]
+pub struct Lag {
+    /// The scenario's name.
+    pub scenario: String,
+    /// p99 from intended to real start.
+    pub p99: Duration,
+    /// p99 from intended start to end, over the same iterations.
+    pub response: Duration,
+}
+
 /// What the verdict is made from.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence {
-    /// Ended before its plan was done.
+    /// Ended early by a signal.
     pub interrupted: bool,
+    /// The threshold that ended the run early.
+    pub aborted_by: Option<String>,
+    /// What of loadrun itself broke.
+    pub broke: Option<String>,
+    /// Iterations that began.
+    pub started: u64,
+    /// Iterations cut off at the end.
+    pub unfinished: u64,
+    /// Users that never came through their `init`.
+    pub unready: u64,
+    /// Fixed work that was not begun when its time was over: scenario, done, of how many.
+    pub undone: Vec<(String, u64, u64)>,
+    /// Connections this machine had no socket or port for.
+    pub exhausted: u64,
     /// What went wrong in `teardown`.
     pub teardown: Option<String>,
     /// Iterations that ended.
@@ -55,38 +86,52 @@ pub struct Evidence {
     pub dropped: u64,
     /// Iterations that were due.
     pub offered: u64,
-    /// Lag p99 over all open-model iterations.
-    pub lag: Option<Duration>,
-    /// Response p99 over the same iterations.
-    pub response: Option<Duration>,
+    /// How late each open scenario was.
+    pub lags: Vec<Lag>,
     /// Share of its time the busiest worker was on a CPU.
     pub busiest_worker: f64,
     /// Length of the load.
     pub elapsed: Duration,
 }
 
-/// The run verdict with one sentence a cause. Causes are looked for from the most to the least
-/// specific: a script that stalls also makes the generator late, and is the one to name.
-pub fn judge(evidence: &Evidence) -> (RunVerdict, Vec<String>) {
+/// The run verdict, and one sentence a cause under the verdict it speaks for. Causes are looked for
+/// from the most to the least telling: where nothing answers, the script may break too, and one
+/// that stalls makes the generator late.
+pub fn judge(evidence: &Evidence) -> (RunVerdict, Vec<Reason>) {
     let causes = [
         (RunVerdict::Incomplete, incomplete(evidence)),
-        (RunVerdict::ScriptLimited, script_limited(evidence)),
         (RunVerdict::TargetDown, target_down(evidence)),
+        (RunVerdict::ScriptLimited, script_limited(evidence)),
         (RunVerdict::GeneratorLimited, generator_limited(evidence)),
     ];
-    let verdict = causes
-        .iter()
-        .find(|(_, reasons)| !reasons.is_empty())
-        .map_or(RunVerdict::Valid, |(verdict, _)| *verdict);
-    (verdict, causes.into_iter().flat_map(|(_, reasons)| reasons).collect())
+    let reasons = causes.into_iter().flat_map(|(verdict, causes)| {
+        causes.into_iter().map(move |cause| Reason { verdict, cause })
+    });
+    let reasons: Vec<_> = reasons.collect();
+    (reasons.first().map_or(RunVerdict::Valid, |reason| reason.verdict), reasons)
 }
 
 fn incomplete(e: &Evidence) -> Vec<String> {
     let mut reasons = Vec::new();
-    if e.interrupted {
+    if let Some(broke) = &e.broke {
+        reasons.push(format!("loadrun broke after {}: {broke}", show_duration(e.elapsed)));
+    } else if e.interrupted {
         reasons.push(format!("interrupted after {}", show_duration(e.elapsed)));
+    } else if let Some(threshold) = &e.aborted_by {
+        reasons.push(format!("aborted after {} by {threshold}", show_duration(e.elapsed)));
     } else if e.finished == 0 {
         reasons.push("no iteration came to its end".to_owned());
+    }
+    for (scenario, done, of) in &e.undone {
+        reasons.push(format!("{scenario}: {done} of {of} iterations when its time was over"));
+    }
+    if e.unfinished as f64 > UNFINISHED_SHARE * e.started as f64 {
+        let (cut, of) = (e.unfinished, e.started);
+        reasons
+            .push(format!("{cut} of {of} iterations were cut off unfinished, and have no times"));
+    }
+    if e.unready > 0 {
+        reasons.push(format!("{} users never came through their init", e.unready));
     }
     if let Some(failed) = &e.teardown {
         reasons.push(format!("teardown did not come to its end: {failed}"));
@@ -126,15 +171,16 @@ fn target_down(e: &Evidence) -> Vec<String> {
 
 fn generator_limited(e: &Evidence) -> Vec<String> {
     let mut reasons = Vec::new();
-    if let Some(lag) = e.lag {
-        let allowed = LAG_BOUND.max(e.response.unwrap_or_default().mul_f64(LAG_SHARE));
-        if lag > allowed {
-            reasons.push(format!(
-                "iterations began late: lag p99 {}, allowed {}",
-                show_duration(lag),
-                show_duration(allowed)
-            ));
+    for Lag { scenario, p99, response } in &e.lags {
+        let allowed = LAG_BOUND.max(response.mul_f64(LAG_SHARE));
+        if *p99 > allowed {
+            let (p99, allowed) = (show_duration(*p99), show_duration(allowed));
+            reasons.push(format!("{scenario} began late: lag p99 {p99}, allowed {allowed}"));
         }
+    }
+    if e.exhausted > 0 {
+        let count = e.exhausted;
+        reasons.push(format!("{count} connections found no free socket or port on this machine"));
     }
     if e.dropped > 0 {
         reasons.push(format!(
@@ -156,13 +202,18 @@ fn generator_limited(e: &Evidence) -> Vec<String> {
 mod tests {
     use super::*;
 
+    fn lag(p99: u64, response: u64) -> Lag {
+        let [p99, response] = [p99, response].map(Duration::from_millis);
+        Lag { scenario: "visitors".to_owned(), p99, response }
+    }
+
     fn healthy() -> Evidence {
         Evidence {
             finished: 1000,
             calls: 1000,
             offered: 1000,
-            lag: Some(Duration::from_millis(1)),
-            response: Some(Duration::from_millis(20)),
+            lags: vec![lag(1, 20)],
+            started: 1000,
             busiest_worker: 0.2,
             elapsed: Duration::from_secs(10),
             ..Evidence::default()
@@ -191,17 +242,21 @@ mod tests {
         assert_eq!(verdict(|e| e.failed = 1000), RunVerdict::TargetDown);
         assert_eq!(verdict(|e| e.dropped = 1), RunVerdict::GeneratorLimited);
         assert_eq!(verdict(|e| e.busiest_worker = 0.95), RunVerdict::GeneratorLimited);
-        let lag = |e: &mut Evidence| e.lag = Some(Duration::from_millis(60));
-        assert_eq!(verdict(lag), RunVerdict::GeneratorLimited);
+        assert_eq!(verdict(|e| e.lags.push(lag(60, 20))), RunVerdict::GeneratorLimited);
+        assert_eq!(verdict(|e| e.exhausted = 1), RunVerdict::GeneratorLimited);
+        assert_eq!(verdict(|e| e.unfinished = 11), RunVerdict::Incomplete);
+        assert_eq!(verdict(|e| e.unready = 1), RunVerdict::Incomplete);
+        assert_eq!(verdict(|e| e.undone.push(("s".to_owned(), 1, 2))), RunVerdict::Incomplete);
+        assert_eq!(verdict(|e| e.broke = Some("x".to_owned())), RunVerdict::Incomplete);
+        assert_eq!(verdict(|e| e.aborted_by = Some("x".to_owned())), RunVerdict::Incomplete);
     }
 
     #[test]
     fn lag_is_held_against_the_run_only_beside_the_response_it_is_part_of() {
-        let slow_target = |e: &mut Evidence| {
-            e.lag = Some(Duration::from_millis(60));
-            e.response = Some(Duration::from_secs(2));
-        };
-        assert_eq!(verdict(slow_target), RunVerdict::Valid);
+        assert_eq!(verdict(|e| e.lags.push(lag(60, 2000))), RunVerdict::Valid);
+        // Another scenario's slow responses excuse nothing.
+        let other = |e: &mut Evidence| e.lags.extend([lag(60, 20), lag(1, 5000)]);
+        assert_eq!(verdict(other), RunVerdict::GeneratorLimited);
     }
 
     #[test]
@@ -217,7 +272,10 @@ mod tests {
         evidence.failed = 1000;
         evidence.busiest_worker = 1.0;
         let (verdict, reasons) = judge(&evidence);
-        assert_eq!(verdict, RunVerdict::ScriptLimited);
-        assert_eq!(reasons.len(), 3);
+        assert_eq!(verdict, RunVerdict::TargetDown);
+        let under: Vec<_> = reasons.iter().map(|reason| reason.verdict).collect();
+        let expected =
+            [RunVerdict::TargetDown, RunVerdict::ScriptLimited, RunVerdict::GeneratorLimited];
+        assert_eq!(under, expected);
     }
 }

@@ -4,6 +4,7 @@
 //! the control thread, without waiting for an answer.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
@@ -48,6 +49,8 @@ pub enum Message {
     Refused(Vec<Problem>),
     /// The system refused a thread's needs.
     Failed(String),
+    /// It cannot go on: a defect of loadrun.
+    Broke(String),
     /// What happened since its last second.
     Second(Box<Second>),
     /// Its load has ended; the last message.
@@ -76,6 +79,8 @@ pub struct Ended {
     pub errors: Errors,
     /// How its calls failed, one example a kind and operation.
     pub failures: Vec<FailureSample>,
+    /// Connections this machine had no socket or port for.
+    pub exhausted: u64,
 }
 
 /// One worker's share of a scenario as it is now.
@@ -126,29 +131,33 @@ impl Gates {
     }
 }
 
-/// Starts the thread of a worker.
+/// Starts the thread of a worker. Its last message says how it ended, if not well.
 pub fn spawn(orders: Orders) -> std::io::Result<thread::JoinHandle<()>> {
     let name = format!("worker {}", orders.stripe.worker);
     thread::Builder::new().name(name).spawn(move || {
         let out = orders.out.clone();
-        let runtime = match Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(error) => {
-                // Where the control thread is gone there is nobody to tell.
-                let _ = out.send(Message::Failed(format!("no event loop for a worker: {error}")));
-                return;
-            }
-        };
-        LocalSet::new().block_on(&runtime, async {
-            if let Err(message) = work(orders).await {
-                let _ = out.send(message);
-            }
-        });
+        // Whatever a panic leaves behind is this thread's own and goes with it.
+        let ended = catch_unwind(AssertUnwindSafe(|| run(orders)));
+        let ended = ended.unwrap_or_else(|_| Err(Message::Broke("a worker panicked".to_owned())));
+        if let Err(message) = ended {
+            // Where the control thread is gone there is nobody to tell.
+            let _ = out.send(message);
+        }
     })
+}
+
+fn run(orders: Orders) -> Result<(), Message> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| Message::Failed(format!("no event loop: {e}")))?;
+    let ended = LocalSet::new().block_on(&runtime, work(orders));
+    // A look-up of a name may still be under way on a thread of the runtime.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn work(mut orders: Orders) -> Result<(), Message> {
     let vm = Vm::worker(&orders.world).map_err(Message::Refused)?;
+    same_plan(vm.plan(), &orders.plan)?;
     let clock = Clock::new().map_err(|e| Message::Failed(format!("no timer: {e}")))?;
     let _ = orders.out.send(Message::Ready);
     // The control thread gives up by dropping the sender.
@@ -156,6 +165,8 @@ async fn work(mut orders: Orders) -> Result<(), Message> {
         return Ok(());
     };
     let begin = begin.unwrap_or_else(Instant::now);
+    // What loading the script took held nobody up.
+    vm.take_busy();
     let cpu_before = thread_cpu();
     let shares: Vec<_> =
         (0..orders.plan.scenarios.len()).map(|_| Rc::new(Share::default())).collect();
@@ -169,7 +180,7 @@ async fn work(mut orders: Orders) -> Result<(), Message> {
     let mut all = std::pin::pin!(async {
         for task in users {
             if let Err(error) = task.await {
-                return Err(Message::Failed(format!("a scenario's task ended: {error}")));
+                return Err(Message::Broke(format!("a scenario's task ended: {error}")));
             }
         }
         Ok(())
@@ -179,13 +190,33 @@ async fn work(mut orders: Orders) -> Result<(), Message> {
         tokio::select! {
             ended = &mut all => {
                 account.send(&orders.out);
-                let last = Ended { errors: vm.take_errors(), failures: vm.failures() };
+                let last = Ended {
+                    errors: vm.take_errors(),
+                    failures: vm.failures(),
+                    exhausted: vm.exhausted(),
+                };
                 let _ = orders.out.send(Message::Ended(Box::new(last)));
                 return ended;
             }
             () = tokio::time::sleep_until(next) => account.send(&orders.out),
         }
     }
+}
+
+/// Refuses a script that loads differently each time: its functions would run under the names of
+/// others.
+fn same_plan(own: &Plan, plan: &Plan) -> Result<(), Message> {
+    let names = |plan: &Plan| -> Vec<_> {
+        plan.scenarios.iter().map(|scenario| Arc::clone(&scenario.name)).collect()
+    };
+    if names(own) == names(plan) {
+        return Ok(());
+    }
+    Err(Message::Refused(vec![Problem {
+        what: format!("{} loads differently each time", plan.script.display()),
+        at: None,
+        hint: Some("it is loaded once for each worker, and must return the same table".to_owned()),
+    }]))
 }
 
 /// What is known of one worker's share of a scenario.
@@ -315,15 +346,21 @@ impl<'a> Account<'a> {
         }
         let second = Second {
             worker: self.worker,
-            at: self.second,
+            at: self.at(),
             interval: recorder.take(),
             shares,
             cpu: thread_cpu().saturating_sub(self.cpu_before),
             busy: self.vm.take_busy(),
         };
-        // A worker whose script kept it for seconds goes on with the second it is in.
         self.second = self.begin.elapsed().as_secs() as u32;
         let _ = out.send(Message::Second(Box::new(second)));
+    }
+
+    /// The second this message is about: the one that has just passed, or, where the script kept
+    /// the worker for longer, the last of those that have.
+    fn at(&self) -> u32 {
+        let now = self.begin.elapsed().saturating_sub(Duration::from_millis(500));
+        self.second.max(now.as_secs() as u32)
     }
 }
 

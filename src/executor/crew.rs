@@ -64,7 +64,10 @@ impl<D: Driver> Crew<D> {
     /// Makes a user, who is present from now on.
     pub(super) async fn create(&self, number: u64) -> D::User {
         self.arrive();
-        self.driver.create(number).await
+        self.shift.tally.note(|counts| counts.unready += 1);
+        let user = self.driver.create(number).await;
+        self.shift.tally.note(|counts| counts.unready -= 1);
+        user
     }
 
     /// A user is there, for the first time or again.

@@ -27,6 +27,8 @@ pub struct Counts {
     pub users_now: u64,
     /// Users now in an iteration.
     pub users_busy: u64,
+    /// Users that are not through with being made ready; at the end, those that never were.
+    pub unready: u64,
 }
 
 impl Counts {
@@ -44,6 +46,7 @@ impl AddAssign for Counts {
         self.late += other.late;
         self.users_now += other.users_now;
         self.users_busy += other.users_busy;
+        self.unready += other.unready;
     }
 }
 

@@ -72,7 +72,7 @@ impl Threshold {
         let total = summary.select(&self.metric, &self.filters, over);
         let value = match total {
             Some(total) => self.aggregate.of_total(&total, span, unit),
-            None => self.of_silence(),
+            None => self.of_silence(summary),
         };
         let holds = |bound: &Bound| value.is_some_and(|value| bound.holds(value));
         Judgement {
@@ -82,11 +82,25 @@ impl Threshold {
         }
     }
 
-    /// Nothing dropped is a real 0; no latency at all is not.
-    fn of_silence(&self) -> Option<f64> {
+    /// Nothing dropped is a real 0, and so is nothing within a window when there was something
+    /// before; no latency at all is not.
+    fn of_silence(&self, summary: &Summary) -> Option<f64> {
         let counted = matches!(self.aggregate, Aggregate::Count | Aggregate::Rate);
         let zero = Builtin::find(&self.metric).is_some_and(Builtin::silence_is_zero);
-        (counted && zero).then_some(0.0)
+        let stopped = || {
+            let ever = self.over.and_then(|_| summary.select(&self.metric, &self.filters, None));
+            ever.is_some_and(|total| self.is_throughput(total.kind()))
+        };
+        (counted && (zero || stopped())).then_some(0.0)
+    }
+
+    /// Whether it asks how many samples there were in a time, and not what they were like.
+    pub fn is_throughput(&self, kind: Kind) -> bool {
+        match self.aggregate {
+            Aggregate::Count => true,
+            Aggregate::Rate => kind != Kind::Rate,
+            _ => false,
+        }
     }
 
     /// Whether this judgement, made after `elapsed`, ends the run. One without a sample does not:

@@ -72,8 +72,8 @@ impl Recorder {
         Self::default()
     }
 
-    /// The id of a series. Beyond the limit, that of `{name=other}`: only the scenario is kept of
-    /// its tags, as the plan bounds how many of these there are.
+    /// The id of a series. Beyond the limit, that of `{name=other}`: of its tags only those are
+    /// kept that have few values, so that what failed, and how, is told all the same.
     pub fn series(&mut self, metric: &Metric, tags: &Tags) -> SeriesId {
         let series = Series { metric: metric.clone(), tags: tags.clone() };
         if let Some(id) = self.ids.get(&series) {
@@ -83,8 +83,9 @@ impl Recorder {
             return self.intern(series);
         }
         self.overflowed += 1;
-        let scenario = tags.find("scenario").map(|scenario| ("scenario", scenario));
-        let tags = Tags::new(scenario.into_iter().chain([("name", "other")]));
+        let few = ["scenario", "kind", "status"].into_iter();
+        let kept = few.filter_map(|key| tags.find(key).map(|value| (key, value)));
+        let tags = Tags::new(kept.chain([("name", "other")]));
         let other = Series { tags, ..series };
         self.ids.get(&other).copied().unwrap_or_else(|| self.intern(other))
     }

@@ -163,7 +163,7 @@ impl Curve {
     }
 
     /// True if it has a burst anywhere.
-    pub(super) fn has_burst(&self) -> bool {
+    pub fn has_burst(&self) -> bool {
         self.pieces.iter().any(|piece| piece.over.is_zero())
     }
 

@@ -139,10 +139,10 @@ pub struct Parameter {
 pub enum ParamValue {
     /// Text.
     String(String),
+    /// A whole number; before the other kind, so that it is read back as one.
+    Integer(i64),
     /// A number with a fraction.
     Float(f64),
-    /// A whole number.
-    Integer(i64),
     /// Yes or no.
     Bool(bool),
 }
@@ -211,6 +211,12 @@ impl Plan {
         }
     }
 
+    /// The metric of that name, one of the script's own or of the engine's.
+    pub fn metric(&self, name: &str) -> Option<Metric> {
+        let own = self.metrics.iter().find(|metric| &*metric.name == name);
+        own.cloned().or_else(|| Metric::builtin(name))
+    }
+
     /// The scenario of that name.
     pub fn scenario(&self, name: &str) -> Option<&Scenario> {
         self.scenarios.iter().find(|scenario| &*scenario.name == name)
@@ -263,9 +269,7 @@ impl Load {
     pub fn duration(&self) -> Duration {
         match self {
             Self::Users(curve) | Self::Rate { curve, .. } => curve.duration(),
-            Self::Iterations { curve, duration, .. } => {
-                curve.duration().min(duration.unwrap_or(Duration::MAX))
-            }
+            Self::Iterations { curve, duration, .. } => duration.unwrap_or(curve.duration()),
         }
     }
 }

@@ -6,7 +6,7 @@
 //! while it runs, is left to the run to report.
 
 use super::{Curve, Load, Plan, Problem, Scenario, Start, nearest};
-use crate::metric::{BUILTIN, Builtin, Filter, Kind, Threshold, Unit};
+use crate::metric::{BUILTIN, Builtin, Filter, Threshold};
 
 /// Every reason why `plan` cannot be run; empty if it can.
 pub fn validate(plan: &Plan) -> Vec<Problem> {
@@ -49,6 +49,9 @@ fn load(scenario: &Scenario) -> Vec<Problem> {
         let what = format!("{word} cannot be {value}; expected a finite number from 0");
         return vec![Problem::new(what)];
     }
+    if let Some(problem) = absurd(load) {
+        return vec![problem];
+    }
     let mut problems = Vec::new();
     if curve.has_burst() && !matches!(load, Load::Rate { .. }) {
         problems.push(
@@ -62,6 +65,29 @@ fn load(scenario: &Scenario) -> Vec<Problem> {
         Load::Iterations { total, duration, .. } => amount(curve, *total, *duration),
     });
     problems
+}
+
+/// The most users one machine is asked for.
+const MOST_USERS_AT_ONCE: f64 = 1e6;
+/// The most arrivals a second one machine is asked for.
+const MOST_RATE: f64 = 1e6;
+/// The most arrivals, or iterations, of one scenario.
+const MOST_ITERATIONS: f64 = 1e12;
+
+/// A load that no machine could make: a slip of the finger, that would only end with the memory.
+fn absurd(load: &Load) -> Option<Problem> {
+    let (amount, most, what) = match load {
+        Load::Users(curve) => (curve.peak(), MOST_USERS_AT_ONCE, "users"),
+        Load::Rate { curve, .. } if curve.peak() > MOST_RATE => {
+            (curve.peak(), MOST_RATE, "arrivals/s")
+        }
+        Load::Rate { curve, .. } => (curve.total(), MOST_ITERATIONS, "arrivals"),
+        Load::Iterations { total, .. } => (*total as f64, MOST_ITERATIONS, "iterations"),
+    };
+    (amount > most).then(|| {
+        Problem::new(format!("{} asks for {amount:e} {what}", load.word()))
+            .hint(format!("at most {most} {what} in one scenario"))
+    })
 }
 
 /// A load of users or arrivals that would start nothing.
@@ -170,7 +196,7 @@ fn metrics(plan: &Plan) -> impl Iterator<Item = Problem> {
 fn threshold(plan: &Plan, threshold: &Threshold) -> Vec<Problem> {
     let name = threshold.metric.as_str();
     let inside = |what| format!("threshold `{}`: {what}", threshold.text);
-    let Some((kind, unit)) = kind_and_unit(plan, name) else {
+    let Some((kind, unit)) = plan.metric(name).map(|metric| (metric.kind, metric.unit)) else {
         let names = BUILTIN.iter().map(|metric| metric.name);
         let names = names.chain(plan.metrics.iter().map(|metric| &*metric.name));
         let what = inside(format!("no metric is called {name:?}"));
@@ -183,14 +209,6 @@ fn threshold(plan: &Plan, threshold: &Threshold) -> Vec<Problem> {
     let filters = threshold.filters.iter().filter_map(|filter| self::filter(plan, name, filter));
     let filters = filters.map(|problem| Problem { what: inside(problem.what), ..problem });
     misfit.into_iter().chain(filters).collect()
-}
-
-/// How the metric of that name adds up, and what it is counted in.
-fn kind_and_unit(plan: &Plan, name: &str) -> Option<(Kind, Unit)> {
-    let declared = || plan.metrics.iter().find(|metric| &*metric.name == name);
-    builtin(name)
-        .map(|metric| (metric.kind, metric.unit))
-        .or_else(|| declared().map(|metric| (metric.kind, metric.unit)))
 }
 
 fn builtin(name: &str) -> Option<&'static Builtin> {

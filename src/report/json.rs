@@ -1,7 +1,8 @@
 //! The summary for machines: verdict, grade, thresholds and operations, on one line.
 //!
-//! Times are in milliseconds, rates per second, shares between 0 and 1. Everything else is in
-//! `outcome.json`.
+//! Times are in milliseconds, rates per second, shares between 0 and 1; a threshold's `value` is in
+//! the metric's own unit (nanoseconds, bytes, a share, a number), `shown` as people read it.
+//! Everything else is in `outcome.json`, at `results`.
 
 use std::io::{self, Write};
 
@@ -10,8 +11,8 @@ use serde_json::{Value, json};
 use super::operations::{self, Operation};
 use crate::outcome::{Outcome, ScenarioOutcome};
 
-/// Writes the summary of `outcome` as one line of JSON.
-pub fn write(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+/// Writes the summary of `outcome` as one line of JSON; `place` is where its files lie.
+pub fn write(outcome: &Outcome, place: Option<&str>, out: &mut dyn Write) -> io::Result<()> {
     let summary = json!({
         "schema": outcome.schema,
         "name": outcome.run.name,
@@ -31,6 +32,7 @@ pub fn write(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
         "script_errors": outcome.script_errors,
         "ledgers": outcome.ledgers,
         "generator": outcome.generator,
+        "results": place,
     });
     serde_json::to_writer(&mut *out, &summary)?;
     writeln!(out)

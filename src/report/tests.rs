@@ -6,7 +6,7 @@ use super::{Ink, json, text};
 use crate::ledger::Balance;
 use crate::metric::{Distribution, Kind, Metric, Tags, Total, Unit};
 use crate::outcome::{
-    Environment, FailureSample, Generator, Grade, LogLine, Outcome, Run, RunVerdict,
+    Environment, FailureSample, Generator, Grade, LogLine, Outcome, Reason, Run, RunVerdict,
     ScenarioOutcome, ScriptErrorSample, SeriesOutcome, Verdict,
 };
 use crate::plan::{Place, Plan};
@@ -40,6 +40,7 @@ fn scenario(name: &str, closed: bool) -> ScenarioOutcome {
         dropped: 10,
         unfinished: 2,
         late: 7,
+        unready: 0,
         elapsed: 10.0,
     }
 }
@@ -56,6 +57,7 @@ fn verdict(threshold: &str, shown: Option<&str>, goal_held: Option<bool>) -> Ver
 }
 
 /// Everything a report can tell, in one outcome.
+#[expect(clippy::too_many_lines, reason = "one value, written out")]
 fn outcome() -> Outcome {
     let item = [("scenario", "buyers"), ("name", "item")];
     let refused = [("scenario", "buyers"), ("name", "item"), ("kind", "refused")];
@@ -90,7 +92,10 @@ fn outcome() -> Outcome {
             has_teardown: true,
         },
         verdict: RunVerdict::GeneratorLimited,
-        reasons: vec!["10 of 1000 arrivals found no free user; raise max_users".to_owned()],
+        reasons: vec![Reason {
+            verdict: RunVerdict::GeneratorLimited,
+            cause: "10 of 1000 arrivals found no free user; raise max_users".to_owned(),
+        }],
         grade: Some(Grade::Fair),
         exit: 3,
         thresholds: vec![
@@ -161,7 +166,7 @@ fn the_text_summary() {
 
 #[test]
 fn the_json_summary() {
-    let line = written(|out| json(&outcome(), out));
+    let line = written(|out| json(&outcome(), None, out));
     assert_eq!(line.lines().count(), 1);
     let value: serde_json::Value = serde_json::from_str(&line).unwrap();
     insta::assert_snapshot!(serde_json::to_string_pretty(&value).unwrap());

@@ -15,7 +15,7 @@ use tabled::settings::{Alignment, Modify, Padding, Style as Lines};
 
 use super::operations;
 use crate::metric::{self, Distribution, Merge, Total};
-use crate::outcome::{Grade, LogLine, Outcome, RunVerdict, ScenarioOutcome};
+use crate::outcome::{Grade, LogLine, Outcome, Reason, RunVerdict, ScenarioOutcome};
 use crate::units::{Bytes, show_duration};
 
 /// Whether to colour.
@@ -71,6 +71,7 @@ fn headline(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> 
     };
     let grade = match outcome.grade {
         None => "no thresholds".to_owned(),
+        Some(grade) if outcome.verdict != RunVerdict::Valid => format!("(thresholds: {grade})"),
         Some(grade @ (Grade::Excellent | Grade::Good)) => ink.paint(AnsiColor::Green, grade),
         Some(grade @ Grade::Fair) => ink.paint(AnsiColor::Yellow, grade),
         Some(grade @ Grade::Poor) => ink.paint(AnsiColor::Red, grade),
@@ -78,11 +79,8 @@ fn headline(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> 
     let elapsed = show_duration(Duration::from_secs_f64(run.elapsed));
     writeln!(out, "\n{}  {verdict}  {grade}", run.name)?;
     writeln!(out, "{elapsed}, {} workers, seed {}", run.workers, run.seed)?;
-    for reason in &outcome.reasons {
-        writeln!(out, "{}: {reason}", ink.paint(AnsiColor::Red, outcome.verdict))?;
-    }
-    if let Some(threshold) = &run.aborted_by {
-        writeln!(out, "{} by {threshold}", ink.paint(AnsiColor::Red, "aborted"))?;
+    for Reason { verdict, cause } in &outcome.reasons {
+        writeln!(out, "{}: {cause}", ink.paint(AnsiColor::Red, verdict))?;
     }
     if outcome.verdict != RunVerdict::Valid {
         writeln!(out, "only a VALID run can pass, whatever its thresholds say")?;
