@@ -45,7 +45,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rustls", &["wire"]),
     ("tokio_rustls", &["wire"]),
     ("axum", &["sandbox"]),
-    ("sqlx", &["sandbox"]),
+    ("redis", &["client"]),
+    ("reqwest", &["service"]),
+    ("sqlx", &["client", "sandbox"]),
     ("csv", &["script"]),
 ];
 

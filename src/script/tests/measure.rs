@@ -1,6 +1,6 @@
 //! Samples of calls, however many paths and names a script makes up.
 
-use super::super::measure::{Operation, ScenarioMeter};
+use super::super::measure::{Operation, ScenarioMeter, Thing};
 use super::super::naming::Naming;
 use super::*;
 use crate::client::FailureKind;
@@ -36,8 +36,8 @@ fn failing(
     let mut recorder = crate::metric::Recorder::new();
     let (exchange, mut found) = (refused(), Vec::<Rc<Operation>>::new());
     for name in names {
-        let operation = meter.operation(&mut recorder, naming(&name), &[]);
-        operation.record(&mut recorder, 0, &exchange);
+        let operation = meter.operation(&mut recorder, Thing::Http, naming(&name), &[]);
+        operation.exchange(&mut recorder, 0, &exchange);
         if !found.iter().rev().any(|known| Rc::ptr_eq(known, &operation)) {
             found.push(operation);
         }

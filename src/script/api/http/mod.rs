@@ -18,7 +18,7 @@ use mlua::{Lua, LuaString, UserData, UserDataMethods, UserDataRef, Value};
 
 use crate::client::http::{Client, Request, Settings};
 use crate::script::context::{Context, UserState};
-use crate::script::measure::Operation;
+use crate::script::measure::{Operation, Thing};
 use crate::script::naming::Naming;
 use crate::script::options::shown;
 use crate::script::traceback::misuse;
@@ -168,7 +168,8 @@ impl Caller {
                 Some(name) => Naming::Given(name),
                 None => Naming::Made(method, &bytes),
             };
-            user.scenario.operation(&mut self.context.recorder.borrow_mut(), naming, &opts.tags)
+            let mut recorder = self.context.recorder.borrow_mut();
+            user.scenario.operation(&mut recorder, Thing::Http, naming, &opts.tags)
         });
         let (client, context) = (Rc::clone(&self.client), Rc::clone(&self.context));
         Ok(Begun { client, context, user, request, operation })
@@ -209,7 +210,7 @@ async fn sent(begun: Begun, lua: Lua) -> mlua::Result<Reply> {
     let exchange = client.send(&user.session, request).await;
     if let Some(operation) = operation {
         let second = context.world.second(intended.unwrap_or(exchange.started));
-        operation.record(&mut context.recorder.borrow_mut(), second, &exchange);
+        operation.exchange(&mut context.recorder.borrow_mut(), second, &exchange);
     }
     context.exhausted.update(|calls| calls + u64::from(exchange.exhausted));
     let held = context.bodies.get() + exchange.body.len() as u64;

@@ -2,9 +2,14 @@
 //!
 //! A [`ScenarioMeter`] holds the series of one scenario in one Lua state. Looking a series up by
 //! its tags costs more than recording into it, so every operation's series are found once and kept
-//! under its name; the hot path is one lookup in a small map.
+//! under its name; the hot path is one lookup in a small map. What every protocol's calls have in
+//! common is in `operation.rs`; what only one has, in a file of its name.
+//!
 //! Invariant: what is kept is bounded, whatever paths and names a script makes up, and no failure
 //! goes uncounted for it.
+
+mod http;
+mod operation;
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -15,10 +20,10 @@ use tokio::time::Instant;
 
 use super::context::{World, mixed};
 use super::naming::Naming;
-use crate::client::FailureKind;
-use crate::client::http::Exchange;
 use crate::metric::{Metric, Recorder, SeriesId, Tags};
 use crate::outcome::FailureSample;
+
+pub use operation::{Called, Operation, Thing};
 
 /// Most operations kept apart; the recorder keeps no more series than that apart either. Calls of
 /// later ones are those of one operation, [`OTHER`].
@@ -40,32 +45,10 @@ pub struct ScenarioMeter {
     pub seed: u64,
     iteration: OnceCell<[SeriesId; 3]>,
     errors: OnceCell<SeriesId>,
-    /// By name and the call's own tags.
+    /// By thing, name and the call's own tags.
     operations: RefCell<HashMap<Box<[u8]>, Rc<Operation>>>,
-    other: OnceCell<Rc<Operation>>,
+    other: [OnceCell<Rc<Operation>>; Thing::COUNT],
     checks: RefCell<HashMap<Box<[u8]>, SeriesId>>,
-}
-
-/// The series of one operation: one scenario, name and set of tags.
-pub struct Operation {
-    tags: Tags,
-    duration: SeriesId,
-    wait: SeriesId,
-    sent: SeriesId,
-    received: SeriesId,
-    succeeded: SeriesId,
-    connects: OnceCell<SeriesId>,
-    failed: [RefCell<Option<Failed>>; FailureKind::ALL.len()],
-    /// Few distinct statuses come back; a short list is faster than a map.
-    statuses: RefCell<Vec<(u16, SeriesId)>>,
-}
-
-/// One kind of failure of an operation.
-struct Failed {
-    series: SeriesId,
-    /// The first one's words.
-    detail: String,
-    count: u64,
 }
 
 impl ScenarioMeter {
@@ -81,7 +64,7 @@ impl ScenarioMeter {
             iteration: OnceCell::new(),
             errors: OnceCell::new(),
             operations: RefCell::default(),
-            other: OnceCell::new(),
+            other: Default::default(),
             checks: RefCell::default(),
         })
     }
@@ -134,13 +117,15 @@ impl ScenarioMeter {
     pub fn operation(
         &self,
         recorder: &mut Recorder,
+        thing: Thing,
         naming: Naming<'_>,
         tags: &[(String, String)],
     ) -> Rc<Operation> {
         SCRATCH.with_borrow_mut(|key| {
             key.clear();
+            key.push(thing as u8);
             naming.write(key);
-            let named = key.len();
+            let named = 1..key.len();
             for (name, value) in tags {
                 key.extend([0]);
                 key.extend(name.as_bytes());
@@ -153,13 +138,13 @@ impl ScenarioMeter {
             let mut made = |name: &str, tags: &[(String, String)]| {
                 let named = self.tags.with("name", name);
                 let tags = tags.iter().fold(named, |tags, (key, value)| tags.with(key, value));
-                Rc::new(Operation::new(recorder, tags))
+                Rc::new(Operation::new(recorder, thing, tags))
             };
             let mut operations = self.operations.borrow_mut();
             if operations.len() >= OPERATIONS {
-                return Rc::clone(self.other.get_or_init(|| made(OTHER, &[])));
+                return Rc::clone(self.other[thing as usize].get_or_init(|| made(OTHER, &[])));
             }
-            let made = made(&String::from_utf8_lossy(&key[..named]), tags);
+            let made = made(&String::from_utf8_lossy(&key[named]), tags);
             operations.insert(key.as_slice().into(), Rc::clone(&made));
             made
         })
@@ -169,87 +154,14 @@ impl ScenarioMeter {
     pub fn failures(&self) -> Vec<FailureSample> {
         let operations = self.operations.borrow();
         // Several may have one name, with tags of their own; whoever reports merges them.
-        let kinds = operations.values().chain(self.other.get()).flat_map(|operation| {
-            let kinds = operation.failed.iter().zip(FailureKind::ALL);
-            kinds.map(move |(failed, kind)| (operation, failed.borrow(), kind))
-        });
-        let samples = kinds.filter_map(|(operation, failed, kind)| {
-            let failed = failed.as_ref()?;
-            Some(FailureSample {
-                scenario: self.name.to_string(),
-                name: operation.tags.find("name").unwrap_or_default().to_owned(),
-                kind: kind.as_str().to_owned(),
-                detail: failed.detail.clone(),
-                count: failed.count,
-            })
-        });
-        samples.collect()
+        let others = self.other.iter().filter_map(OnceCell::get);
+        operations.values().chain(others).flat_map(|o| o.failures(&self.name)).collect()
     }
 }
 
 thread_local! {
     /// The key being looked up; lent, so that a lookup allocates nothing.
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-impl Operation {
-    fn new(recorder: &mut Recorder, tags: Tags) -> Self {
-        let mut series = |name| recorder.series(&builtin(name), &tags);
-        Self {
-            duration: series("http.duration"),
-            wait: series("http.wait"),
-            sent: series("http.sent"),
-            received: series("http.received"),
-            succeeded: series("http.failed"),
-            connects: OnceCell::new(),
-            failed: Default::default(),
-            statuses: RefCell::default(),
-            tags,
-        }
-    }
-
-    /// Records what came of one call; `second` is that of its intended start.
-    pub fn record(&self, recorder: &mut Recorder, second: u32, exchange: &Exchange) {
-        recorder.record(self.duration, second, nanoseconds(exchange.duration));
-        recorder.add(self.sent, exchange.sent as f64);
-        recorder.add(self.received, exchange.received as f64);
-        if exchange.status != 0 {
-            recorder.record(self.wait, second, nanoseconds(exchange.timing.wait));
-            let id = self.status(recorder, exchange.status);
-            recorder.add(id, 1.0);
-        }
-        if exchange.connects > 0 {
-            let id = *self
-                .connects
-                .get_or_init(|| recorder.series(&builtin("http.connects"), &self.tags));
-            recorder.add(id, f64::from(exchange.connects));
-        }
-        match exchange.error {
-            None => recorder.hit(self.succeeded, false),
-            Some(kind) => {
-                let mut failed = self.failed[kind as usize].borrow_mut();
-                let failed = failed.get_or_insert_with(|| Failed {
-                    series: recorder
-                        .series(&builtin("http.failed"), &self.tags.with("kind", kind.as_str())),
-                    detail: exchange.detail.clone().unwrap_or_default(),
-                    count: 0,
-                });
-                failed.count += 1;
-                recorder.hit(failed.series, true);
-            }
-        }
-    }
-
-    fn status(&self, recorder: &mut Recorder, status: u16) -> SeriesId {
-        let mut statuses = self.statuses.borrow_mut();
-        if let Some((_, id)) = statuses.iter().find(|(known, _)| *known == status) {
-            return *id;
-        }
-        let tags = self.tags.with("status", &status.to_string());
-        let id = recorder.series(&builtin("http.status"), &tags);
-        statuses.push((status, id));
-        id
-    }
 }
 
 /// A metric of the engine's own.

@@ -1,0 +1,50 @@
+//! What only HTTP calls have: bytes each way, and statuses.
+
+use std::cell::{OnceCell, RefCell};
+
+use super::{Called, Operation, builtin};
+use crate::client::http::Exchange;
+use crate::metric::{Recorder, SeriesId};
+
+/// The series of an operation's HTTP calls.
+#[derive(Default)]
+pub(super) struct Series {
+    sent: OnceCell<SeriesId>,
+    received: OnceCell<SeriesId>,
+    /// Few distinct statuses come back; a short list is faster than a map.
+    statuses: RefCell<Vec<(u16, SeriesId)>>,
+}
+
+impl Operation {
+    /// Records what came of one HTTP call; `second` is that of its intended start.
+    pub fn exchange(&self, recorder: &mut Recorder, second: u32, exchange: &Exchange) {
+        let answered = exchange.status != 0;
+        let called = Called {
+            duration: exchange.duration,
+            wait: answered.then_some(exchange.timing.wait),
+            connects: exchange.connects,
+            error: exchange.error,
+            detail: exchange.detail.as_deref(),
+        };
+        self.record(recorder, second, &called);
+        let sent = self.series(recorder, &self.http.sent, "http.sent");
+        recorder.add(sent, exchange.sent as f64);
+        let received = self.series(recorder, &self.http.received, "http.received");
+        recorder.add(received, exchange.received as f64);
+        if answered {
+            let status = self.status(recorder, exchange.status);
+            recorder.add(status, 1.0);
+        }
+    }
+
+    fn status(&self, recorder: &mut Recorder, status: u16) -> SeriesId {
+        let mut statuses = self.http.statuses.borrow_mut();
+        if let Some((_, id)) = statuses.iter().find(|(known, _)| *known == status) {
+            return *id;
+        }
+        let tags = self.tags.with("status", &status.to_string());
+        let id = recorder.series(&builtin("http.status"), &tags);
+        statuses.push((status, id));
+        id
+    }
+}
