@@ -108,17 +108,12 @@ fn thresholds(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()
 
 fn operation_table(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     let operations = operations::of(outcome);
-    let several = operations.iter().any(|o| o.scenario != operations[0].scenario);
+    let several = several(operations.iter().map(|operation| &*operation.scenario));
     let heads = ["", "count", "per s", "failed", "p50", "p90", "p95", "p99", "p99.9", "max"]
         .map(String::from);
     let rows = operations.iter().map(|operation| {
-        let name = if several && !operation.scenario.is_empty() {
-            format!("{}: {}", operation.scenario, operation.name)
-        } else {
-            operation.name.clone()
-        };
         let mut row = vec![
-            name,
+            named(several, &operation.scenario, &operation.name),
             operation.count().to_string(),
             format!("{:.1}", operation.per_second),
             percent(operation.failed_share()),
@@ -130,10 +125,23 @@ fn operation_table(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     table(out, "operations", &heads, rows.collect(), 1)
 }
 
+/// Whether there is more than one scenario, so that rows must say theirs.
+fn several<'a>(mut scenarios: impl Iterator<Item = &'a str>) -> bool {
+    let first = scenarios.next();
+    scenarios.any(|scenario| Some(scenario) != first)
+}
+
+/// An operation's name, after its scenario where rows must say theirs.
+fn named(several: bool, scenario: &str, name: &str) -> String {
+    if several && !scenario.is_empty() { format!("{scenario}: {name}") } else { name.to_owned() }
+}
+
 fn failures(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    let several = several(outcome.failures.iter().map(|failure| &*failure.scenario));
     let rows = outcome.failures.iter().map(|failure| {
+        let name = named(several, &failure.scenario, &failure.name);
         let count = failure.count.to_string();
-        vec![failure.name.clone(), failure.kind.clone(), count, failure.detail.clone()]
+        vec![name, failure.kind.clone(), count, failure.detail.clone()]
     });
     table(out, "failures", &[], rows.collect(), 4)
 }
@@ -203,11 +211,12 @@ fn load(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     .map(String::from);
     let rows = outcome.scenarios.iter().map(|scenario| load_row(outcome, scenario));
     table(out, "load", &heads, rows.collect(), 1)?;
-    for scenario in outcome.scenarios.iter().filter(|scenario| scenario.closed) {
-        let name = &scenario.name;
-        writeln!(out, "  {name}: closed loop: not corrected for coordinated omission")?;
+    let closed = outcome.scenarios.iter().filter(|scenario| scenario.closed);
+    let closed: Vec<_> = closed.map(|scenario| scenario.name.as_str()).collect();
+    if closed.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    writeln!(out, "  {}: closed loop: not corrected for coordinated omission", closed.join(", "))
 }
 
 fn load_row(outcome: &Outcome, scenario: &ScenarioOutcome) -> Vec<String> {
