@@ -19,7 +19,9 @@
 --- A practice target of the run. `http.client` takes it as its `base`.
 ---@class loadrun.Sandbox
 ---@field name string `sandbox`, `sandbox-2`, ... in the order of declaration
----@field url string its address; known once the run has begun
+---@field url string where it is; known once the run has begun
+---@field address string host and port of the URL
+---@field pid integer its process
 local Sandbox = {}
 
 --- Changes its behaviour while it runs; what is not named stays. Not measured.

@@ -176,8 +176,7 @@ impl Conductor {
             .map_err(|e| EngineError::System(format!("cannot find this program itself: {e}")))?;
         for declared in &self.plan.services {
             let running = service::start(declared, &program).await.map_err(EngineError::Service)?;
-            // Each declared name is started once.
-            let _ = self.world.service_url(&declared.name).set(running.url().to_owned());
+            self.world.service(&declared.name).found(running.url(), running.pid());
             services.push(running);
         }
         Ok(())

@@ -7,7 +7,7 @@
 //! What the engine does with a script, in order:
 //!
 //! 1. [`load`] a [`Source`]: the plan, and the control state;
-//! 2. start the plan's services, and set [`World::service_url`] of each;
+//! 2. start the plan's services, and say in the world where each is ([`World::service`]);
 //! 3. [`Vm::setup`] in the control state;
 //! 4. set [`World::workers`]; in each worker's thread [`Vm::worker`];
 //! 5. set [`World::begin`]; [`Vm::user`], [`User::init`], [`User::iterate`] as the executors ask;
@@ -46,7 +46,7 @@ pub use plain::{Plain, PlainError};
 pub use traceback::{Errors, ScriptError};
 pub use user::User;
 pub use vm::Vm;
-pub use world::{Source, World};
+pub use world::{Source, Whereabouts, World};
 
 use crate::plan::{Plan, Problem, nearest, validate};
 

@@ -3,7 +3,7 @@
 use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -56,8 +56,8 @@ pub struct World {
     pub log: Log,
     /// Longest a resume of a coroutine may take, in nanoseconds; shorter in tests only.
     stall_limit: AtomicU64,
-    /// Addresses of declared services by name; an address is set when its service is ready.
-    services: Mutex<BTreeMap<String, Arc<OnceLock<String>>>>,
+    /// Where declared services are, by name.
+    services: Mutex<BTreeMap<String, Whereabouts>>,
     /// Everything else that is shared, by type and name.
     kept: Mutex<HashMap<(TypeId, String), Kept>>,
 }
@@ -141,9 +141,32 @@ impl World {
         found
     }
 
-    /// The address of service `name`, empty until the engine has started it.
-    pub fn service_url(&self, name: &str) -> Arc<OnceLock<String>> {
+    /// Where service `name` is: not known until the engine has started it.
+    pub fn service(&self, name: &str) -> Whereabouts {
         let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(services.entry(name.to_owned()).or_default())
+        services.entry(name.to_owned()).or_default().clone()
+    }
+}
+
+/// Where a declared service is; clones are of one service.
+#[derive(Clone, Debug, Default)]
+pub struct Whereabouts {
+    /// Set when it is ready, and stays.
+    pub url: Arc<OnceLock<String>>,
+    /// Process id; 0 before it has been started.
+    pid: Arc<AtomicU32>,
+}
+
+impl Whereabouts {
+    /// Notes that the service is ready.
+    pub fn found(&self, url: &str, pid: u32) {
+        self.pid.store(pid, Ordering::Relaxed);
+        // A service that is started again is where it was.
+        let _ = self.url.set(url.to_owned());
+    }
+
+    /// Its process id; 0 before it has been started.
+    pub fn pid(&self) -> u32 {
+        self.pid.load(Ordering::Relaxed)
     }
 }

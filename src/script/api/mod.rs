@@ -22,6 +22,7 @@ pub mod parallel;
 pub mod param;
 pub mod rand;
 pub mod sandbox;
+pub mod service;
 pub mod shared;
 pub mod time;
 

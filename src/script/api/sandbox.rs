@@ -1,13 +1,9 @@
 //! `loadrun.sandbox`: the practice target, started by the engine for the run.
 //!
-//! `sandbox.start {}` at file scope declares a service; the n-th declaration is the same service
-//! in every Lua state, because every state loads the same file. The control state's declarations
-//! go into the plan, the engine starts what is in the plan, and the address appears in the world.
-//! The options are those of the command `loadrun sandbox`, in the same words, and are checked
-//! while the script loads.
+//! `sandbox.start {}` at file scope declares a service ([`super::service`]). The options are those
+//! of the command `loadrun sandbox`, in the same words, and are checked while the script loads.
 
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
 
 use mlua::{Lua, MetaMethod, UserData, UserDataFields, UserDataMethods, UserDataRef, Value};
 
@@ -15,12 +11,13 @@ use super::super::call::Call;
 use super::super::context::Context;
 use super::super::options::{self, Options};
 use super::super::plain::Plain;
+use super::service::Service;
 use crate::client::http::{Base, Body, Client, Request, Session, Settings};
-use crate::plan::ServiceDecl;
 use crate::sandbox::{BEHAVIOURS, Behaviour};
 
 /// What a script can call or read.
-pub const FUNCTIONS: &[&str] = &["Sandbox:control", "Sandbox:name", "Sandbox:url", "start"];
+pub const FUNCTIONS: &[&str] =
+    &["Sandbox:address", "Sandbox:control", "Sandbox:name", "Sandbox:pid", "Sandbox:url", "start"];
 
 /// The kind of service in the plan.
 const KIND: &str = "sandbox";
@@ -28,19 +25,12 @@ const KIND: &str = "sandbox";
 /// Options of `start` besides the behaviours.
 const IDENTITY: &[&str] = &["seed", "token"];
 
-/// A practice target in a script's hands; an HTTP client takes it as its `base`.
-#[derive(Clone)]
-pub struct Sandbox {
-    /// `sandbox`, `sandbox-2`, ... in the order of declaration.
-    name: String,
-    /// Set when the service is ready.
-    address: Arc<OnceLock<String>>,
-}
+/// A practice target in a script's hands.
+pub struct Sandbox(Service);
 
-impl Sandbox {
-    /// What an HTTP client takes as its base.
-    pub fn base(&self) -> Base {
-        Base::Service(Arc::clone(&self.address))
+impl AsRef<Service> for Sandbox {
+    fn as_ref(&self) -> &Service {
+        &self.0
     }
 }
 
@@ -64,15 +54,7 @@ fn start(lua: &Lua, given: Value) -> mlua::Result<Sandbox> {
             chosen.push((name.to_owned(), value));
         }
     }
-    let mut declared = context.declared.borrow_mut();
-    let nth = declared.services.iter().filter(|service| service.kind == KIND).count() + 1;
-    let name = if nth == 1 { KIND.to_owned() } else { format!("{KIND}-{nth}") };
-    declared.services.push(ServiceDecl {
-        name: name.clone(),
-        kind: KIND.to_owned(),
-        options: chosen.into_iter().collect(),
-    });
-    Ok(Sandbox { address: context.world.service_url(&name), name })
+    Ok(Sandbox(Service::declare(&context, KIND, chosen)))
 }
 
 /// The value of an option as the command line takes it.
@@ -90,28 +72,15 @@ fn setting(name: &str, value: &Value) -> Result<String, String> {
 
 impl UserData for Sandbox {
     fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
-        fields.add_field_method_get("name", |_, this| Ok(this.name.clone()));
-        fields.add_field_method_get("url", |lua, this| {
-            this.address.get().cloned().ok_or_else(|| {
-                let hint = "read it in `setup`, `init`, `run` or `teardown`; \
-                            `http.client { base = ... }` takes the sandbox itself";
-                let what = "is known once the run has begun";
-                Call::new(lua, "sandbox.url").wrong(format!("{what}\n  hint: {hint}"))
-            })
-        });
+        Service::fields(fields);
     }
 
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        methods.add_meta_method(MetaMethod::ToString, |_, this, ()| {
-            Ok(this
-                .address
-                .get()
-                .cloned()
-                .unwrap_or_else(|| format!("{} (not started)", this.name)))
-        });
+        methods.add_meta_method(MetaMethod::ToString, |_, this, ()| Ok(this.0.shown()));
         methods.add_async_method("control", |lua, this: UserDataRef<Self>, given: Value| {
             let changes = changes(&lua, given);
-            async move { control(&lua, this.base(), changes?).await }
+            let base = Base::Service(this.0.url());
+            async move { control(&lua, base, changes?).await }
         });
     }
 }
@@ -158,6 +127,8 @@ async fn control(lua: &Lua, base: Base, changes: serde_json::Value) -> mlua::Res
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use mlua::ObjectLike as _;
 
     use super::super::testing;
@@ -198,10 +169,10 @@ mod tests {
         let [control, worker] = [0, 1].map(|_| testing::state(&world, "sandbox", module));
         control.load("sandbox.start {}").exec().unwrap();
         let handle: mlua::AnyUserData = worker.load("return sandbox.start {}").eval().unwrap();
-        world.service_url("sandbox").set("http://127.0.0.1:1".to_owned()).unwrap();
+        world.service("sandbox").url.set("http://127.0.0.1:1".to_owned()).unwrap();
         assert_eq!(handle.to_string().unwrap(), "http://127.0.0.1:1");
-        let base = handle.borrow::<Sandbox>().unwrap().base();
-        assert_eq!(base.resolve(), Some("http://127.0.0.1:1"));
+        let address = super::super::service::address(&Value::UserData(handle)).unwrap();
+        assert_eq!(address.get().unwrap(), "http://127.0.0.1:1");
     }
 
     #[test]
@@ -211,7 +182,7 @@ mod tests {
             ("sandbox.start { latency = 'often' }", "sandbox.start: latency: "),
             ("sandbox.start { errors = '200%' }", "sandbox.start: errors: "),
             ("sandbox.start { seed = -1 }", "sandbox.start: seed: expected a whole number, 0 or"),
-            ("sandbox.start({}).url", "sandbox.url: is known once the run has begun"),
+            ("sandbox.start({}).url", "service.url: is known once the run has begun"),
         ];
         for (code, expected) in cases {
             let error = load(&format!("return {code}")).1.unwrap_err().to_string();
@@ -246,7 +217,7 @@ mod tests {
         source.text = Arc::from(script.as_bytes());
         let Ok(loaded) = super::super::super::load(source) else { panic!("the script loads") };
         let world = loaded.control.world();
-        world.service_url("sandbox").set(address.clone()).unwrap();
+        world.service("sandbox").url.set(address.clone()).unwrap();
         loaded.control.setup().await.unwrap();
         let expected = Plain::list(["25 %", "constant 3ms", &address].map(Plain::text));
         assert_eq!(world.setup.get(), Some(&expected));

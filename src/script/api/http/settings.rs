@@ -4,7 +4,7 @@ use mlua::{Lua, Value};
 
 use super::options::{Credentials, credentials, expect, redirects};
 use crate::client::http::{Auth, Base, Connections, Identity, Settings, TlsSettings, Version};
-use crate::script::api::sandbox::Sandbox;
+use crate::script::api::service;
 use crate::script::context::Context;
 use crate::script::options::{self, Options, shown};
 use crate::script::require::confined;
@@ -60,12 +60,11 @@ pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<S
 }
 
 fn base(value: &Value) -> Result<Base, String> {
+    if let Some(address) = service::address(value) {
+        return Ok(Base::Service(address));
+    }
     match value {
         Value::String(_) => options::string(value).map(Base::Url),
-        Value::UserData(data) => match data.borrow::<Sandbox>() {
-            Ok(sandbox) => Ok(sandbox.base()),
-            Err(_) => Err(format!("expected a URL or a service, got {}", shown(value))),
-        },
         other => Err(format!("expected a URL or a service, got {}", shown(other))),
     }
 }
