@@ -20,6 +20,10 @@ pub enum Error {
     Engine(EngineError),
     /// The results could not be written.
     Results(FileError),
+    /// An outcome that was asked for cannot be read.
+    Outcome(FileError),
+    /// A report could not be written.
+    Report(FileError),
     /// The summary could not be printed.
     Summary(io::Error),
 }
@@ -33,9 +37,9 @@ impl Error {
     /// 4: could not start; 5: broke while running; 130: interrupted before the load.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Problems(_) => 4,
+            Self::Problems(_) | Self::Outcome(_) => 4,
             Self::Engine(error) => error.exit_code(),
-            Self::Results(_) | Self::Summary(_) => 5,
+            Self::Results(_) | Self::Report(_) | Self::Summary(_) => 5,
         }
     }
 }
@@ -51,6 +55,10 @@ impl fmt::Display for Error {
                 Ok(())
             }
             Self::Engine(error) => error.fmt(f),
+            Self::Outcome(error) => write!(f, "error: {error}\n  hint: {}", error.hint),
+            Self::Report(error) => {
+                write!(f, "error: could not write a report: {error}\n  hint: {}", error.hint)
+            }
             Self::Summary(error) => write!(
                 f,
                 "error: could not print the summary: {error}\n  hint: the results were kept"

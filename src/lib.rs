@@ -53,7 +53,7 @@
 //!   | teardown, ledgers balanced, engine::validity
 //! Outcome
 //!   | saved as outcome.json, then
-//! report::text, report::json
+//! report: text, json, csv, junit, markdown
 //! ```
 //!
 //! Three kinds of trouble are never mixed: a *failure* is the target's and is data, a *script
@@ -61,8 +61,8 @@
 //!
 //! # Recipes
 //!
-//! * **A report**: one file in `report/` with `write(&Outcome, &mut dyn Write)`, like `json.rs`;
-//!   name it in `report/mod.rs`, choose it in `cli/run.rs`, add it to the golden test.
+//! * **A report**: one file in `report/` with `write(&Outcome, &mut dyn Write)`, like `csv.rs`; one
+//!   variant of `report::Report`; the compiler names the flag it needs; add it to the golden test.
 //! * **A Lua module**: one file in `script/api/` with `module` and `FUNCTIONS`, like `time.rs`; one
 //!   line in `script/api/mod.rs`; its types in `lib-lua/types/`. A test compares the three.
 //! * **A module in Lua**: `lib-lua/name.lua` with types, `lib-lua/spec/name_spec.lua`, one line in

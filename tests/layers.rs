@@ -48,7 +48,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("redis", &["client"]),
     ("reqwest", &["service"]),
     ("sqlx", &["client", "sandbox"]),
-    ("csv", &["script"]),
+    ("csv", &["script", "report"]),
+    ("quick_junit", &["report"]),
 ];
 
 /// Files of `src`, each with the room it stands in.

@@ -12,6 +12,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 mod check;
 mod progress;
+mod report;
 mod run;
 mod sandbox;
 mod selftest;
@@ -32,6 +33,8 @@ enum Command {
     Run(run::RunArgs),
     /// Say what a script would do, without any traffic
     Check(check::CheckArgs),
+    /// Write reports of a run that has ended, from its outcome.json
+    Report(report::ReportArgs),
     /// Run the practice target, a small message service to load
     Sandbox(sandbox::SandboxArgs),
     /// Prove on this machine that a stalled target is measured as arithmetic says
@@ -60,6 +63,7 @@ pub fn main() -> ExitCode {
     let done = match line.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Sandbox(args) => sandbox::run(args),
         Command::Selftest(args) => selftest::run(&args),
     };

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use super::progress::{Detail, Progress};
@@ -11,8 +12,8 @@ use super::source::SourceArgs;
 use super::tell;
 use crate::engine::{self, Options};
 use crate::error::Error;
-use crate::outcome::Outcome;
-use crate::report::{self, Ink};
+use crate::outcome::{Outcome, write_whole};
+use crate::report::{self, Ink, Report};
 use crate::script;
 
 /// Arguments of a run.
@@ -29,6 +30,9 @@ pub struct RunArgs {
     /// What to print on stdout at the end
     #[arg(long, value_enum, default_value_t = Summary::Text)]
     summary: Summary,
+    /// Reports to write beside outcome.json, such as `junit,markdown`
+    #[arg(long = "report", value_name = "FORMS", value_delimiter = ',', value_parser = form())]
+    reports: Vec<Report>,
     /// No progress; only the summary, warnings and errors
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
@@ -43,6 +47,14 @@ enum Summary {
     Text,
     /// One line of JSON for machines
     Json,
+}
+
+/// The name of a form of report.
+fn form() -> impl TypedValueParser<Value = Report> {
+    PossibleValuesParser::new(Report::ALL.map(Report::name)).map(|name| {
+        let named = Report::ALL.into_iter().find(|report| report.name() == name);
+        named.unwrap_or_else(|| unreachable!("only these names are accepted"))
+    })
 }
 
 /// Runs the script; the exit code is the outcome's.
@@ -60,20 +72,26 @@ pub fn run(args: &RunArgs) -> Result<u8, Error> {
     let progress = Progress::new(detail, io::stderr().is_terminal(), loaded.control.world());
     let outcome = engine::run(loaded, options, |states| progress.follow(states));
     let outcome = outcome.inspect_err(|_| drop_if_empty(&folder))?;
-    conclude(&outcome, &folder, args.summary)
+    conclude(&outcome, &folder, args)
 }
 
 /// Saves, then prints: the summary even when saving failed.
-fn conclude(outcome: &Outcome, folder: &Path, summary: Summary) -> Result<u8, Error> {
+fn conclude(outcome: &Outcome, folder: &Path, args: &RunArgs) -> Result<u8, Error> {
     let saved = outcome.save(folder);
+    let reported = args.reports.iter().try_for_each(|report| {
+        let mut text = Vec::new();
+        report.write(outcome, &mut text).map_err(Error::Summary)?;
+        write_whole(&folder.join(report.file()), &text).map_err(Error::Report)
+    });
     let place = saved.as_ref().ok().map(|path| path.display().to_string());
     let mut text = Vec::new();
-    let written = match summary {
+    let written = match args.summary {
         Summary::Text => report::text(outcome, place.as_deref(), ink(), &mut text),
         Summary::Json => report::json(outcome, place.as_deref(), &mut text),
     };
     let printed = written.and_then(|()| io::stdout().lock().write_all(&text));
     saved.map_err(Error::Results)?;
+    reported?;
     match printed {
         // Whoever closed the pipe has read enough.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Summary(error)),

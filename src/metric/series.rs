@@ -234,6 +234,11 @@ impl Unit {
         (value * self.raw_scale()).round() as u64
     }
 
+    /// What a trend's raw value stands for: nanoseconds, bytes, a number.
+    pub fn value(self, raw: u64) -> f64 {
+        raw as f64 / self.raw_scale()
+    }
+
     /// Raw steps of a trend in one nanosecond, byte or number.
     pub(super) fn raw_scale(self) -> f64 {
         match self {

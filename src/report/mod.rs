@@ -1,16 +1,75 @@
 //! How we tell: each report one file, a pure function from an [`Outcome`] to text.
 //!
 //! A report reads nothing but the outcome and writes nothing but what it is given to write to.
-//! `json` is the smallest and the template.
-//!
-//! [`Outcome`]: crate::outcome::Outcome
+//! `csv` is the template.
 
+mod csv;
+mod figures;
 mod json;
+mod junit;
+mod markdown;
 mod operations;
 mod text;
 
+use std::io::{self, Write};
+
 pub use json::write as json;
 pub use text::{Ink, write as text};
+
+use crate::outcome::Outcome;
+
+/// A form of report that is kept in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Report {
+    /// The summary a person reads in a terminal.
+    Text,
+    /// The summary for machines.
+    Json,
+    /// Every series by second.
+    Csv,
+    /// For a CI system.
+    Junit,
+    /// For a pull request.
+    Markdown,
+}
+
+impl Report {
+    /// Every form there is.
+    pub const ALL: [Self; 5] = [Self::Text, Self::Json, Self::Csv, Self::Junit, Self::Markdown];
+
+    /// What it is called on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Junit => "junit",
+            Self::Markdown => "markdown",
+        }
+    }
+
+    /// Its file's name, beside `outcome.json`.
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::Text => "summary.txt",
+            Self::Json => "summary.json",
+            Self::Csv => "series.csv",
+            Self::Junit => "junit.xml",
+            Self::Markdown => "summary.md",
+        }
+    }
+
+    /// Writes it.
+    pub fn write(self, outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Self::Text => text(outcome, None, Ink::Plain, out),
+            Self::Json => json(outcome, None, out),
+            Self::Csv => csv::write(outcome, out),
+            Self::Junit => junit::write(outcome, out),
+            Self::Markdown => markdown::write(outcome, out),
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -1,156 +1,12 @@
 //! Golden texts of every report, from one outcome made by hand.
 
-use std::collections::BTreeMap;
+use super::{Ink, Report, json, text};
+use crate::metric::Tags;
+use crate::outcome::{Outcome, RunVerdict};
 
-use super::{Ink, json, text};
-use crate::ledger::Balance;
-use crate::metric::{Distribution, Kind, Metric, Tags, Total, Unit};
-use crate::outcome::{
-    Environment, FailureSample, Generator, Grade, LogLine, Outcome, Reason, Run, RunVerdict,
-    ScenarioOutcome, ScriptErrorSample, SeriesOutcome, Verdict,
-};
-use crate::plan::{Place, Plan};
+mod made;
 
-fn times(milliseconds: impl Iterator<Item = u64>) -> Total {
-    let mut times = Distribution::new();
-    milliseconds.for_each(|ms| times.record(ms * 1_000_000));
-    Total::Trend(times)
-}
-
-fn series(metric: &str, tags: &[(&str, &str)], total: Total) -> SeriesOutcome {
-    let own = Metric::new(metric, total.kind(), Unit::Number);
-    let definition = Metric::builtin(metric).unwrap_or(own);
-    SeriesOutcome {
-        metric: metric.to_owned(),
-        kind: definition.kind,
-        unit: definition.unit,
-        tags: Tags::new(tags.iter().copied()),
-        total,
-        points: Vec::new(),
-    }
-}
-
-fn scenario(name: &str, closed: bool) -> ScenarioOutcome {
-    ScenarioOutcome {
-        name: name.to_owned(),
-        closed,
-        offered: 1000,
-        started: 990,
-        finished: 988,
-        dropped: 10,
-        unfinished: 2,
-        late: 7,
-        unready: 0,
-        elapsed: 10.0,
-    }
-}
-
-fn verdict(threshold: &str, shown: Option<&str>, goal_held: Option<bool>) -> Verdict {
-    Verdict {
-        threshold: threshold.to_owned(),
-        shown: shown.map(str::to_owned),
-        value: shown.map(|_| 1.0),
-        limit_held: shown.is_some(),
-        goal_held,
-        critical: false,
-    }
-}
-
-/// Everything a report can tell, in one outcome.
-#[expect(clippy::too_many_lines, reason = "one value, written out")]
-fn outcome() -> Outcome {
-    let item = [("scenario", "buyers"), ("name", "item")];
-    let refused = [("scenario", "buyers"), ("name", "item"), ("kind", "refused")];
-    let buyers = [("scenario", "buyers")];
-    Outcome {
-        schema: 1,
-        loadrun: "0.1.0".to_owned(),
-        run: Run {
-            name: "shop".to_owned(),
-            started: "2026-01-02T03:04:05Z".to_owned(),
-            elapsed: 12.5,
-            seed: 7,
-            workers: 2,
-            interrupted: false,
-            aborted_by: Some("http.failed rate < 1%, abort".to_owned()),
-        },
-        environment: Environment {
-            os: "linux".to_owned(),
-            arch: "x86_64".to_owned(),
-            cpus: 2,
-            cpu: None,
-            memory: None,
-        },
-        plan: Plan {
-            script: "shop.lua".into(),
-            scenarios: Vec::new(),
-            thresholds: Vec::new(),
-            parameters: Vec::new(),
-            metrics: vec![Metric::new("basket.size", Kind::Trend, Unit::Number)],
-            services: Vec::new(),
-            has_setup: false,
-            has_teardown: true,
-        },
-        verdict: RunVerdict::GeneratorLimited,
-        reasons: vec![Reason {
-            verdict: RunVerdict::GeneratorLimited,
-            cause: "10 of 1000 arrivals found no free user; raise max_users".to_owned(),
-        }],
-        grade: Some(Grade::Fair),
-        exit: 3,
-        thresholds: vec![
-            verdict("http.duration p95 < 300ms, goal < 100ms", Some("190 ms"), Some(false)),
-            verdict("http.duration{name=nowhere} p95 < 1s", None, None),
-        ],
-        scenarios: vec![scenario("buyers", false), scenario("auditors", true)],
-        series: vec![
-            series("basket.size", &buyers, times(std::iter::empty())),
-            series("check.failed", &[("check", "item found")], Total::Rate { hits: 1, total: 20 }),
-            series("http.duration", &item, times(1..=200)),
-            series("http.failed", &item, Total::Rate { hits: 0, total: 197 }),
-            series("http.failed", &refused, Total::Rate { hits: 3, total: 3 }),
-            series("iteration.lag", &buyers, times(0..=5)),
-            series("iteration.response", &buyers, times(2..=201)),
-        ],
-        failures: vec![FailureSample {
-            scenario: "buyers".to_owned(),
-            name: "item".to_owned(),
-            kind: "refused".to_owned(),
-            detail: "connection refused by 127.0.0.1:9".to_owned(),
-            count: 3,
-        }],
-        script_errors: vec![ScriptErrorSample {
-            message: "attempt to index a nil value (field 'json')".to_owned(),
-            place: Some(Place { file: "shop.lua".to_owned(), line: 12 }),
-            hint: None,
-            traceback: vec!["shop.lua:12: in function 'buy'".to_owned()],
-            scenario: "buyers".to_owned(),
-            count: 4,
-        }],
-        ledgers: BTreeMap::from([(
-            "orders".to_owned(),
-            Balance {
-                expected: 20,
-                acked: 19,
-                landed: 18,
-                lost: 1,
-                lost_sample: vec!["order-17".to_owned()],
-                unconfirmed: 1,
-                ..Balance::default()
-            },
-        )]),
-        generator: Generator {
-            cpu: 1.25,
-            busiest_worker: 0.06,
-            memory: 20 << 20,
-            longest_script: 0.002,
-        },
-        log: vec![
-            LogLine { level: "info".to_owned(), text: "not repeated here".to_owned(), count: 1 },
-            LogLine { level: "warn".to_owned(), text: "shop is slow".to_owned(), count: 2 },
-        ],
-    }
-}
+use made::outcome;
 
 fn written(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
     let mut out = Vec::new();
@@ -170,6 +26,114 @@ fn the_json_summary() {
     assert_eq!(line.lines().count(), 1);
     let value: serde_json::Value = serde_json::from_str(&line).unwrap();
     insta::assert_snapshot!(serde_json::to_string_pretty(&value).unwrap());
+}
+
+fn file(report: Report, outcome: &Outcome) -> String {
+    written(|out| report.write(outcome, out))
+}
+
+#[test]
+fn the_table_of_seconds() {
+    let text = file(Report::Csv, &outcome());
+    let rows = outcome().series.iter().map(|series| series.points.len()).sum::<usize>();
+    assert_eq!(text.lines().count(), 1 + rows);
+    // The whole of one series, and the first row of each other one.
+    let shown = text.lines().filter(|line| {
+        ["second", "0,"].iter().any(|start| line.starts_with(start))
+            || line.contains(",http.duration,")
+    });
+    insta::assert_snapshot!(shown.collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn the_markdown_for_a_pull_request() {
+    insta::assert_snapshot!(file(Report::Markdown, &outcome()));
+}
+
+#[test]
+fn the_junit_file() {
+    insta::assert_snapshot!(file(Report::Junit, &outcome()));
+}
+
+/// What the crate that reads such files for others makes of it.
+fn read_junit(text: &str) -> quick_junit::Report {
+    quick_junit::Report::deserialize_from_str(text).unwrap()
+}
+
+#[test]
+fn the_junit_file_counts_every_verdict_threshold_and_check_once() {
+    let read = read_junit(&file(Report::Junit, &outcome()));
+    assert_eq!((read.tests, read.failures, read.errors), (4, 3, 0));
+    let names: Vec<_> = read.test_suites.iter().map(|suite| suite.name.as_str()).collect();
+    assert_eq!(names, ["shop.run", "shop.thresholds", "shop.checks"]);
+    let cases = read.test_suites.iter().map(|suite| suite.test_cases.len()).sum::<usize>();
+    assert_eq!(cases, 4);
+}
+
+#[test]
+fn only_a_valid_run_whose_limits_held_has_no_failed_case() {
+    let mut outcome = outcome();
+    outcome.verdict = RunVerdict::Valid;
+    outcome.thresholds.retain(|verdict| verdict.limit_held);
+    outcome.series.retain(|series| series.metric != "check.failed");
+    assert_eq!(read_junit(&file(Report::Junit, &outcome)).failures, 0);
+    outcome.verdict = RunVerdict::TargetDown;
+    assert_eq!(read_junit(&file(Report::Junit, &outcome)).failures, 1);
+}
+
+/// An outcome every text of which would be markup in some form of report.
+fn hostile() -> Outcome {
+    const TEXT: &str = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \
+        a|b `c` \"d\" 'e' ]]> &amp; @team\nline\u{7}";
+    let mut outcome = outcome();
+    outcome.run.name = TEXT.to_owned();
+    outcome.environment.cpu = Some(TEXT.to_owned());
+    outcome.reasons[0].cause = TEXT.to_owned();
+    outcome.thresholds[0].threshold = TEXT.to_owned();
+    outcome.scenarios[0].name = TEXT.to_owned();
+    outcome.failures[0].name = TEXT.to_owned();
+    outcome.failures[0].kind = TEXT.to_owned();
+    outcome.failures[0].detail = TEXT.to_owned();
+    outcome.script_errors[0].message = TEXT.to_owned();
+    outcome.script_errors[0].traceback = vec![TEXT.to_owned()];
+    outcome.log[1].text = TEXT.to_owned();
+    let balance = outcome.ledgers.remove("orders").unwrap();
+    outcome.ledgers.insert(TEXT.to_owned(), balance);
+    for series in &mut outcome.series {
+        let tags: Vec<_> = series.tags.iter().map(|(key, _)| (key.to_owned(), TEXT)).collect();
+        series.tags = Tags::new(tags);
+    }
+    outcome
+}
+
+#[test]
+fn a_text_from_outside_is_text_in_every_report() {
+    let outcome = hostile();
+    let junit = read_junit(&file(Report::Junit, &outcome));
+    let case = &junit.test_suites[1].test_cases[0];
+    assert!(case.name.as_str().starts_with("</script><script>alert(1)</script>"));
+
+    let csv = file(Report::Csv, &outcome);
+    let rows = csv::Reader::from_reader(csv.as_bytes()).into_records().map(Result::unwrap);
+    assert!(rows.into_iter().all(|row| row.len() == 16));
+
+    // A line of Markdown is either ours or holds the text within a fence longer than its own.
+    for line in file(Report::Markdown, &outcome).lines().filter(|line| line.contains("<script>")) {
+        // Its longest run of backticks is one, so two of them open or close a span of code.
+        let outside: String = line.split("``").step_by(2).collect();
+        assert!(!outside.contains('<') && !outside.contains('@'), "{line}");
+    }
+}
+
+#[test]
+fn every_form_has_a_name_and_a_file_of_its_own() {
+    let of = |name: fn(Report) -> &'static str| Report::ALL.map(name).into_iter();
+    for names in [of(Report::name), of(Report::file)] {
+        assert_eq!(names.collect::<std::collections::BTreeSet<_>>().len(), Report::ALL.len());
+    }
+    for report in Report::ALL {
+        assert!(file(report, &outcome()).ends_with('\n'), "{report:?}");
+    }
 }
 
 #[test]

@@ -6,17 +6,17 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use tabled::builder::Builder;
 use tabled::settings::object::Columns;
 use tabled::settings::{Alignment, Modify, Padding, Style as Lines};
 
+use super::figures::{self, percent, seconds, time};
 use super::operations;
-use crate::metric::{self, Distribution, Merge, Total};
+use crate::metric::{self, Distribution, Total};
 use crate::outcome::{Grade, LogLine, Outcome, Reason, RunVerdict, ScenarioOutcome};
-use crate::units::{Bytes, show_duration};
+use crate::units::Bytes;
 
 /// Whether to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +76,7 @@ fn headline(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> 
         Some(grade @ Grade::Fair) => ink.paint(AnsiColor::Yellow, grade),
         Some(grade @ Grade::Poor) => ink.paint(AnsiColor::Red, grade),
     };
-    let elapsed = show_duration(Duration::from_secs_f64(run.elapsed));
+    let elapsed = seconds(run.elapsed);
     writeln!(out, "\n{}  {verdict}  {grade}", run.name)?;
     writeln!(out, "{elapsed}, {} workers, seed {}", run.workers, run.seed)?;
     for Reason { verdict, cause } in &outcome.reasons {
@@ -147,23 +147,12 @@ fn failures(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn checks(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
-    let mut sums: Vec<(&str, u64, u64)> = Vec::new();
-    for series in outcome.series.iter().filter(|s| s.metric == "check.failed") {
-        let (Some(check), Total::Rate { hits, total }) = (series.tags.find("check"), &series.total)
-        else {
-            continue;
-        };
-        match sums.iter_mut().find(|(name, ..)| *name == check) {
-            Some((_, failed, of)) => (*failed, *of) = (*failed + hits, *of + total),
-            None => sums.push((check, *hits, *total)),
-        }
-    }
-    let rows = sums.into_iter().map(|(check, failed, of)| {
-        let held = match failed {
+    let rows = figures::checks(outcome).into_iter().map(|check| {
+        let held = match check.failed {
             0 => ink.paint(AnsiColor::Green, "held"),
             _ => ink.paint(AnsiColor::Red, "FAILED"),
         };
-        vec![held, check.to_owned(), format!("{} of {of}", of - failed)]
+        vec![held, check.name.to_owned(), format!("{} of {}", check.of - check.failed, check.of)]
     });
     table(out, "checks", &[], rows.collect(), 3)
 }
@@ -220,17 +209,7 @@ fn load(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn load_row(outcome: &Outcome, scenario: &ScenarioOutcome) -> Vec<String> {
-    let of = |metric: &str| {
-        let mut merged = Distribution::new();
-        for series in outcome.series.iter().filter(|s| s.metric == metric) {
-            if let (Some(name), Total::Trend(times)) = (series.tags.find("scenario"), &series.total)
-                && name == scenario.name
-            {
-                merged.merge(times);
-            }
-        }
-        merged
-    };
+    let of = |metric: &str| figures::trend(outcome, metric, scenario);
     let (lag, response) = (of("iteration.lag"), of("iteration.response"));
     let quantile = |times: &Distribution, q| {
         if times.is_empty() { "-".to_owned() } else { time(times.quantile(q)) }
@@ -310,7 +289,7 @@ fn generator(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "\ngenerator   cpu {} ({} of one core), busiest worker {}, memory {}",
-        show_duration(Duration::from_secs_f64(used.cpu)),
+        seconds(used.cpu),
         percent(used.cpu / outcome.run.elapsed.max(1e-9)),
         percent(used.busiest_worker),
         Bytes(used.memory),
@@ -346,22 +325,4 @@ fn table(
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
-}
-
-/// A time of so many nanoseconds.
-fn time(nanoseconds: u64) -> String {
-    show_duration(Duration::from_nanos(nanoseconds))
-}
-
-/// A share as a percentage: `0 %`, `0.13 %`, `12 %`; never `0 %` for what is not nothing.
-fn percent(share: f64) -> String {
-    let percent = share * 100.0;
-    match percent {
-        0.0 => "0 %".to_owned(),
-        p if p < 0.01 => "<0.01 %".to_owned(),
-        p if p < 1.0 => format!("{p:.2} %"),
-        p if p < 10.0 => format!("{p:.1} %"),
-        p if p > 99.0 && p < 100.0 => format!("{p:.2} %"),
-        p => format!("{p:.0} %"),
-    }
 }

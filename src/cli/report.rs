@@ -1,0 +1,75 @@
+//! `loadrun report outcome.json --junit FILE`: reports of a run that has ended.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::error::Error;
+use crate::outcome::{Outcome, write_whole};
+use crate::report::Report;
+
+/// Arguments of a report.
+#[derive(Debug, Args)]
+#[command(after_help = "FILE may be `-` for stdout. Without any, the text goes to stdout.")]
+pub struct ReportArgs {
+    /// An outcome.json, or the results folder it lies in
+    #[arg(value_name = "OUTCOME")]
+    outcome: PathBuf,
+    /// Every series by second, for a spreadsheet
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Verdict, thresholds and checks as test cases, for a CI system
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Verdict, thresholds and tables, for a pull request
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// The summary as a run prints it
+    #[arg(long, value_name = "FILE")]
+    text: Option<PathBuf>,
+    /// The summary as one line of JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+impl ReportArgs {
+    /// What was asked for, and where it goes.
+    fn wanted(&self) -> Vec<(Report, &Path)> {
+        let places = Report::ALL.into_iter().filter_map(|report| {
+            let place = match report {
+                Report::Text => &self.text,
+                Report::Json => &self.json,
+                Report::Csv => &self.csv,
+                Report::Junit => &self.junit,
+                Report::Markdown => &self.markdown,
+            };
+            place.as_deref().map(|place| (report, place))
+        });
+        let wanted: Vec<_> = places.collect();
+        if wanted.is_empty() { vec![(Report::Text, Path::new("-"))] } else { wanted }
+    }
+}
+
+/// Reads the outcome and writes what was asked for.
+pub fn run(args: &ReportArgs) -> Result<u8, Error> {
+    let outcome = Outcome::load(&args.outcome).map_err(Error::Outcome)?;
+    for (report, place) in args.wanted() {
+        let mut text = Vec::new();
+        report.write(&outcome, &mut text).map_err(Error::Summary)?;
+        if place == Path::new("-") {
+            print(&text)?;
+        } else {
+            write_whole(place, &text).map_err(Error::Report)?;
+        }
+    }
+    Ok(0)
+}
+
+fn print(text: &[u8]) -> Result<(), Error> {
+    match io::stdout().lock().write_all(text) {
+        // Whoever closed the pipe has read enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Summary(error)),
+        _ => Ok(()),
+    }
+}

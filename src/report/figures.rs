@@ -1,0 +1,69 @@
+//! How reports write figures, and the sums that several of them show.
+
+use std::time::Duration;
+
+use crate::metric::{Distribution, Merge, Total};
+use crate::outcome::{Outcome, ScenarioOutcome};
+use crate::units::show_duration;
+
+/// A time of so many nanoseconds.
+pub fn time(nanoseconds: u64) -> String {
+    show_duration(Duration::from_nanos(nanoseconds))
+}
+
+/// A time of so many seconds.
+pub fn seconds(seconds: f64) -> String {
+    show_duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}
+
+/// A share as a percentage: `0 %`, `0.13 %`, `12 %`; never `0 %` for what is not nothing.
+pub fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    match percent {
+        0.0 => "0 %".to_owned(),
+        p if p < 0.01 => "<0.01 %".to_owned(),
+        p if p < 1.0 => format!("{p:.2} %"),
+        p if p < 10.0 => format!("{p:.1} %"),
+        p if p > 99.0 && p < 100.0 => format!("{p:.2} %"),
+        p => format!("{p:.0} %"),
+    }
+}
+
+/// A check of the script, over all scenarios.
+pub struct Check<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// How often it did not hold.
+    pub failed: u64,
+    /// How often it was made.
+    pub of: u64,
+}
+
+/// Every check of the run, by name.
+pub fn checks(outcome: &Outcome) -> Vec<Check<'_>> {
+    let mut sums: Vec<Check> = Vec::new();
+    for series in outcome.series.iter().filter(|s| s.metric == "check.failed") {
+        let (Some(name), Total::Rate { hits, total }) = (series.tags.find("check"), &series.total)
+        else {
+            continue;
+        };
+        match sums.iter_mut().find(|check| check.name == name) {
+            Some(sum) => (sum.failed, sum.of) = (sum.failed + hits, sum.of + total),
+            None => sums.push(Check { name, failed: *hits, of: *total }),
+        }
+    }
+    sums
+}
+
+/// All values of a trend in one scenario; empty where it has none.
+pub fn trend(outcome: &Outcome, metric: &str, scenario: &ScenarioOutcome) -> Distribution {
+    let mut merged = Distribution::new();
+    for series in outcome.series.iter().filter(|s| s.metric == metric) {
+        if let (Some(name), Total::Trend(values)) = (series.tags.find("scenario"), &series.total)
+            && name == scenario.name
+        {
+            merged.merge(values);
+        }
+    }
+    merged
+}
