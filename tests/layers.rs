@@ -150,8 +150,7 @@ fn a_crate_is_named_only_in_its_rooms() {
         }
         for (at, line) in code(&text) {
             for (name, rooms) in CRATES {
-                let path_named = line.contains(&format!("{name}::")) && names(line, name);
-                if path_named && !rooms.contains(&room.as_str()) {
+                if names(line, name) && !rooms.contains(&room.as_str()) {
                     broken.push(format!("{}:{at}: {room} names {name}", path.display()));
                 }
             }
@@ -160,9 +159,9 @@ fn a_crate_is_named_only_in_its_rooms() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
-/// Whether `line` names the crate itself and not a longer path that ends in it.
+/// Whether a path in `line` begins with the crate, rather than with something that ends like it.
 fn names(line: &str, krate: &str) -> bool {
-    line.match_indices(krate).any(|(at, _)| {
+    line.match_indices(&format!("{krate}::")).any(|(at, _)| {
         let before = line[..at].chars().next_back();
         !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
     })

@@ -41,6 +41,12 @@
 ---@field arrivals? "even" | "poisson" how arrivals of a `rate` are spaced
 ---@field tags? table<string, string> tags of everything the scenario records
 
+--- How a call failed, where calls return `value, err`. As text it is both: `oom: OOM command not ...`.
+---@class loadrun.Failure
+---@field kind string one word; `redis.failed{kind=...}` counts it
+---@field detail string what happened, in plain words
+---@operator concat(string): string
+
 --- What a script returns.
 ---@class loadrun.Script
 ---@field scenarios table<string, loadrun.Scenario>

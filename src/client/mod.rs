@@ -4,6 +4,7 @@
 use std::fmt;
 
 pub mod http;
+pub mod redis;
 
 /// Why a call failed, in the words scripts, metrics and reports use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,11 +26,31 @@ pub enum FailureKind {
     Status,
     /// The reply is larger than the limit on bodies.
     TooLarge,
+    /// Redis is at its `maxmemory` and may evict nothing.
+    Oom,
+    /// Redis does not know us, or does not let us do this.
+    Auth,
+    /// The key is another node's: the server is one of a cluster.
+    Moved,
+    /// Redis is still reading its data.
+    Loading,
+    /// A write went to a replica.
+    ReadOnly,
+    /// Redis does not have the script (any more).
+    NoScript,
+    /// The key holds a value of another type.
+    WrongType,
+    /// Redis is busy with a script.
+    Busy,
+    /// Redis has as many clients as it may.
+    MaxClients,
+    /// Any other error of the server.
+    Server,
 }
 
 impl FailureKind {
     /// Every kind, in the order reports list them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 18] = [
         Self::Dns,
         Self::Refused,
         Self::Timeout,
@@ -38,6 +59,16 @@ impl FailureKind {
         Self::Protocol,
         Self::Status,
         Self::TooLarge,
+        Self::Oom,
+        Self::Auth,
+        Self::Moved,
+        Self::Loading,
+        Self::ReadOnly,
+        Self::NoScript,
+        Self::WrongType,
+        Self::Busy,
+        Self::MaxClients,
+        Self::Server,
     ];
 
     /// The word for it in Lua, tags and JSON.
@@ -51,6 +82,16 @@ impl FailureKind {
             Self::Protocol => "protocol",
             Self::Status => "status",
             Self::TooLarge => "too_large",
+            Self::Oom => "oom",
+            Self::Auth => "auth",
+            Self::Moved => "moved",
+            Self::Loading => "loading",
+            Self::ReadOnly => "readonly",
+            Self::NoScript => "noscript",
+            Self::WrongType => "wrongtype",
+            Self::Busy => "busy",
+            Self::MaxClients => "max_clients",
+            Self::Server => "server",
         }
     }
 }

@@ -19,6 +19,7 @@ use super::measure::ScenarioMeter;
 use super::traceback::{Errors, caller, misuse};
 pub use super::world::{Source, World};
 use crate::client::http::Session;
+use crate::client::redis::Session as RedisSession;
 use crate::metric::{Metric, Recorder};
 use crate::plan::{Parameter, Problem, ServiceDecl};
 
@@ -233,6 +234,8 @@ pub struct UserState {
     pub scenario: Rc<ScenarioMeter>,
     /// Its connections and cookies.
     pub session: Session,
+    /// Its connections to Redis.
+    pub redis: RedisSession,
     /// Number of the iteration, from 1; `None` before the first.
     pub(super) iteration: Cell<Option<u64>>,
     /// When the iteration should have begun; taken by the iteration's first call.
@@ -254,6 +257,7 @@ impl UserState {
             number,
             scenario,
             session: Session::default(),
+            redis: RedisSession::default(),
             iteration: Cell::new(None),
             intended: Cell::new(None),
             measured: Cell::new(measured),

@@ -10,13 +10,24 @@ pub enum Naming<'a> {
     Given(&'a [u8]),
     /// Method and target, from which a name is made.
     Made(&'a str, &'a [u8]),
+    /// The command, which is a tag of its own and the name where the script gives none.
+    Command(&'a str, Option<&'a [u8]>),
 }
 
-impl Naming<'_> {
+impl<'a> Naming<'a> {
+    /// The tag that follows from it besides the name.
+    pub fn tag(self) -> Option<(&'static str, &'a str)> {
+        match self {
+            Self::Command(command, _) => Some(("command", command)),
+            Self::Given(_) | Self::Made(..) => None,
+        }
+    }
+
     /// Appends the name of the sample. Calls that differ in their ids alone have one name.
     pub fn write(self, name: &mut Vec<u8>) {
         match self {
-            Self::Given(given) => name.extend(given),
+            Self::Given(given) | Self::Command(_, Some(given)) => name.extend(given),
+            Self::Command(command, None) => name.extend(command.as_bytes()),
             Self::Made(method, target) => {
                 name.extend(method.as_bytes());
                 name.push(b' ');

@@ -240,6 +240,18 @@ pub fn pairs(value: &Value) -> Result<Vec<(String, String)>, String> {
     Ok(found)
 }
 
+/// More tags of a sample, sorted by key.
+pub fn tags(value: &Value) -> Result<Vec<(String, String)>, String> {
+    let tags = pairs(value)?;
+    match tags.iter().find(|(key, _)| ENGINES.contains(&key.as_str())) {
+        Some((key, _)) => Err(format!("the tag `{key}` is set by the engine")),
+        None => Ok(tags),
+    }
+}
+
+/// Tags a script cannot set for a call.
+const ENGINES: &[&str] = &["command", "kind", "name", "scenario", "status"];
+
 /// The data a value is a view of.
 fn viewed(value: &Value) -> Option<Plain> {
     let view = value.as_userdata()?.borrow::<View>().ok()?;

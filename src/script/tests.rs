@@ -145,4 +145,5 @@ mod http;
 mod loading;
 mod measure;
 mod modules;
+mod redis;
 mod users;

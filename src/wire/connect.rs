@@ -3,10 +3,11 @@
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};
 
 use super::resolve::{self, Resolver};
@@ -115,6 +116,21 @@ impl Connector {
         timeout_at(deadline, opening).await.unwrap_or_else(|_| {
             let detail = format!("no connection to {host}:{port} within {limit:?}");
             Err(ConnectError::new(ConnectFailure::Timeout, detail))
+        })
+    }
+
+    /// Opens a connection to a socket in the file system, which answers at once or not at all.
+    pub async fn connect_unix(&self, path: &Path) -> Result<Stream, ConnectError> {
+        UnixStream::connect(path).await.map(Stream::Unix).map_err(|error| {
+            let at = path.display();
+            let what = match (shortage(&error), error.kind()) {
+                (Some(what), _) => format!("no connection to {at}: {what}"),
+                (None, ErrorKind::NotFound) => format!("there is no socket {at}"),
+                (None, ErrorKind::ConnectionRefused) => format!("{at} refused the connection"),
+                (None, _) => format!("no connection to {at}: {error}"),
+            };
+            let exhausted = shortage(&error).is_some();
+            ConnectError { failure: ConnectFailure::Refused, detail: what, exhausted }
         })
     }
 

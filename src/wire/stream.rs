@@ -3,13 +3,14 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
 /// One open connection. Small while idle: a plain one is a registered socket and nothing else.
@@ -19,6 +20,8 @@ pub enum Stream {
     Plain(TcpStream),
     /// TLS over TCP. Boxed: its state is forty times the size of a socket's.
     Tls(Box<TlsStream<TcpStream>>),
+    /// A socket in the file system of this machine.
+    Unix(UnixStream),
 }
 
 impl Stream {
@@ -29,6 +32,7 @@ impl Stream {
         match self {
             Self::Plain(tcp) => peek(tcp) == Peeked::Nothing,
             Self::Tls(tls) => Box::pin(is_quiet_tls(tls)).await,
+            Self::Unix(unix) => peek(unix) == Peeked::Nothing,
         }
     }
 }
@@ -60,8 +64,8 @@ enum Peeked {
     End,
 }
 
-fn peek(tcp: &TcpStream) -> Peeked {
-    match retry_on_intr(|| recv(tcp, &mut [0], RecvFlags::PEEK)) {
+fn peek(socket: &impl AsFd) -> Peeked {
+    match retry_on_intr(|| recv(socket, &mut [0], RecvFlags::PEEK)) {
         Ok((_, 1..)) => Peeked::Bytes,
         Err(Errno::AGAIN) => Peeked::Nothing,
         Ok(_) | Err(_) => Peeked::End,
@@ -77,6 +81,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+            Self::Unix(unix) => Pin::new(unix).poll_read(cx, buf),
         }
     }
 }
@@ -90,6 +95,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
             Self::Tls(tls) => Pin::new(tls).poll_write(cx, bytes),
+            Self::Unix(unix) => Pin::new(unix).poll_write(cx, bytes),
         }
     }
 
@@ -97,6 +103,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
             Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
+            Self::Unix(unix) => Pin::new(unix).poll_flush(cx),
         }
     }
 
@@ -104,6 +111,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+            Self::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
         }
     }
 }

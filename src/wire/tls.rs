@@ -59,6 +59,8 @@ pub enum Alpn {
     Either,
     /// HTTP/2 alone.
     H2,
+    /// None: what is spoken has no name in the handshake.
+    Nothing,
 }
 
 impl Alpn {
@@ -67,6 +69,7 @@ impl Alpn {
             Self::H1 => vec![b"http/1.1".to_vec()],
             Self::Either => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
             Self::H2 => vec![b"h2".to_vec()],
+            Self::Nothing => Vec::new(),
         }
     }
 }
@@ -75,7 +78,7 @@ impl Alpn {
 pub(super) struct Tls {
     trust: Trust,
     identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
-    made: [OnceCell<Arc<ClientConfig>>; 3],
+    made: [OnceCell<Arc<ClientConfig>>; 4],
 }
 
 impl std::fmt::Debug for Tls {

@@ -21,6 +21,7 @@ pub mod metric;
 pub mod parallel;
 pub mod param;
 pub mod rand;
+pub mod redis;
 pub mod sandbox;
 pub mod service;
 pub mod shared;
@@ -52,6 +53,7 @@ pub const MODULES: &[Module] = &[
     Module { name: "parallel", make: parallel::module, functions: parallel::FUNCTIONS },
     Module { name: "param", make: param::module, functions: param::FUNCTIONS },
     Module { name: "rand", make: rand::module, functions: rand::FUNCTIONS },
+    Module { name: "redis", make: self::redis::module, functions: self::redis::FUNCTIONS },
     Module { name: "sandbox", make: sandbox::module, functions: sandbox::FUNCTIONS },
     Module { name: "shared", make: shared::module, functions: shared::FUNCTIONS },
     Module { name: "time", make: time::module, functions: time::FUNCTIONS },

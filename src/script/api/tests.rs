@@ -16,6 +16,7 @@ const OBJECTS: &[(&str, &str, &str)] = &[
     ("metric", "Rate", "metric.rate 'a.r'"),
     ("metric", "Trend", "metric.trend 'a.t'"),
     ("rand", "Rand", "rand.new(1)"),
+    ("redis", "Client", "redis.client {}"),
     ("sandbox", "Sandbox", "sandbox.start {}"),
     ("shared", "Barrier", "shared.barrier('b', 1)"),
     ("shared", "Counter", "shared.counter 'c'"),

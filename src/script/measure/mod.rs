@@ -10,6 +10,7 @@
 
 mod http;
 mod operation;
+mod redis;
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -126,6 +127,10 @@ impl ScenarioMeter {
             key.push(thing as u8);
             naming.write(key);
             let named = 1..key.len();
+            if let Some((_, command)) = naming.tag() {
+                key.extend([0]);
+                key.extend(command.as_bytes());
+            }
             for (name, value) in tags {
                 key.extend([0]);
                 key.extend(name.as_bytes());
@@ -137,6 +142,7 @@ impl ScenarioMeter {
             }
             let mut made = |name: &str, tags: &[(String, String)]| {
                 let named = self.tags.with("name", name);
+                let named = naming.tag().iter().fold(named, |tags, (k, v)| tags.with(k, v));
                 let tags = tags.iter().fold(named, |tags, (key, value)| tags.with(key, value));
                 Rc::new(Operation::new(recorder, thing, tags))
             };

@@ -14,16 +14,19 @@ use crate::outcome::FailureSample;
 pub enum Thing {
     /// A request and its reply.
     Http,
+    /// A command, or several at once, and the reply.
+    Redis,
 }
 
 impl Thing {
     /// How many there are.
-    pub const COUNT: usize = 1;
+    pub const COUNT: usize = 2;
 
     /// The metric of how long calls took.
     const fn duration(self) -> &'static str {
         match self {
             Self::Http => "http.duration",
+            Self::Redis => "redis.duration",
         }
     }
 
@@ -31,13 +34,16 @@ impl Thing {
     const fn failed(self) -> &'static str {
         match self {
             Self::Http => "http.failed",
+            Self::Redis => "redis.failed",
         }
     }
 
-    /// The metric of waiting within a call: for the reply of a web server.
+    /// The metric of waiting within a call: for the reply of a web server, for a connection that
+    /// is shared.
     const fn wait(self) -> &'static str {
         match self {
             Self::Http => "http.wait",
+            Self::Redis => "redis.wait",
         }
     }
 
@@ -45,6 +51,7 @@ impl Thing {
     const fn connects(self) -> &'static str {
         match self {
             Self::Http => "http.connects",
+            Self::Redis => "redis.connects",
         }
     }
 }
@@ -75,6 +82,7 @@ pub struct Operation {
     /// Few kinds of failure come up; a short list is as fast as an array and much smaller.
     failed: RefCell<Vec<Failed>>,
     pub(super) http: super::http::Series,
+    pub(super) redis: super::redis::Series,
 }
 
 /// One kind of failure of an operation.
@@ -96,6 +104,7 @@ impl Operation {
             connects: OnceCell::new(),
             failed: RefCell::default(),
             http: super::http::Series::default(),
+            redis: super::redis::Series::default(),
             thing,
             tags,
         }

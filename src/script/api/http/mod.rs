@@ -9,10 +9,7 @@ mod options;
 mod reply;
 mod settings;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
 
 use mlua::{Lua, LuaString, UserData, UserDataMethods, UserDataRef, Value};
 
@@ -21,6 +18,7 @@ use crate::script::context::{Context, UserState};
 use crate::script::measure::{Operation, Thing};
 use crate::script::naming::Naming;
 use crate::script::options::shown;
+use crate::script::running::Running;
 use crate::script::traceback::misuse;
 
 use options::CallOptions;
@@ -176,30 +174,8 @@ impl Caller {
     }
 }
 
-/// A call under way, in a box that is given back the moment the call ends. mlua leaves a finished
-/// future to Lua's collector, which comes late because it takes a future for a few bytes.
-struct Running(Option<Pin<Box<dyn Future<Output = mlua::Result<Reply>>>>>);
-
-impl Future for Running {
-    type Output = mlua::Result<Reply>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Self::Output> {
-        let Some(call) = self.0.as_mut() else {
-            return Poll::Pending;
-        };
-        let polled = call.as_mut().poll(cx);
-        if polled.is_ready() {
-            self.0 = None;
-        }
-        polled
-    }
-}
-
-fn run(begun: mlua::Result<Begun>, lua: Lua) -> Running {
-    Running(Some(match begun {
-        Ok(begun) => Box::pin(sent(begun, lua)),
-        Err(error) => Box::pin(std::future::ready(Err(error))),
-    }))
+fn run(begun: mlua::Result<Begun>, lua: Lua) -> Running<Reply> {
+    Running::new(begun, |begun| sent(begun, lua))
 }
 
 /// Sends what was begun, records what came of it, and hands it to the script.

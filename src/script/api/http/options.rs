@@ -50,7 +50,7 @@ impl CallOptions {
             let named = |what: String| format!("{}: {what}", String::from_utf8_lossy(&key));
             match &*key {
                 b"name" => read.name = Some(name(value).map_err(named)?),
-                b"tags" => read.tags = tags(&value).map_err(named)?,
+                b"tags" => read.tags = options::tags(&value).map_err(named)?,
                 b"body" | b"json" | b"form" | b"multipart" => {
                     if let Some(other) = body.replace(String::from_utf8_lossy(&key).into_owned()) {
                         return Err(format!(
@@ -93,17 +93,6 @@ fn name(value: Value) -> Result<LuaString, String> {
     match value {
         Value::String(name) => Ok(name),
         other => Err(format!("expected a string, got {}", shown(&other))),
-    }
-}
-
-fn tags(value: &Value) -> Result<Vec<(String, String)>, String> {
-    let tags = options::pairs(value)?;
-    match tags
-        .iter()
-        .find(|(key, _)| matches!(key.as_str(), "scenario" | "name" | "kind" | "status"))
-    {
-        Some((key, _)) => Err(format!("the tag `{key}` is set by the engine")),
-        None => Ok(tags),
     }
 }
 

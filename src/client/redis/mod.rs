@@ -1,0 +1,197 @@
+//! Redis as a load generator needs it: what a command costs and how it failed, and as little as
+//! possible in between.
+//!
+//! The crate reads addresses and packs commands; the connections are our own, over `wire`, for
+//! HTTP's reasons: its multiplexed connection hands every command to a task and back, connects
+//! again and sends again on its own, and keeps a buffer for each idle user. A [`Request`] is one
+//! command or several; [`Client::send`] takes a connection (`lines`), writes, and reads the replies
+//! (`flight`, `decode`). What comes of it is an [`Exchange`], whatever the server did.
+//!
+//! Invariants: no reply makes it panic or wait beyond the call's time limit; a connection that is
+//! not known to be in order is not used again; a command of which a byte may have been written is
+//! never sent again; a connection that is idle owns no buffer.
+
+mod decode;
+mod exchange;
+mod flight;
+mod lines;
+mod request;
+mod settings;
+mod value;
+
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+
+pub use exchange::Exchange;
+pub use request::{Command, Request};
+pub use settings::{Address, Connections, Settings, passwords_in};
+pub use value::Value;
+
+use super::{Failure, FailureKind};
+use crate::wire::{Connector, TlsSettings};
+use exchange::Draft;
+use settings::{Door, Target};
+
+/// Longest time limit there is; what is longer is taken for this. A year is as good as none.
+const LONGEST: Duration = Duration::from_hours(365 * 24);
+
+/// Sends commands by one set of settings; one a worker and declaration.
+pub struct Client {
+    settings: Settings,
+    /// The server, once it is known.
+    place: OnceCell<Rc<Place>>,
+    connector: Connector,
+    lent: RefCell<flight::Lent>,
+    /// Connections shared by all users, and the right to use one.
+    shared: RefCell<Vec<Rc<lines::Lines>>>,
+    permits: Semaphore,
+}
+
+impl std::fmt::Debug for Client {
+    /// Leaves out the settings: there are passwords among them.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("place", &self.place.get()).finish_non_exhaustive()
+    }
+}
+
+/// What one user keeps between calls, whichever client sends them: its connections.
+#[derive(Debug, Default)]
+pub struct Session {
+    lines: RefCell<Vec<Rc<lines::Lines>>>,
+}
+
+/// One server, and who we are there.
+struct Place {
+    door: Door,
+    user: Option<String>,
+    password: Option<String>,
+    database: u32,
+    /// Accepts any certificate, as the address asks; `None` for the client's own rules.
+    insecure: Option<Connector>,
+}
+
+impl std::fmt::Debug for Place {
+    /// Leaves out the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.door, self.database)
+    }
+}
+
+impl Place {
+    fn connector<'a>(&'a self, client: &'a Client) -> &'a Connector {
+        self.insecure.as_ref().unwrap_or(&client.connector)
+    }
+}
+
+impl Client {
+    /// Checks the settings. The error says which one is wrong and what was expected.
+    pub fn new(mut settings: Settings) -> Result<Rc<Self>, String> {
+        settings.connect_timeout = settings.connect_timeout.min(LONGEST);
+        let size = match settings.connections {
+            Connections::Shared(0) => return Err("size: 0; expected at least 1".to_owned()),
+            Connections::Shared(size) => size.min(Semaphore::MAX_PERMITS),
+            Connections::User => 0,
+        };
+        let client = Self {
+            place: OnceCell::new(),
+            connector: Connector::new(&settings.tls)?,
+            lent: RefCell::default(),
+            shared: RefCell::default(),
+            permits: Semaphore::new(size),
+            settings,
+        };
+        if let Address::Url(_) = &client.settings.address {
+            client.place().map_err(|error| format!("url: {error}"))?;
+        }
+        Ok(Rc::new(client))
+    }
+
+    /// The settings it was made with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Sends a request and reads all of its replies. Whatever the server does comes back as a
+    /// value, within the time limit. Several calls of one session may be under way at once, each
+    /// on a connection of its own. Dropping the future closes the connection it was using.
+    pub async fn send(&self, session: &Session, request: &Request) -> Exchange {
+        let mut draft = Draft::new(Instant::now(), request.len());
+        let ended = self.attempt(session, request, &mut draft).await;
+        draft.exchange.duration = draft.exchange.started.elapsed();
+        match ended {
+            Ok(value) => {
+                draft.exchange.error = value.error().cloned();
+                if !matches!(value, Value::Error(_)) {
+                    draft.exchange.value = value;
+                }
+            }
+            Err(failure) => draft.exchange.error = Some(failure),
+        }
+        draft.exchange
+    }
+
+    async fn attempt(
+        &self,
+        session: &Session,
+        request: &Request,
+        draft: &mut Draft,
+    ) -> Result<Value, Failure> {
+        let limit = request.timeout.unwrap_or(self.settings.timeout).min(LONGEST);
+        let place = self.place().map_err(|why| Failure::new(FailureKind::Refused, why))?;
+        let (mut taken, deadline) = lines::take(self, session, &place, draft, limit).await?;
+        let sending = flight::exchange(
+            &mut taken.stream,
+            &self.lent,
+            |out| request.write(out),
+            request.replies(),
+            self.settings.reply_limit,
+            &mut draft.stage,
+        );
+        let replied = match timeout_at(deadline, sending).await {
+            Ok(replied) => replied,
+            Err(_) => Err(lines::late(draft, limit)),
+        };
+        let replies = replied.inspect_err(|_| taken.lines.lost())?;
+        let refused = |value: &Value| {
+            value.error().is_some_and(|error| error.kind == FailureKind::MaxClients)
+        };
+        if replies.iter().any(refused) {
+            // The server closes the connection behind these words.
+            taken.lines.lost();
+        } else {
+            lines::give_back(self, taken);
+        }
+        Ok(request.value(replies))
+    }
+
+    /// The server, read when it is first needed: a service's address is not known before it runs.
+    fn place(&self) -> Result<Rc<Place>, String> {
+        if let Some(place) = self.place.get() {
+            return Ok(Rc::clone(place));
+        }
+        let settings = &self.settings;
+        let url = settings.address.url();
+        let target = Target::parse(url.ok_or("the service the client is for is not running")?)?;
+        let trusting = TlsSettings { insecure: true, ..settings.tls.clone() };
+        let place = Place {
+            door: target.door,
+            user: settings.user.clone().or(target.user),
+            password: settings.password.clone().or(target.password),
+            database: settings.database.unwrap_or(target.database),
+            insecure: target.insecure.then(|| Connector::new(&trusting)).transpose()?,
+        };
+        if place.user.is_some() && place.password.is_none() {
+            return Err("a user without a password; expected both, or neither".to_owned());
+        }
+        Ok(Rc::clone(self.place.get_or_init(|| Rc::new(place))))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

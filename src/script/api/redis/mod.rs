@@ -1,0 +1,282 @@
+//! `loadrun.redis`: commands that read like blocking calls.
+//!
+//! `local value, err = cache:get("cart:7")`: a value is what the server replied, a missing key is
+//! `nil` without an error, and a failure is the second value, never raised; a wrong call raises at
+//! the caller's line. As with HTTP this is a hot path: a call costs one lookup of its series, one
+//! request and one reply.
+
+mod commands;
+mod settings;
+mod value;
+
+use std::rc::Rc;
+
+use mlua::{Lua, MultiValue, UserData, UserDataMethods, UserDataRef, Value};
+
+use crate::client::redis::{Client, Command, Connections, Exchange, Request};
+use crate::script::context::{Context, UserState};
+use crate::script::failed::Failed;
+use crate::script::measure::{Operation, Thing};
+use crate::script::naming::Naming;
+use crate::script::options::shown;
+use crate::script::running::Running;
+use crate::script::traceback::misuse;
+
+use commands::{COMMANDS, CallOptions};
+
+/// What a script can call.
+pub const FUNCTIONS: &[&str] = &[
+    "Client:append",
+    "Client:blpop",
+    "Client:brpop",
+    "Client:command",
+    "Client:dbsize",
+    "Client:decr",
+    "Client:decrby",
+    "Client:del",
+    "Client:eval",
+    "Client:exists",
+    "Client:expire",
+    "Client:flushdb",
+    "Client:get",
+    "Client:getdel",
+    "Client:getex",
+    "Client:hdel",
+    "Client:hexists",
+    "Client:hget",
+    "Client:hgetall",
+    "Client:hincrby",
+    "Client:hkeys",
+    "Client:hlen",
+    "Client:hmget",
+    "Client:hset",
+    "Client:hvals",
+    "Client:incr",
+    "Client:incrby",
+    "Client:incrbyfloat",
+    "Client:info",
+    "Client:llen",
+    "Client:lpop",
+    "Client:lpush",
+    "Client:lrange",
+    "Client:lrem",
+    "Client:ltrim",
+    "Client:mget",
+    "Client:mset",
+    "Client:persist",
+    "Client:pexpire",
+    "Client:ping",
+    "Client:pipeline",
+    "Client:pttl",
+    "Client:publish",
+    "Client:rpop",
+    "Client:rpush",
+    "Client:sadd",
+    "Client:scan",
+    "Client:scard",
+    "Client:set",
+    "Client:setex",
+    "Client:setnx",
+    "Client:sismember",
+    "Client:smembers",
+    "Client:spop",
+    "Client:srem",
+    "Client:strlen",
+    "Client:transaction",
+    "Client:ttl",
+    "Client:type",
+    "Client:unlink",
+    "Client:xack",
+    "Client:xadd",
+    "Client:xdel",
+    "Client:xgroup",
+    "Client:xlen",
+    "Client:xrange",
+    "Client:xread",
+    "Client:xreadgroup",
+    "Client:xtrim",
+    "Client:zadd",
+    "Client:zcard",
+    "Client:zcount",
+    "Client:zincrby",
+    "Client:zpopmin",
+    "Client:zrange",
+    "Client:zrank",
+    "Client:zrem",
+    "Client:zscore",
+    "client",
+];
+
+/// The module table.
+pub fn module(lua: &Lua) -> mlua::Result<Value> {
+    let table = lua.create_table()?;
+    table.raw_set("client", lua.create_function(client)?)?;
+    Ok(Value::Table(table))
+}
+
+fn client(lua: &Lua, options: Value) -> mlua::Result<Caller> {
+    let context = Context::of(lua)?;
+    context.may_declare(lua, "redis.client")?;
+    let settings = settings::read(lua, &context, options)?;
+    let client =
+        Client::new(settings).map_err(|what| misuse(lua, format!("redis.client: {what}")))?;
+    Ok(Caller { client, context })
+}
+
+/// The client object of scripts.
+struct Caller {
+    client: Rc<Client>,
+    context: Rc<Context>,
+}
+
+/// A call that is ready to be sent.
+struct Begun {
+    client: Rc<Client>,
+    context: Rc<Context>,
+    user: Rc<UserState>,
+    request: Request,
+    /// Whether a flat list in the reply means keys and values.
+    paired: bool,
+    /// Where its sample goes; `None` where calls are not measured.
+    operation: Option<Rc<Operation>>,
+}
+
+/// The value and the failure of a call.
+type Outcome = (Value, Option<Failed>);
+
+impl UserData for Caller {
+    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+        for (name, words) in COMMANDS {
+            methods.add_async_method(
+                *name,
+                move |lua, this: UserDataRef<Self>, args: MultiValue| {
+                    run(this.named(&lua, name, words, args), lua)
+                },
+            );
+        }
+        methods.add_async_method("command", |lua, this: UserDataRef<Self>, args: MultiValue| {
+            run(this.command(&lua, args), lua)
+        });
+        for (name, make) in [
+            ("pipeline", Request::pipeline as fn(Vec<Command>) -> Request),
+            ("transaction", Request::transaction),
+        ] {
+            methods.add_async_method(name, move |lua, this: UserDataRef<Self>, list: Value| {
+                run(this.several(&lua, name, make, &list), lua)
+            });
+        }
+    }
+}
+
+impl Caller {
+    /// A method that is a command.
+    fn named(
+        &self,
+        lua: &Lua,
+        name: &str,
+        words: &'static str,
+        mut args: MultiValue,
+    ) -> mlua::Result<Begun> {
+        let user = self.may_wait(lua, name)?;
+        let wrong = |what: String| misuse(lua, format!("redis:{name}: {what}"));
+        let options = commands::options(&mut args).map_err(wrong)?;
+        let mut command = Command::new(words);
+        commands::fill(&mut command, args.iter()).map_err(wrong)?;
+        Ok(self.begin(user, words, Request::single(command), &options))
+    }
+
+    /// Any command, by its name.
+    fn command(&self, lua: &Lua, mut args: MultiValue) -> mlua::Result<Begun> {
+        let user = self.may_wait(lua, "command")?;
+        let wrong = |what: String| misuse(lua, format!("redis:command: {what}"));
+        let options = commands::options(&mut args).map_err(wrong)?;
+        let words = commands::words(args.front(), self.has_own_connections()).map_err(wrong)?;
+        let mut command = Command::new(&words);
+        commands::fill(&mut command, args.iter().skip(1)).map_err(wrong)?;
+        Ok(self.begin(user, &words, Request::single(command), &options))
+    }
+
+    /// Several commands at once: a list of lists, and options among them.
+    fn several(
+        &self,
+        lua: &Lua,
+        name: &'static str,
+        make: fn(Vec<Command>) -> Request,
+        list: &Value,
+    ) -> mlua::Result<Begun> {
+        let user = self.may_wait(lua, name)?;
+        let wrong = |what: String| misuse(lua, format!("redis:{name}: {what}"));
+        let form = "expected a list such as `{ { \"SET\", \"a\", 1 }, { \"GET\", \"a\" } }`";
+        let Value::Table(list) = list else {
+            return Err(wrong(format!("{form}, got {}", shown(list))));
+        };
+        if !commands::is_list(list) {
+            return Err(wrong(format!("{form}, got a table without commands")));
+        }
+        let options = commands::call_options(list, &["name", "tags", "timeout"]).map_err(wrong)?;
+        let mut all = Vec::with_capacity(list.raw_len());
+        for (at, item) in list.sequence_values::<Value>().enumerate() {
+            let numbered = |what: String| wrong(format!("command {}: {what}", at + 1));
+            let Value::Table(item) = item? else {
+                return Err(numbered("expected a list such as `{ \"SET\", \"a\", 1 }`".to_owned()));
+            };
+            let words: Vec<Value> = item.sequence_values().collect::<mlua::Result<_>>()?;
+            let word = commands::words(words.first(), false).map_err(numbered)?;
+            let mut command = Command::new(&word);
+            commands::fill(&mut command, words.iter().skip(1)).map_err(numbered)?;
+            all.push(command);
+        }
+        Ok(self.begin(user, name, make(all), &options))
+    }
+
+    fn may_wait(&self, lua: &Lua, name: &str) -> mlua::Result<Rc<UserState>> {
+        match self.context.user() {
+            Some(user) => Ok(user),
+            None => self.context.may_wait(lua, &format!("redis:{name}")),
+        }
+    }
+
+    fn has_own_connections(&self) -> bool {
+        self.client.settings().connections == Connections::User
+    }
+
+    /// What is left to do before a call is sent. `command` is what it is measured as.
+    fn begin(
+        &self,
+        user: Rc<UserState>,
+        command: &str,
+        mut request: Request,
+        options: &CallOptions,
+    ) -> Begun {
+        request.timeout = options.timeout;
+        let operation = user.measured.get().then(|| {
+            let name = options.name.as_ref().map(mlua::LuaString::as_bytes);
+            let naming = Naming::Command(command, name.as_deref());
+            let mut recorder = self.context.recorder.borrow_mut();
+            user.scenario.operation(&mut recorder, Thing::Redis, naming, &options.tags)
+        });
+        let (client, context) = (Rc::clone(&self.client), Rc::clone(&self.context));
+        let paired = command == "HGETALL";
+        Begun { client, context, user, request, paired, operation }
+    }
+}
+
+fn run(begun: mlua::Result<Begun>, lua: Lua) -> Running<Outcome> {
+    Running::new(begun, |begun| sent(begun, lua))
+}
+
+/// Sends what was begun, records what came of it, and hands it to the script.
+async fn sent(begun: Begun, lua: Lua) -> mlua::Result<Outcome> {
+    let Begun { client, context, user, request, paired, operation } = begun;
+    // Only the first call of an iteration has an intended time: later ones depend on it.
+    let intended = operation.as_ref().and_then(|_| user.intended.take());
+    let exchange = client.send(&user.redis, &request).await;
+    if let Some(operation) = operation {
+        let second = context.world.second(intended.unwrap_or(exchange.started));
+        operation.replied(&mut context.recorder.borrow_mut(), second, &exchange);
+    }
+    context.exhausted.update(|calls| calls + u64::from(exchange.exhausted));
+    let Exchange { value, error, .. } = exchange;
+    let value = if paired { value::paired(value) } else { value };
+    Ok((value::lua_value(&lua, value)?, error.map(Failed)))
+}

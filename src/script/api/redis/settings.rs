@@ -1,0 +1,131 @@
+//! The options of `redis.client`.
+
+use mlua::{Lua, Value};
+
+use crate::client::redis::{Address, Connections, Settings, passwords_in};
+use crate::script::api::service;
+use crate::script::context::Context;
+use crate::script::options::{self, Options, shown};
+use crate::script::require::confined;
+use crate::units::Bytes;
+use crate::wire::{Identity, TlsSettings};
+
+/// What a client can be given.
+const KNOWN: &[&str] = &[
+    "ca",
+    "cert",
+    "connect_timeout",
+    "connections",
+    "database",
+    "insecure",
+    "key",
+    "password",
+    "protocol",
+    "reply_limit",
+    "size",
+    "timeout",
+    "url",
+    "user",
+];
+
+/// Connections of a shared set, over all workers, where `size` is not given.
+const SIZE: u64 = 20;
+
+/// Reads the options; a wrong one raises at the caller's line. Passwords are secrets from here on.
+pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<Settings> {
+    let given = Options::new(lua, "redis.client", value, KNOWN)?;
+    let secrets = &context.world.log.secrets;
+    let usual = Settings::default();
+    let password = given.string("password")?;
+    if let Some(password) = &password {
+        secrets.add(password);
+    }
+    let address = given.read("url", address)?.unwrap_or(usual.address);
+    if let Address::Url(url) = &address {
+        for password in passwords_in(url) {
+            secrets.add(&password);
+        }
+    }
+    Ok(Settings {
+        address,
+        user: given.string("user")?,
+        password,
+        database: given.read("database", database)?,
+        timeout: given.duration("timeout")?.unwrap_or(usual.timeout),
+        connect_timeout: given.duration("connect_timeout")?.unwrap_or(usual.connect_timeout),
+        connections: connections(context, &given)?,
+        protocol: given.read("protocol", protocol)?.unwrap_or(usual.protocol),
+        reply_limit: given.read("reply_limit", bytes)?.unwrap_or(usual.reply_limit),
+        tls: tls(context, &given)?,
+    })
+}
+
+fn address(value: &Value) -> Result<Address, String> {
+    match (value, service::address(value)) {
+        (_, Some(address)) => Ok(Address::Service(address)),
+        (Value::String(_), _) => options::string(value).map(Address::Url),
+        (other, _) => Err(format!("expected a URL or a service, got {}", shown(other))),
+    }
+}
+
+fn database(value: &Value) -> Result<u32, String> {
+    u32::try_from(options::count(value)?)
+        .map_err(|_| format!("expected the number of a database, got {}", shown(value)))
+}
+
+fn protocol(value: &Value) -> Result<u8, String> {
+    match value {
+        Value::Integer(2) => Ok(2),
+        Value::Integer(3) => Ok(3),
+        other => Err(format!("expected 2 or 3, got {}", shown(other))),
+    }
+}
+
+fn bytes(value: &Value) -> Result<u64, String> {
+    match value {
+        Value::String(text) => Bytes::parse(&text.to_string_lossy())
+            .map(|bytes| bytes.0)
+            .map_err(|error| error.to_string()),
+        other => options::count(other),
+    }
+}
+
+/// `"user"`, or `"shared"` with `size`: so many over all workers, at least one each.
+fn connections(context: &Context, given: &Options<'_>) -> mlua::Result<Connections> {
+    let shared = given.read("connections", |value| match value {
+        Value::String(text) if *text.as_bytes() == *b"user" => Ok(false),
+        Value::String(text) if *text.as_bytes() == *b"shared" => Ok(true),
+        other => {
+            Err(format!("expected \"user\", or \"shared\" with `size = 20`, got {}", shown(other)))
+        }
+    })?;
+    let size = given.read("size", |value| match options::count(value)? {
+        0 => Err("expected at least 1".to_owned()),
+        size => Ok(size),
+    })?;
+    match (shared, size) {
+        (Some(true), size) => {
+            let workers = *context.world.workers.get().unwrap_or(&1);
+            Ok(Connections::Shared((size.unwrap_or(SIZE) as usize).div_ceil(workers.max(1))))
+        }
+        (_, Some(_)) => Err(given.wrong("`size` goes with `connections = \"shared\"`")),
+        _ => Ok(Connections::User),
+    }
+}
+
+fn tls(context: &Context, given: &Options<'_>) -> mlua::Result<TlsSettings> {
+    let folder = &context.world.source.folder;
+    let file = |key: &str| {
+        given.read(key, |value| {
+            let path = confined(folder, &folder.join(options::string(value)?))?;
+            std::fs::read(&path).map_err(|why| format!("cannot read {}: {why}", shown(value)))
+        })
+    };
+    let identity = match (file("cert")?, file("key")?) {
+        (Some(cert), Some(key)) => Some(Identity { cert, key }),
+        (None, None) => None,
+        _ => return Err(given.wrong("`cert` and `key` go together")),
+    };
+    let insecure = given.boolean("insecure")?.unwrap_or(false);
+    Ok(TlsSettings { ca: file("ca")?, identity, insecure })
+}

@@ -1,0 +1,30 @@
+//! What only Redis calls have: several commands in one.
+
+use std::cell::OnceCell;
+
+use super::{Called, Operation};
+use crate::client::redis::Exchange;
+use crate::metric::{Recorder, SeriesId};
+
+/// The series of an operation's Redis calls.
+#[derive(Default)]
+pub(super) struct Series {
+    commands: OnceCell<SeriesId>,
+}
+
+impl Operation {
+    /// Records what came of one Redis call; `second` is that of its intended start.
+    pub fn replied(&self, recorder: &mut Recorder, second: u32, exchange: &Exchange) {
+        let error = exchange.error.as_ref();
+        let called = Called {
+            duration: exchange.duration,
+            wait: exchange.wait,
+            connects: exchange.connects,
+            error: error.map(|error| error.kind),
+            detail: error.map(|error| error.detail.as_str()),
+        };
+        self.record(recorder, second, &called);
+        let commands = self.series(recorder, &self.redis.commands, "redis.commands");
+        recorder.add(commands, f64::from(exchange.commands));
+    }
+}

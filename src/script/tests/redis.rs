@@ -1,0 +1,185 @@
+//! `loadrun.redis` against a real server.
+
+use super::*;
+use crate::client::redis::testing::Server;
+
+/// Runs one iteration of a script that has `cache`, a client of the server.
+fn against(server: &Server, client: &str, body: &str) -> Rc<Vm> {
+    let before = format!(
+        "local redis = require 'loadrun.redis'\n\
+         local cache = redis.client {{ url = '{}', {client} }}",
+        server.url()
+    );
+    running(&before, body).run(1)
+}
+
+fn lines(vm: &Vm) -> Vec<String> {
+    let errors: Vec<_> = vm.take_errors().iter().map(|(_, error, _)| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    vm.world().log.drain().into_iter().map(|line| line.text).collect()
+}
+
+#[test]
+fn a_call_returns_a_value_or_a_failure_and_a_missing_key_is_neither() {
+    let server = Server::start(&[]);
+    let vm = against(
+        &server,
+        "",
+        "print(cache:set('a', '1'), cache:get('a'))\n\
+         print(cache:get('none'))\n\
+         local value, err = cache:lpush('a', 'x')\n\
+         print(value, err.kind, err.detail, err)\n\
+         print(select('#', cache:get('a')), cache:set('a', 2, 'NX'))",
+    );
+    let wrong = "WRONGTYPE Operation against a key holding the wrong kind of value";
+    assert_eq!(
+        lines(&vm),
+        [
+            "OK 1 nil".to_owned(),
+            "nil nil".to_owned(),
+            format!("nil wrongtype {wrong} wrongtype: {wrong}"),
+            "2 nil nil".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn replies_are_lua_values_of_their_own_kind() {
+    let server = Server::start(&[]);
+    for client in ["", "protocol = 2"] {
+        let vm = against(
+            &server,
+            client,
+            "cache:flushdb()\n\
+             local odd = '\\0\\255\\r\\n'\n\
+             cache:set('odd', odd) print(cache:get('odd') == odd)\n\
+             cache:set('n', math.maxinteger - 1)\n\
+             print(cache:incr('n') == math.maxinteger, math.type((cache:incrby('m', -3))))\n\
+             local all = cache:mget('odd', 'none', { 'm', 'none' })\n\
+             print(#all, all[2], all[3], all[4])\n\
+             cache:hset('h', 'x', 1, 'y', 2.5)\n\
+             local h = cache:hgetall('h') print(h.x, h.y, h.z)\n\
+             print(next((cache:hgetall('none'))))\n\
+             print(cache:command('object', 'encoding', 'n'))",
+        );
+        assert_eq!(
+            lines(&vm),
+            ["true", "true integer", "4 false -3 false", "1 2.5 nil", "nil", "int nil"],
+            "{client}"
+        );
+    }
+}
+
+#[test]
+fn several_commands_at_once_are_one_call() {
+    let server = Server::start(&[]);
+    let vm = against(
+        &server,
+        "",
+        "local replies, err = cache:pipeline { { 'SET', 'a', 1 }, { 'LPUSH', 'a', 'x' }, { 'GET', 'b' } }\n\
+         print(replies[1], replies[2].kind, replies[3], err.kind)\n\
+         local done = cache:transaction { { 'INCR', 'a' }, { 'INCR', 'a' }, name = 'twice' }\n\
+         print(done[1], done[2])",
+    );
+    assert_eq!(lines(&vm), ["OK wrongtype false wrongtype", "2 3"]);
+    let found = samples(&vm.recorder().borrow_mut().take());
+    let of: Vec<_> = found.iter().filter(|line| line.starts_with("redis.")).cloned().collect();
+    insta::assert_snapshot!(of.join("\n"), @r"
+    redis.commands{command=pipeline,name=pipeline,scenario=s} 3
+    redis.commands{command=transaction,name=twice,scenario=s} 2
+    redis.connects{command=pipeline,name=pipeline,scenario=s} 1
+    redis.duration{command=pipeline,name=pipeline,scenario=s} 1 samples
+    redis.duration{command=transaction,name=twice,scenario=s} 1 samples
+    redis.failed{command=pipeline,kind=wrongtype,name=pipeline,scenario=s} 1/1
+    redis.failed{command=transaction,name=twice,scenario=s} 0/1
+    ");
+}
+
+#[test]
+fn every_call_is_a_sample_under_its_name_and_its_command() {
+    let server = Server::start(&[]);
+    let vm = against(
+        &server,
+        "connections = 'shared', size = 3",
+        "cache:get('a') cache:get('b') cache:get('c', { name = 'cart', tags = { size = 's' } })\n\
+         cache:command('get', 'd') cache:set('a', 1, 'EX', 10, { name = 'cart' })",
+    );
+    lines(&vm);
+    let found = samples(&vm.recorder().borrow_mut().take());
+    let of: Vec<_> = found
+        .iter()
+        .filter(|line| line.starts_with("redis.duration") || line.starts_with("redis.wait"))
+        .cloned()
+        .collect();
+    insta::assert_snapshot!(of.join("\n"), @r"
+    redis.duration{command=GET,name=GET,scenario=s} 3 samples
+    redis.duration{command=GET,name=cart,scenario=s,size=s} 1 samples
+    redis.duration{command=SET,name=cart,scenario=s} 1 samples
+    redis.wait{command=GET,name=GET,scenario=s} 3 samples
+    redis.wait{command=GET,name=cart,scenario=s,size=s} 1 samples
+    redis.wait{command=SET,name=cart,scenario=s} 1 samples
+    ");
+}
+
+#[test]
+fn a_wrong_call_is_an_error_at_its_line() {
+    let server = Server::start(&[]);
+    for (call, expected) in [
+        ("cache:get({})", "server: ERR wrong number of arguments for 'get' command"),
+        ("cache:get(true)", "redis:get: argument 1: expected a string or a number, got true"),
+        ("cache:set('a')", "ERR wrong number"),
+        ("cache:set('a', nil)", "redis:set: argument 2: expected a string or a number, got nil"),
+        ("cache:mget({ 'a', false })", "redis:mget: argument 1: item 2: expected a string or"),
+        ("cache:get('a', { nam = 'x' })", "redis:get: unknown key `nam`; did you mean `name`?"),
+        ("cache:get('a', { tags = { command = 'x' } })", "redis:get: tags: the tag `command` is"),
+        ("cache:command()", "redis:command: expected the name of a command such as \"SET\", got"),
+        ("cache:command('subscribe', 'x')", "SUBSCRIBE cannot be sent as a command; call `clie"),
+        ("cache:command('monitor')", "MONITOR cannot be sent as a command; it has no single"),
+        ("cache:pipeline('x')", "redis:pipeline: expected a list such as `{ { \"SET\", \"a\", 1"),
+        ("cache:pipeline { { 'GET', 'a' }, 'GET' }", "redis:pipeline: command 2: expected a list"),
+        ("cache:transaction {}", "redis:transaction: expected a list such as"),
+        ("shared:command('WATCH', 'a')", "WATCH is about one connection; expected a client with"),
+    ] {
+        let before = format!(
+            "local redis = require 'loadrun.redis'\n\
+             local cache = redis.client {{ url = '{url}' }}\n\
+             local shared = redis.client {{ url = '{url}', connections = 'shared' }}",
+            url = server.url()
+        );
+        let body = format!("local _, err = {call} if err then error(err .. '') end");
+        let error = running(&before, &body).error();
+        assert!(error.contains(expected) && error.contains("shop.lua:5"), "{call}: {error}");
+    }
+}
+
+#[test]
+fn a_client_is_checked_when_it_is_made_and_its_passwords_are_secrets() {
+    let make = |options: &str| {
+        script(&format!(
+            "local redis = require 'loadrun.redis'\nlocal c = redis.client {{ {options} }}\n\
+             return {{ scenarios = {{ s = {{ users = 1, duration = 1, run = print }} }} }}"
+        ))
+    };
+    for (options, expected) in [
+        ("url = 'http://a'", "redis.client: url: unknown scheme \"http\"; expected \"redis://"),
+        ("url = 'redis://u:hunter22@a:x'", "redis.client: url: malformed address; expected"),
+        ("url = 7", "redis.client: url: expected a URL or a service, got 7"),
+        ("connections = 'pool'", "connections: expected \"user\", or \"shared\" with `size"),
+        ("size = 3", "redis.client: `size` goes with `connections = \"shared\"`"),
+        ("connections = 'shared', size = 0", "redis.client: size: expected at least 1"),
+        ("protocol = 4", "redis.client: protocol: expected 2 or 3, got 4"),
+        ("user = 'ann'", "a user without a password; expected both, or neither"),
+        ("database = -1", "redis.client: database: expected a whole number, 0 or more, got -1"),
+        ("ca = 'none.pem'", "redis.client: ca: "),
+        ("timout = 1", "redis.client: unknown key `timout`; did you mean `timeout`?"),
+    ] {
+        let problems = make(options).problems();
+        assert!(problems.contains(expected), "{options}: {problems}");
+        assert!(problems.contains("shop.lua:2") && !problems.contains("hunter22"), "{problems}");
+    }
+    let vm = make("url = 'redis://:p%40ssword@a', password = 'sesame'").worker();
+    let secrets = vm.world().secrets();
+    for secret in ["p@ssword", "p%40ssword", "sesame"] {
+        assert!(secrets.iter().any(|known| known == secret), "{secret}: {secrets:?}");
+    }
+}
