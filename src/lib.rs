@@ -69,8 +69,8 @@
 //!   `script/library.rs`.
 //! * **A metric of the engine**: one entry of `metric::BUILTIN`; record it where it happens.
 //! * **A command**: one file in `cli/` with its arguments and `run`, like `check.rs`.
-//! * **A service**: one file in `service/` that turns a declaration into a command line, like
-//!   `sandbox.rs`.
+//! * **A service**: one file in `service/` with its `KIND` and `launch`, like `redis.rs`; name it in
+//!   `service/mod.rs` and in `script/api/service/mod.rs`, type it in `lib-lua/types/service.lua`.
 //! * **A shape of load**: one file in `executor/` and one variant of `plan::Load`; the compiler
 //!   names every place that has to know it.
 

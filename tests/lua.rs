@@ -115,11 +115,11 @@ async fn every_module_of_lib_lua_is_in_the_binary() {
 
 /// What a type file says a script can call or read: `"name"` of the module, `"Class:name"` of what
 /// it makes, `"()"` where the module is a function. Classes of data (options, balances) have no
-/// functions and are left out.
+/// table of their own and are left out.
 fn described(module: &str, text: &str) -> BTreeSet<String> {
     let mut functions = BTreeSet::new();
     let mut fields = BTreeMap::<String, Vec<&str>>::new();
-    let mut class = String::new();
+    let (mut class, mut classes) = (String::new(), BTreeSet::new());
     for line in text.lines() {
         if let Some(named) = line.strip_prefix("---@class ") {
             let name = named.split([' ', ':', '<']).next().unwrap();
@@ -127,6 +127,8 @@ fn described(module: &str, text: &str) -> BTreeSet<String> {
         } else if let Some(field) = line.strip_prefix("---@field ") {
             let name = field.split([' ', '?']).next().unwrap();
             fields.entry(class.clone()).or_default().push(name);
+        } else if line == format!("local {class} = {{}}") {
+            classes.insert(class.clone());
         } else if let Some(call) = line.strip_prefix(&format!("function {module}.")) {
             functions.insert(call.split('(').next().unwrap().to_owned());
         } else if line.starts_with(&format!("local function {module}(")) {
@@ -135,8 +137,6 @@ fn described(module: &str, text: &str) -> BTreeSet<String> {
             functions.insert(call.split('(').next().unwrap().to_owned());
         }
     }
-    let classes: BTreeSet<String> =
-        functions.iter().filter_map(|name| Some(name.split_once(':')?.0.to_owned())).collect();
     for (class, names) in fields {
         if class == module {
             functions.extend(names.iter().map(|name| (*name).to_owned()));

@@ -269,33 +269,119 @@ fn a_second_interrupt_ends_the_run_at_once() {
     assert_eq!(bench.outcome()["scenarios"][0]["unfinished"], 3);
 }
 
-#[cfg(target_os = "linux")]
-#[test]
-fn a_practice_target_never_outlives_a_killed_run() {
-    let bench = Bench::with(
-        r#"local sandbox = require "loadrun.sandbox"
-           local log = require "loadrun.log"
-           local time = require "loadrun.time"
-           local target = sandbox.start {}
-           return {
-             setup = function() log.info("address " .. target.url) end,
-             scenarios = { s = { users = 1, duration = "10m", run = function() time.sleep("1s") end } },
-           }"#,
-    );
-    let mut run = bench.start(&["script.lua"]);
+/// A script that starts services, says where they are, and then takes its time.
+const SERVED: &str = r#"
+    local log = require "loadrun.log"
+    local sandbox = require "loadrun.sandbox"
+    local service = require "loadrun.service"
+    local time = require "loadrun.time"
+    local target, cache = sandbox.start {}, service.redis { requirepass = "hunter22secret" }
+    return {
+      setup = function() log.info("served at", target.address, cache.address, cache.url) end,
+      scenarios = { s = { users = 1, duration = "10m", graceful_stop = "10m", run = function()
+        time.sleep("10m")
+      end } },
+    }"#;
+
+/// Starts [`SERVED`] in a bench whose temporary folder is `TMPDIR`, waits until its services are
+/// up, has `end` end the run, and waits until nothing of the services is left.
+fn served_until(end: impl FnOnce(&mut Child, BufReader<std::process::ChildStderr>)) {
+    let bench = Bench::with(SERVED);
+    let own = bench.0.path().join("tmp");
+    fs::create_dir(&own).unwrap();
+    let mut run = bench.command(&["script.lua"]).env("TMPDIR", &own).spawn().unwrap();
     let mut lines = BufReader::new(run.stderr.take().unwrap());
     let mut line = String::new();
-    while !line.contains("address http://") {
+    while !line.contains("served at") {
         line.clear();
         assert_ne!(lines.read_line(&mut line).unwrap(), 0, "no address was said");
     }
-    let address = line.trim().rsplit("http://").next().unwrap().to_owned();
-    std::net::TcpStream::connect(&address).unwrap();
-    send("-KILL", &run);
+    assert!(line.contains("redis://:***@127.0.0.1"), "{line}");
+    let places: Vec<String> = line
+        .split_whitespace()
+        .skip_while(|word| *word != "at")
+        .skip(1)
+        .take(2)
+        .map(Into::into)
+        .collect();
+    for place in &places {
+        std::net::TcpStream::connect(place).unwrap();
+    }
+    assert_eq!(fs::read_dir(&own).unwrap().count(), 2);
+    end(&mut run, lines);
     run.wait().unwrap();
-    while std::net::TcpStream::connect(&address).is_ok() {
+    while fs::read_dir(&own).unwrap().count() > 0 {
         std::thread::yield_now();
     }
+    for place in &places {
+        TcpListener::bind(place).unwrap();
+    }
+}
+
+#[test]
+fn services_of_a_killed_run_leave_nothing() {
+    served_until(|run, _| send("-KILL", run));
+}
+
+#[test]
+fn services_of_a_run_that_is_interrupted_twice_leave_nothing() {
+    served_until(|run, lines| {
+        send("-INT", run);
+        run.stderr = Some(lines.into_inner());
+        let _rest = wait_for(run, "stopping");
+        send("-INT", run);
+        run.wait().unwrap();
+    });
+}
+
+#[test]
+fn services_of_a_run_that_is_told_to_end_leave_nothing() {
+    served_until(|run, lines| {
+        run.stderr = Some(lines.into_inner());
+        send("-TERM", run);
+        let _rest = wait_for(run, "stopping");
+        send("-TERM", run);
+        run.wait().unwrap();
+    });
+}
+
+#[test]
+fn a_run_with_its_own_redis_passes_and_keeps_the_password_to_itself() {
+    let script = SERVED
+        .replace("users = 1, duration = \"10m\"", "iterations = 1")
+        .replace("time.sleep(\"10m\")", "log.info(cache.url)");
+    let bench = Bench::with(&script);
+    let output = bench.run(&["script.lua"]);
+    let all = format!("{}{}{}", stdout(&output), stderr(&output), bench.outcome());
+    assert_eq!(code(&output), 0, "{all}");
+    assert!(!all.contains("hunter22secret"), "{all}");
+    assert_eq!(bench.outcome()["plan"]["services"][1]["name"], "redis");
+    let checked = stdout(&bench.run(&["check", "script.lua"]));
+    assert!(checked.contains("services it starts\n  sandbox\n  redis\n"), "{checked}");
+}
+
+#[test]
+fn a_service_that_cannot_be_had_ends_the_run_before_it_begins() {
+    let script = SERVED.replace("service.redis {", "service.redis { config = { nonsense = 1 }, ");
+    let bench = Bench::with(&script);
+    let output = bench.run(&["script.lua"]);
+    assert_eq!(code(&output), 4, "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(said.contains("error: service \"redis\" ended before it was ready"), "{said}");
+    assert!(said.contains("nonsense"), "{said}");
+    assert!(said.contains("--> script.lua:6"), "{said}");
+    assert!(!said.contains("served at"), "{said}");
+}
+
+#[test]
+fn a_program_that_is_missing_is_told_in_one_line_with_what_to_install() {
+    let bench = Bench::with(SERVED);
+    let output = bench.command(&["script.lua"]).env("PATH", "").output().unwrap();
+    assert_eq!(code(&output), 4, "{}", stderr(&output));
+    let expected = "error: service \"redis\": no redis-server on this machine; install it: apt \
+                    install redis-server (Debian), dnf install valkey (Fedora), brew install redis \
+                    (macOS)\n  --> script.lua:6\n";
+    assert!(stderr(&output).contains(expected), "{}", stderr(&output));
 }
 
 #[test]

@@ -1,79 +1,191 @@
-//! The practice target as a service: the real program as a child process.
+//! Services as what they are: real programs under a real guard, started, asked, stopped.
 
 #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
 use loadrun::plan::ServiceDecl;
-use loadrun::service;
+use loadrun::service::{self, Running, Site};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_loadrun");
+fn site() -> Site {
+    Site { exe: env!("CARGO_BIN_EXE_loadrun").into(), folder: ".".into() }
+}
 
-fn practice(options: &[(&str, &str)]) -> ServiceDecl {
-    ServiceDecl {
-        name: "practice".into(),
-        kind: "sandbox".into(),
-        options: options.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
-    }
+fn table(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn declared(kind: &str, options: &[(&str, &str)]) -> ServiceDecl {
+    let (name, kind) = ("practice".to_owned(), kind.to_owned());
+    ServiceDecl { name, kind, options: table(options), ..ServiceDecl::default() }
+}
+
+async fn started(decl: &ServiceDecl) -> Running {
+    let mut running = service::start(decl, &site()).unwrap();
+    running.ready().await.unwrap_or_else(|error| panic!("{error}"));
+    running
+}
+
+/// Why a service does not come up.
+async fn refused(decl: &ServiceDecl) -> String {
+    let mut running = service::start(decl, &site()).unwrap();
+    running.ready().await.unwrap_err().what
+}
+
+/// Host and port of a URL.
+fn place(url: &str) -> &str {
+    let rest = url.split_once("://").unwrap().1;
+    rest.rsplit_once('@').map_or(rest, |(_, place)| place).split('/').next().unwrap()
+}
+
+/// What comes back for `said` until the other side closes.
+fn exchange(place: &str, said: &str) -> String {
+    let mut stream = TcpStream::connect(place).unwrap();
+    stream.write_all(said.as_bytes()).unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    reply
 }
 
 /// The status line of the answer to a GET.
 fn status(url: &str, path: &str) -> String {
-    let address = url.strip_prefix("http://").unwrap();
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
-    let mut reply = String::new();
-    stream.read_to_string(&mut reply).unwrap();
-    reply.lines().next().unwrap_or_default().to_owned()
+    let host = place(url);
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    exchange(host, &request).lines().next().unwrap_or_default().to_owned()
+}
+
+/// Whether a process runs; one that is dead and not reaped does not.
+fn is_alive(pid: u32) -> bool {
+    let shown = Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output().unwrap();
+    let state = String::from_utf8_lossy(&shown.stdout).trim().to_owned();
+    !state.is_empty() && !state.starts_with('Z')
+}
+
+/// Waits for what has to come; a test that waits for ever is ended from outside.
+async fn until(what: impl Fn() -> bool) {
+    while !what() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[tokio::test]
 async fn a_declared_sandbox_answers_until_it_is_stopped() {
-    let declared = practice(&[("capacity", "0")]);
-    let running = service::start(&declared, Path::new(PROGRAM)).await.unwrap();
+    let running = started(&declared("sandbox", &[("capacity", "0")])).await;
     let url = running.url().to_owned();
     assert_eq!(status(&url, "/health"), "HTTP/1.1 200 OK");
     assert_eq!(status(&url, "/items/1"), "HTTP/1.1 429 Too Many Requests");
     running.stop().await.unwrap();
-    assert!(TcpStream::connect(url.strip_prefix("http://").unwrap()).is_err());
+    assert!(TcpStream::connect(place(&url)).is_err());
 }
 
 #[tokio::test]
 async fn a_wrong_option_is_an_error_that_quotes_the_child() {
-    let declared = practice(&[("latency", "fast")]);
-    let error = service::start(&declared, Path::new(PROGRAM)).await.unwrap_err();
-    assert!(error.what.contains("malformed latency \"fast\""), "{error}");
+    let error = refused(&declared("sandbox", &[("latency", "fast")])).await;
+    assert!(error.contains("ended before it was ready (exit status: 4)"), "{error}");
+    assert!(error.contains("malformed latency \"fast\""), "{error}");
 }
 
 #[tokio::test]
 async fn an_unknown_kind_of_service_is_an_error_that_lists_the_kinds() {
-    let declared = ServiceDecl { kind: "mainframe".into(), ..practice(&[]) };
-    let error = service::start(&declared, Path::new(PROGRAM)).await.unwrap_err();
+    let error = service::start(&declared("mainframe", &[]), &site()).unwrap_err();
     assert_eq!(error.what, "service \"practice\" is of the unknown kind \"mainframe\"");
-    assert_eq!(error.hint.as_deref(), Some("the kinds are: sandbox"));
+    let hint = error.hint.unwrap();
+    assert!(hint.starts_with("the kinds are: ") && hint.contains("sandbox"), "{hint}");
 }
 
-#[test]
-fn a_sandbox_whose_parent_is_gone_ends_and_leaves_nothing() {
-    let outside = tempfile::tempdir().unwrap();
-    let own = outside.path().join("own");
-    std::fs::create_dir(&own).unwrap();
-    let mut child = Command::new(PROGRAM)
-        .args(["sandbox", "--stdin-guard", "--own-tmpdir"])
-        .env("TMPDIR", &own)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut ready = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
-    assert!(ready.starts_with("listening on http://127.0.0.1:"), "{ready}");
-    assert_eq!(std::fs::read_dir(&own).unwrap().count(), 1);
+#[tokio::test]
+async fn a_service_that_is_let_go_is_ended_by_its_guard() {
+    let running = started(&declared("redis", &[])).await;
+    let (pid, place) = (running.pid(), place(running.url()).to_owned());
+    drop(running);
+    until(|| !is_alive(pid)).await;
+    assert!(TcpStream::connect(place).is_err());
+}
 
-    drop(child.stdin.take());
-    assert!(child.wait().unwrap().success());
-    assert!(!own.exists());
+#[tokio::test]
+async fn a_service_whose_guard_is_killed_is_ended_by_the_run() {
+    let running = started(&declared("redis", &[])).await;
+    let (pid, folder) = (running.pid(), folder_of(running.pid()));
+    let guard = Command::new("ps").args(["-o", "ppid=", "-p", &pid.to_string()]).output().unwrap();
+    let guard = String::from_utf8(guard.stdout).unwrap();
+    assert!(Command::new("kill").args(["-KILL", guard.trim()]).status().unwrap().success());
+    until(|| running.ended().is_some()).await;
+    let error = running.stop().await.unwrap_err();
+    assert!(error.what.contains("has lost its guard, which was killed"), "{error}");
+    until(|| !is_alive(pid)).await;
+    assert!(!Path::new(&folder).exists());
+}
+
+#[tokio::test]
+async fn a_server_that_dies_is_noticed_with_its_last_words() {
+    let running = started(&declared("redis", &[])).await;
+    let pid = running.pid().to_string();
+    assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
+    until(|| running.ended().is_some()).await;
+    let error = running.stop().await.unwrap_err();
+    assert!(error.what.contains("ended by itself (signal: 9"), "{error}");
+    assert!(error.what.contains("Ready to accept connections"), "{error}");
+}
+
+/// The folder a process runs in.
+fn folder_of(pid: u32) -> String {
+    std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap().display().to_string()
+}
+
+#[tokio::test]
+async fn a_redis_keeps_its_options_its_password_and_its_folder_to_itself() {
+    let mut decl = declared(
+        "redis",
+        &[("maxmemory", "64MiB"), ("maxmemory_policy", "allkeys-lru"), ("config.hz", "50")],
+    );
+    decl.secrets = table(&[("requirepass", "pass \"word\"")]);
+    let running = started(&decl).await;
+    assert!(running.url().starts_with("redis://:pass%20%22word%22@127.0.0.1:"));
+    let asked = "*2\r\n$4\r\nAUTH\r\n$11\r\npass \"word\"\r\n\
+                 CONFIG GET maxmemory*\r\nCONFIG GET hz\r\nQUIT\r\n";
+    let place = place(running.url()).to_owned();
+    assert!(exchange(&place, "PING\r\nQUIT\r\n").starts_with("-NOAUTH"));
+    let said = exchange(&place, asked);
+    for part in ["+OK", "67108864", "allkeys-lru", "$2\r\n50\r\n"] {
+        assert!(said.contains(part), "no {part:?} in {said}");
+    }
+    let folder = folder_of(running.pid());
+    let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    running.stop().await.unwrap();
+    assert!(!Path::new(&folder).exists());
+    TcpListener::bind(place).unwrap();
+}
+
+#[tokio::test]
+async fn a_redis_that_refuses_its_configuration_is_quoted() {
+    let error = refused(&declared("redis", &[("config.no-such-thing", "1")])).await;
+    assert!(error.contains("ended before it was ready"), "{error}");
+    assert!(error.contains("no-such-thing"), "{error}");
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_ready_in_time_is_given_up_and_gone() {
+    let mut running =
+        service::start(&declared("redis", &[("ready_within", "0")]), &site()).unwrap();
+    let error = running.ready().await.unwrap_err();
+    assert!(error.what.contains("was not ready within 0 s"), "{error}");
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn several_services_of_a_kind_run_beside_each_other() {
+    let [one, other] =
+        [started(&declared("redis", &[])).await, started(&declared("redis", &[])).await];
+    assert_ne!(one.url(), other.url());
+    for running in [one, other] {
+        assert_eq!(exchange(place(running.url()), "PING\r\nQUIT\r\n"), "+PONG\r\n+OK\r\n");
+        running.stop().await.unwrap();
+    }
 }

@@ -11,6 +11,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 mod check;
+mod guard;
 mod progress;
 mod report;
 mod run;
@@ -39,6 +40,9 @@ enum Command {
     Sandbox(sandbox::SandboxArgs),
     /// Prove on this machine that a stalled target is measured as arithmetic says
     Selftest(selftest::SelftestArgs),
+    /// Stand between a run and one of its servers, and end the server with the run
+    #[command(hide = true)]
+    Guard,
 }
 
 const AFTER_HELP: &str = "\
@@ -66,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Report(args) => report::run(&args),
         Command::Sandbox(args) => sandbox::run(args),
         Command::Selftest(args) => selftest::run(&args),
+        Command::Guard => guard::run(),
     };
     let code = done.unwrap_or_else(|error| {
         tell(&error.to_string());

@@ -2,11 +2,8 @@
 
 use std::future::Future;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
 
 use clap::Args;
-use tokio::io::AsyncReadExt;
-use tokio::net::unix::pipe;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::error::Error;
@@ -45,17 +42,9 @@ pub struct SandboxArgs {
     /// Share of webhooks acknowledged but never stored, for a ledger to find
     #[arg(long, default_value_t = Share(0.0))]
     pub forget: Share,
-
-    /// End when stdin, a pipe, closes: so it never outlives what started it
-    #[arg(long)]
-    pub stdin_guard: bool,
-
-    /// Remove the folder TMPDIR names at the end: it was made for this process alone
-    #[arg(long, hide = true)]
-    pub own_tmpdir: bool,
 }
 
-/// Serves until SIGTERM, SIGHUP, Ctrl-C or, under `--stdin-guard`, the end of stdin.
+/// Serves until SIGTERM, SIGHUP or Ctrl-C.
 ///
 /// Prints one line when ready: `listening on http://127.0.0.1:PORT`.
 pub fn run(args: SandboxArgs) -> Result<u8, Error> {
@@ -71,8 +60,7 @@ pub fn run(args: SandboxArgs) -> Result<u8, Error> {
 }
 
 async fn serve(args: SandboxArgs) -> Result<(), SandboxError> {
-    let stop = stop_signal(args.stdin_guard)?;
-    let own_tmpdir = args.own_tmpdir.then(std::env::temp_dir);
+    let stop = stop_signal()?;
     let sandbox = Sandbox::open(Options {
         port: args.port,
         token: args.token,
@@ -89,48 +77,24 @@ async fn serve(args: SandboxArgs) -> Result<(), SandboxError> {
     writeln!(out, "listening on http://{}", sandbox.address())
         .and_then(|()| out.flush())
         .map_err(|error| failed("cannot say that it is ready", &error))?;
-    let served = sandbox.serve(stop).await;
-    if let Some(folder) = own_tmpdir {
-        // Refused when it is not empty. Whoever made it removes it too, unless it was killed.
-        let _ = std::fs::remove_dir(folder);
-    }
-    served
+    sandbox.serve(stop).await
 }
 
 /// Completes when the service is to end. Signals are caught from the moment of the call.
-fn stop_signal(guarded: bool) -> Result<impl Future<Output = ()> + Send, SandboxError> {
+fn stop_signal() -> Result<impl Future<Output = ()> + Send, SandboxError> {
     let catch = |kind| -> Result<Signal, SandboxError> {
         signal(kind).map_err(|error| failed("cannot catch signals", &error))
     };
     let mut terminate = catch(SignalKind::terminate())?;
     let mut interrupt = catch(SignalKind::interrupt())?;
     let mut hangup = catch(SignalKind::hangup())?;
-    let stdin = guarded.then(stdin_pipe).transpose()?;
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
             _ = hangup.recv() => {}
-            () = end_of(stdin) => {}
         }
     })
-}
-
-fn stdin_pipe() -> Result<pipe::Receiver, SandboxError> {
-    let file = io::stdin().as_fd().try_clone_to_owned().map(std::fs::File::from);
-    file.and_then(pipe::Receiver::from_file).map_err(|error| SandboxError {
-        hint: Some("--stdin-guard is for programs that start it with a pipe on its stdin".into()),
-        ..failed("stdin cannot be watched", &error)
-    })
-}
-
-/// Reads until the other side is gone; never, when there is nothing to watch.
-async fn end_of(stdin: Option<pipe::Receiver>) {
-    let Some(mut stdin) = stdin else {
-        return std::future::pending().await;
-    };
-    let mut ignored = [0; 64];
-    while matches!(stdin.read(&mut ignored).await, Ok(1..)) {}
 }
 
 fn failed(what: &str, error: &io::Error) -> SandboxError {

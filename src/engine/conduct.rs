@@ -18,9 +18,9 @@ use super::{EngineError, Options, signals};
 use crate::executor::{Halt, Stop, Stripe};
 use crate::metric::{Kind, Tags};
 use crate::outcome::Outcome;
-use crate::plan::{Load, Plan, Problem};
+use crate::plan::{Load, Plan, Problem, ServiceDecl};
 use crate::script::{Level, Loaded, Vm, World};
-use crate::service::{self, Running};
+use crate::service::{self, Running, ServiceError, Site};
 
 /// Between "all workers are ready" and the first intended start.
 const HEAD_START: Duration = Duration::from_millis(20);
@@ -156,7 +156,8 @@ impl Conductor {
     async fn stop_services(&self, services: Vec<Running>) {
         for service in services {
             if let Err(error) = service.stop().await {
-                self.world.log.add(Level::Error, error.to_string());
+                let what = self.world.masked(error.to_string());
+                self.world.log.add(Level::Error, what);
             }
         }
     }
@@ -172,14 +173,37 @@ impl Conductor {
     }
 
     async fn start_services(&self, services: &mut Vec<Running>) -> Result<(), EngineError> {
-        let program = std::env::current_exe()
+        let exe = std::env::current_exe()
             .map_err(|e| EngineError::System(format!("cannot find this program itself: {e}")))?;
+        let site = Site { exe, folder: self.world.source.folder.clone() };
+        let mut problems = Vec::new();
+        let mut failed = |declared: &ServiceDecl, error: ServiceError| {
+            problems.push(self.problem(declared, error));
+        };
         for declared in &self.plan.services {
-            let running = service::start(declared, &program).await.map_err(EngineError::Service)?;
-            self.world.service(&declared.name).found(running.url(), running.pid());
-            services.push(running);
+            match service::start(declared, &site) {
+                Ok(running) => services.push(running),
+                Err(error) => failed(declared, error),
+            }
         }
-        Ok(())
+        // They become ready beside each other, however long the first one takes.
+        for running in services {
+            let declared = running.declared().clone();
+            match running.ready().await {
+                Ok(()) => self.world.found(&declared.name, running.url(), running.pid()),
+                Err(error) => failed(&declared, error),
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(EngineError::Services(problems)) }
+    }
+
+    /// Why a service is not there, with the line that declares it and without secrets.
+    fn problem(&self, declared: &ServiceDecl, error: ServiceError) -> Problem {
+        Problem {
+            what: self.world.masked(error.what),
+            at: declared.place.clone(),
+            hint: error.hint,
+        }
     }
 
     /// Threads that make the load: as asked, else one a processor.

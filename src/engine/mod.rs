@@ -18,7 +18,6 @@ use tokio::task::LocalSet;
 use crate::outcome::Outcome;
 use crate::plan::Problem;
 use crate::script::Loaded;
-use crate::service::ServiceError;
 
 mod closing;
 mod collector;
@@ -42,8 +41,8 @@ pub struct Options {
 /// Why there is no outcome.
 #[derive(Debug)]
 pub enum EngineError {
-    /// A declared service did not start.
-    Service(ServiceError),
+    /// Declared services did not start.
+    Services(Vec<Problem>),
     /// `setup` raised an error: what, and where.
     Setup(Problem),
     /// A worker could not load the script the control thread had loaded.
@@ -60,7 +59,7 @@ impl EngineError {
     /// 4: could not start; 5: broke while running; 130: interrupted before the load.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Service(_) | Self::Setup(_) | Self::Worker(_) | Self::System(_) => 4,
+            Self::Services(_) | Self::Setup(_) | Self::Worker(_) | Self::System(_) => 4,
             Self::Interrupted => 130,
             Self::Broke(_) => 5,
         }
@@ -71,9 +70,8 @@ impl EngineError {
     /// What went wrong, in one sentence.
     fn what(&self) -> String {
         match self {
-            Self::Service(error) => error.what.clone(),
             Self::Setup(problem) => problem.what.clone(),
-            Self::Worker(problems) => {
+            Self::Services(problems) | Self::Worker(problems) => {
                 problems.first().map_or_else(String::new, |problem| problem.what.clone())
             }
             Self::System(what) | Self::Broke(what) => what.clone(),
@@ -85,12 +83,8 @@ impl EngineError {
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Service(error) => {
-                write!(f, "error: {}", error.what)?;
-                error.hint.as_ref().map_or(Ok(()), |hint| write!(f, "\n  hint: {hint}"))
-            }
             Self::Setup(problem) => problem.fmt(f),
-            Self::Worker(problems) => {
+            Self::Services(problems) | Self::Worker(problems) => {
                 let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
                 f.write_str(&told.join("\n\n"))
             }

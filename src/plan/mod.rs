@@ -148,7 +148,7 @@ pub enum ParamValue {
 }
 
 /// A real service the script wants started for the run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceDecl {
     /// What the script calls it; unique in a run.
     pub name: String,
@@ -156,6 +156,12 @@ pub struct ServiceDecl {
     pub kind: String,
     /// Its settings, as text.
     pub options: BTreeMap<String, String>,
+    /// Settings that may not be shown; they are in no result.
+    #[serde(skip)]
+    pub secrets: BTreeMap<String, String>,
+    /// Where it is declared, if in a script.
+    #[serde(default)]
+    pub place: Option<Place>,
 }
 
 impl Plan {

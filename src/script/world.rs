@@ -146,6 +146,15 @@ impl World {
         let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
         services.entry(name.to_owned()).or_default().clone()
     }
+
+    /// Notes that a service is ready. A password in its URL is kept out of what is shown.
+    pub fn found(&self, name: &str, url: &str, pid: u32) {
+        let parsed = url::Url::parse(url).ok();
+        if let Some(password) = parsed.as_ref().and_then(url::Url::password) {
+            self.log.secrets.add(password);
+        }
+        self.service(name).found(url, pid);
+    }
 }
 
 /// Where a declared service is; clones are of one service.
@@ -158,8 +167,7 @@ pub struct Whereabouts {
 }
 
 impl Whereabouts {
-    /// Notes that the service is ready.
-    pub fn found(&self, url: &str, pid: u32) {
+    fn found(&self, url: &str, pid: u32) {
         self.pid.store(pid, Ordering::Relaxed);
         // A service that is started again is where it was.
         let _ = self.url.set(url.to_owned());

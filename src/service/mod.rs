@@ -1,27 +1,37 @@
 //! Real servers that a run starts for itself: start, wait until ready, stop.
 //!
-//! A service is a child process in a process group of its own, so that Ctrl-C at a terminal
-//! reaches the run, which then ends its services in order, and not the services themselves. It
-//! never outlives the run: [`Running::stop`] asks with SIGTERM and then insists with SIGKILL; a
-//! dropped [`Running`] kills it; and when the run itself is killed, the pipe on the child's stdin
-//! closes, at which a child under `--stdin-guard` exits.
+//! A service is the real program, in a folder of its own, on a port of the loopback interface,
+//! under a guard ([`guard`]) that ends it and removes the folder when the run ends, however it
+//! ends. Guard and server are in process groups of their own, so that Ctrl-C at a terminal reaches
+//! the run, which then ends its services in order, and not the services themselves.
 //!
-//! One kind of service is one file that turns a declaration into a command line ([`sandbox`] is
-//! the template); `command.rs` is the child process they all share.
+//! One kind of service is one file that turns a declaration into a launch ([`redis`] is the
+//! template); `running.rs` is the server they all share, seen from the run.
 
-mod command;
-pub mod sandbox;
+pub mod guard;
+mod host;
+mod probe;
+mod redis;
+mod running;
+mod sandbox;
+pub mod setting;
+mod tail;
 
 use std::fmt;
-use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::process::Signal;
 
 use crate::plan::ServiceDecl;
 
-use command::Launch;
-pub use command::Running;
+use guard::{Orders, Program};
+use running::Launch;
+pub use running::Running;
+use setting::Kind;
 
-/// The kinds of service there are.
-pub const KINDS: &[&str] = &[sandbox::KIND];
+/// The real servers a script can declare, by a function of the same name.
+pub const SERVERS: &[&Kind] = &[&self::redis::KIND];
 
 /// Why a service is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,18 +50,82 @@ impl fmt::Display for ServiceError {
 
 impl std::error::Error for ServiceError {}
 
-/// Starts the declared service and waits until it is ready (10 s at most).
-///
-/// `exe` is this program's own file: the practice target is one of its commands.
-pub async fn start(decl: &ServiceDecl, exe: &Path) -> Result<Running, ServiceError> {
-    let launch = match decl.kind.as_str() {
-        sandbox::KIND => sandbox::launch(decl, exe),
-        other => {
-            return Err(ServiceError {
-                what: format!("service {:?} is of the unknown kind {other:?}", decl.name),
-                hint: Some(format!("the kinds are: {}", KINDS.join(", "))),
-            });
+/// Where services are started.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// This program's own file: guard and practice target are commands of it.
+    pub exe: PathBuf,
+    /// The script's folder.
+    pub folder: PathBuf,
+}
+
+/// Starts the declared service; [`Running::ready`] waits for it.
+pub fn start(decl: &ServiceDecl, site: &Site) -> Result<Running, ServiceError> {
+    Running::new(decl, site)
+}
+
+fn launch(decl: &ServiceDecl, site: &Site) -> Result<Launch, ServiceError> {
+    match decl.kind.as_str() {
+        "redis" => self::redis::launch(decl),
+        sandbox::KIND => sandbox::launch(decl, site),
+        other => Err(ServiceError {
+            what: format!("service {:?} is of the unknown kind {other:?}", decl.name),
+            hint: Some(format!("the kinds are: {}", kinds().join(", "))),
+        }),
+    }
+}
+
+/// The kinds of service there are.
+fn kinds() -> Vec<&'static str> {
+    SERVERS.iter().map(|kind| kind.name).chain([sandbox::KIND]).collect()
+}
+
+impl Orders {
+    /// How long a server may take to end when it is asked to.
+    const WITHIN: Duration = Duration::from_secs(5);
+
+    /// Runs a server in a folder, as this process's own user.
+    fn new(folder: PathBuf, server: Program) -> Self {
+        Self {
+            folder,
+            files: Vec::new(),
+            user: None,
+            before: Vec::new(),
+            server,
+            signal: Signal::TERM.as_raw(),
+            within: Self::WITHIN,
         }
-    };
-    launch.start().await
+    }
+}
+
+/// The folder of a service that is about to be started; its guard makes it.
+fn folder(service: &str) -> Result<PathBuf, ServiceError> {
+    let name = host::random().map_err(|error| nothing(service, "temporary folder", &error))?;
+    Ok(std::env::temp_dir().join(format!("loadrun-{}", &name[..12])))
+}
+
+/// Its folder, and a free port.
+fn place(service: &str) -> Result<(PathBuf, u16), ServiceError> {
+    let port = host::free_port().map_err(|error| nothing(service, "free port", &error))?;
+    Ok((folder(service)?, port))
+}
+
+fn nothing(service: &str, what: &str, error: &std::io::Error) -> ServiceError {
+    ServiceError { what: format!("service {service:?}: no {what}: {error}"), hint: None }
+}
+
+/// A URL on this machine, with what needs it escaped.
+fn local_url(
+    scheme: &str,
+    user: Option<&str>,
+    password: Option<&str>,
+    port: u16,
+    path: &str,
+) -> String {
+    let plain = format!("{scheme}://127.0.0.1:{port}{path}");
+    let Ok(mut url) = url::Url::parse(&plain) else { return plain };
+    // Refused only for a URL without a host.
+    let _ = url.set_username(user.unwrap_or_default());
+    let _ = url.set_password(password);
+    url.to_string()
 }

@@ -1,33 +1,29 @@
-//! The practice target as a service: `loadrun sandbox` as a child process.
+//! The practice target as a service: the command `loadrun sandbox`.
 
-use std::path::Path;
-
+use super::guard::{Orders, Program};
+use super::running::{Launch, Ready};
+use super::{ServiceError, Site, folder};
 use crate::plan::ServiceDecl;
-
-use super::Launch;
 
 /// The kind a declaration names.
 pub const KIND: &str = "sandbox";
 
-/// What the child prints, before its address, when it is ready.
-const READY: &str = "listening on ";
-
 /// Turns the declaration into a command line: option `name = value` becomes `--name=value`.
 ///
 /// The child's own command line says what is wrong with an option, so nothing is checked twice.
-pub(super) fn launch(decl: &ServiceDecl, exe: &Path) -> Launch {
-    let mut arguments = ["sandbox", "--stdin-guard", "--own-tmpdir"].map(str::to_owned).to_vec();
-    for (name, value) in &decl.options {
+pub(super) fn launch(decl: &ServiceDecl, site: &Site) -> Result<Launch, ServiceError> {
+    let mut arguments = vec!["sandbox".to_owned()];
+    for (name, value) in decl.options.iter().chain(&decl.secrets) {
         arguments.push(format!("--{}={value}", name.replace('_', "-")));
     }
-    Launch {
+    let server = Program { file: site.exe.clone(), arguments, ..Program::default() };
+    Ok(Launch {
         name: decl.name.clone(),
-        program: exe.to_owned(),
-        arguments,
-        ready: READY.to_owned(),
+        orders: Orders::new(folder(&decl.name)?, server),
+        port: None,
+        ready: Ready { line: Some("listening on ".to_owned()), probe: None, url: None },
         ready_within: Launch::READY_WITHIN,
-        stop_within: Launch::STOP_WITHIN,
-    }
+    })
 }
 
 #[cfg(test)]
@@ -42,17 +38,12 @@ mod tests {
             options: [("capacity", "200"), ("latency", "normal 50ms 10ms")]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
+            ..ServiceDecl::default()
         };
-        let launch = launch(&decl, Path::new("/bin/loadrun"));
-        assert_eq!(
-            launch.arguments,
-            [
-                "sandbox",
-                "--stdin-guard",
-                "--own-tmpdir",
-                "--capacity=200",
-                "--latency=normal 50ms 10ms"
-            ]
-        );
+        let site = Site { exe: "/bin/loadrun".into(), folder: "/".into() };
+        let server = launch(&decl, &site).unwrap().orders.server;
+        assert_eq!(server.file, site.exe);
+        let flags = ["sandbox", "--capacity=200", "--latency=normal 50ms 10ms"];
+        assert_eq!(server.arguments, flags);
     }
 }

@@ -55,6 +55,7 @@ pub const MODULES: &[Module] = &[
     Module { name: "rand", make: rand::module, functions: rand::FUNCTIONS },
     Module { name: "redis", make: self::redis::module, functions: self::redis::FUNCTIONS },
     Module { name: "sandbox", make: sandbox::module, functions: sandbox::FUNCTIONS },
+    Module { name: "service", make: service::module, functions: service::FUNCTIONS },
     Module { name: "shared", make: shared::module, functions: shared::FUNCTIONS },
     Module { name: "time", make: time::module, functions: time::FUNCTIONS },
 ];

@@ -11,7 +11,7 @@ use super::super::call::Call;
 use super::super::context::Context;
 use super::super::options::{self, Options};
 use super::super::plain::Plain;
-use super::service::Service;
+use super::service::{Declaration, Service};
 use crate::client::http::{Base, Body, Client, Request, Session, Settings};
 use crate::sandbox::{BEHAVIOURS, Behaviour};
 
@@ -48,13 +48,14 @@ fn start(lua: &Lua, given: Value) -> mlua::Result<Sandbox> {
     let behaviours = BEHAVIOURS.iter().map(|(name, _)| *name);
     let known: Vec<&str> = behaviours.chain(IDENTITY.iter().copied()).collect();
     let options = Options::new(lua, NAME, given, &known)?;
-    let mut chosen = Vec::new();
+    let mut declaration = Declaration { kind: KIND, ..Declaration::default() };
     for name in known {
         if let Some(value) = options.read(name, |value| setting(name, value))? {
-            chosen.push((name.to_owned(), value));
+            declaration.options.insert(name.to_owned(), value);
         }
     }
-    Ok(Sandbox(Service::declare(&context, KIND, chosen)))
+    let declared = Service::declare(lua, declaration)?;
+    declared.map(Sandbox).map_err(|what| options.wrong(&what))
 }
 
 /// The value of an option as the command line takes it.

@@ -18,6 +18,7 @@ const OBJECTS: &[(&str, &str, &str)] = &[
     ("rand", "Rand", "rand.new(1)"),
     ("redis", "Client", "redis.client {}"),
     ("sandbox", "Sandbox", "sandbox.start {}"),
+    ("service", "Service", "service.redis {}"),
     ("shared", "Barrier", "shared.barrier('b', 1)"),
     ("shared", "Counter", "shared.counter 'c'"),
     ("shared", "Map", "shared.map 'm'"),

@@ -5,12 +5,13 @@
 //! is in the plan, and where each one is appears in the world. Clients take the service itself as
 //! their address ([`address`]): it is declared before anybody knows where it will be.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use mlua::{Lua, UserDataFields, Value};
+use mlua::{Lua, MetaMethod, UserData, UserDataFields, UserDataMethods, Value};
 
-use super::sandbox::Sandbox;
 use crate::plan::ServiceDecl;
+use crate::script::api::sandbox::Sandbox;
 use crate::script::call::Call;
 use crate::script::context::Context;
 use crate::script::world::Whereabouts;
@@ -24,18 +25,48 @@ pub struct Service {
     found: Whereabouts,
 }
 
+/// What a script says of a service it declares.
+#[derive(Debug, Default)]
+pub struct Declaration {
+    /// The kind of service.
+    pub kind: &'static str,
+    /// The name the script gives it.
+    pub name: Option<String>,
+    /// Its settings.
+    pub options: BTreeMap<String, String>,
+    /// Settings that are shown nowhere.
+    pub secrets: BTreeMap<String, String>,
+}
+
 impl Service {
-    /// Declares a service; the engine starts it before `setup`.
-    pub fn declare(context: &Context, kind: &str, options: Vec<(String, String)>) -> Self {
+    /// Declares a service; the engine starts it before `setup`. An error says that the name is
+    /// taken.
+    pub fn declare(lua: &Lua, declaration: Declaration) -> mlua::Result<Result<Self, String>> {
+        let Declaration { kind, name, options, secrets } = declaration;
+        let context = Context::of(lua)?;
         let mut declared = context.declared.borrow_mut();
+        let taken = |name: &String| declared.services.iter().any(|known| known.name == *name);
         let nth = declared.services.iter().filter(|service| service.kind == kind).count() + 1;
-        let name = if nth == 1 { kind.to_owned() } else { format!("{kind}-{nth}") };
+        let numbered = (nth.max(2)..).map(|number| format!("{kind}-{number}"));
+        let mut usual = (nth == 1).then(|| kind.to_owned()).into_iter().chain(numbered);
+        let name = match name {
+            Some(name) if taken(&name) => {
+                return Ok(Err(format!("name: there is a service {name:?} already")));
+            }
+            Some(name) => name,
+            None => usual.find(|name| !taken(name)).unwrap_or_default(),
+        };
+        for secret in secrets.values() {
+            context.world.log.secrets.add(secret);
+        }
         declared.services.push(ServiceDecl {
             name: name.clone(),
             kind: kind.to_owned(),
-            options: options.into_iter().collect(),
+            options,
+            secrets,
+            place: Some(context.world.source.caller(lua)),
         });
-        Self { found: context.world.service(&name), name }
+        Ok(Ok(Self { found: context.world.service(&name), name }))
     }
 
     /// Its URL, empty until it has been started.
@@ -72,10 +103,29 @@ impl Service {
     }
 }
 
+impl AsRef<Self> for Service {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+impl UserData for Service {
+    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
+        Self::fields(fields);
+    }
+
+    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+        methods.add_meta_method(MetaMethod::ToString, |_, this, ()| Ok(this.shown()));
+    }
+}
+
 /// Where the service a script gave as an address is, as a URL that is set before any user runs;
 /// `None` for a value that is no service.
 pub fn address(value: &Value) -> Option<Arc<OnceLock<String>>> {
     let data = value.as_userdata()?;
+    if let Ok(service) = data.borrow::<Service>() {
+        return Some(service.url());
+    }
     Some(data.borrow::<Sandbox>().ok()?.as_ref().url())
 }
 

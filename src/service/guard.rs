@@ -1,0 +1,253 @@
+//! The guard: the process between a run and one of its servers, so that no server outlives the
+//! run, however the run ends.
+//!
+//! A server does not know that it belongs to a run, and does not notice when the run is killed.
+//! The guard does: the run holds the other end of the pipe on its stdin. When that end is closed,
+//! on purpose or because the run is gone, the guard ends the server and what the server started,
+//! removes the server's folder, and ends itself. It makes the folder too, so that there is no
+//! moment at which a folder exists that nobody would remove.
+//!
+//! The first line on stdin are the [`Orders`], in JSON: what goes to the server may be secret, and
+//! arguments can be read by everybody. The lines on stdout are [`Report`]s; what the server writes,
+//! to stdout or stderr, goes to the guard's stderr.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::net::unix::pipe;
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{sleep, timeout};
+
+/// How often a folder is tried to be removed while a process that was killed still writes to it.
+const TRIES: u32 = 100;
+
+/// How long between two tries.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// What a guard is to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Orders {
+    /// The folder to make: the server's own, and private to it.
+    pub(super) folder: PathBuf,
+    /// Files to write in it: name and text.
+    pub(super) files: Vec<(String, String)>,
+    /// Whom the folder belongs to and programs run as; `None`: as the guard itself.
+    pub(super) user: Option<User>,
+    /// Programs that come before the server: each has to succeed.
+    pub(super) before: Vec<Program>,
+    /// The server.
+    pub(super) server: Program,
+    /// The signal that asks a program to end.
+    pub(super) signal: i32,
+    /// How long it may take to follow, before it is killed.
+    pub(super) within: Duration,
+}
+
+/// A user of this machine, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct User {
+    /// Of the user.
+    pub(super) uid: u32,
+    /// Of the user's group.
+    pub(super) gid: u32,
+}
+
+/// A program to run.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Program {
+    /// Its file.
+    pub(super) file: PathBuf,
+    /// Its arguments.
+    pub(super) arguments: Vec<String>,
+    /// Added to the environment.
+    pub(super) environment: Vec<(String, String)>,
+    /// Where it is run; `None`: in the server's folder.
+    pub(super) at: Option<PathBuf>,
+    /// The file in the server's folder that it reads as stdin.
+    pub(super) input: Option<String>,
+}
+
+/// What a guard tells the run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Report {
+    /// The server runs, as this process.
+    Started(u32),
+    /// It, or a program before it, has ended: how, for example `exit status: 1`.
+    Ended(String),
+    /// It had to be killed: it did not end when it was asked to.
+    Killed,
+    /// It could not be started: why.
+    Failed(String),
+}
+
+/// How a program came to its end.
+enum End {
+    ByItself(ExitStatus),
+    Asked(ExitStatus),
+    Killed,
+}
+
+/// Completes when the run is gone, or has had enough.
+type Gone<'a> = Pin<&'a mut (dyn Future<Output = ()> + 'a)>;
+
+/// Guards one server, until the run or the server has ended. An error means that there were no
+/// orders.
+pub async fn run() -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let stdin = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let mut stdin = BufReader::new(pipe::Receiver::from_file(stdin)?);
+    let mut line = String::new();
+    stdin.read_line(&mut line).await?;
+    let guard = Guard { orders: serde_json::from_str(&line)? };
+    let gone = async {
+        let mut ignored = [0; 64];
+        let closed = async { while matches!(stdin.read(&mut ignored).await, Ok(1..)) {} };
+        tokio::select! {
+            () = closed => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    };
+    let report = guard.follow(std::pin::pin!(gone)).await;
+    guard.clear().await;
+    tell(&report);
+    Ok(())
+}
+
+/// A run that is gone hears nothing any more.
+fn tell(report: &Report) {
+    let mut out = io::stdout().lock();
+    let line = serde_json::to_string(report).unwrap_or_default();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// A guard with its orders.
+struct Guard {
+    orders: Orders,
+}
+
+impl Guard {
+    /// Makes the folder and runs the programs; what there is to say at the end.
+    async fn follow(&self, mut gone: Gone<'_>) -> Report {
+        if let Err(error) = self.settle() {
+            return Report::Failed(format!(
+                "has no folder: {}: {error}",
+                self.orders.folder.display()
+            ));
+        }
+        for program in &self.orders.before {
+            match self.watch(program, gone.as_mut(), |_| {}).await {
+                Ok(End::ByItself(status)) if status.success() => {}
+                ended => return reported(program, ended),
+            }
+        }
+        let started = |pid| tell(&Report::Started(pid));
+        reported(&self.orders.server, self.watch(&self.orders.server, gone, started).await)
+    }
+
+    /// Makes the folder and the files in it, for nobody else to read.
+    fn settle(&self) -> io::Result<()> {
+        fs::DirBuilder::new().mode(0o700).create(&self.orders.folder)?;
+        for (name, text) in &self.orders.files {
+            let path = self.orders.folder.join(name);
+            let mut new = File::options();
+            new.write(true).create_new(true).mode(0o600).open(&path)?.write_all(text.as_bytes())?;
+            self.give_away(&path)?;
+        }
+        self.give_away(&self.orders.folder)
+    }
+
+    fn give_away(&self, path: &Path) -> io::Result<()> {
+        self.orders.user.map_or(Ok(()), |user| chown(path, Some(user.uid), Some(user.gid)))
+    }
+
+    /// Runs a program to its end, or ends it when the run is gone.
+    async fn watch(
+        &self,
+        program: &Program,
+        gone: Gone<'_>,
+        started: impl FnOnce(u32),
+    ) -> io::Result<End> {
+        let mut child = self.spawn(program)?;
+        let pid = child.id().unwrap_or_default();
+        started(pid);
+        let end = tokio::select! {
+            status = child.wait() => End::ByItself(status?),
+            () = gone => self.stop(&mut child, pid).await?,
+        };
+        // What it had started goes with it. Its id is no other's as long as that is there.
+        signal_group(pid, Signal::KILL);
+        Ok(end)
+    }
+
+    async fn stop(&self, child: &mut Child, pid: u32) -> io::Result<End> {
+        signal_group(pid, Signal::from_named_raw(self.orders.signal).unwrap_or(Signal::TERM));
+        if let Ok(status) = timeout(self.orders.within, child.wait()).await {
+            return status.map(End::Asked);
+        }
+        signal_group(pid, Signal::KILL);
+        child.wait().await.map(|_| End::Killed)
+    }
+
+    fn spawn(&self, program: &Program) -> io::Result<Child> {
+        let stdin = match &program.input {
+            Some(name) => File::open(self.orders.folder.join(name))?.into(),
+            None => Stdio::null(),
+        };
+        let output: OwnedFd = io::stderr().as_fd().try_clone_to_owned()?;
+        let mut command = Command::new(&program.file);
+        command
+            .args(&program.arguments)
+            .env("TMPDIR", &self.orders.folder)
+            .envs(program.environment.iter().map(|(name, value)| (name, value)))
+            .current_dir(program.at.as_ref().unwrap_or(&self.orders.folder))
+            .stdin(stdin)
+            .stdout(output)
+            .process_group(0)
+            .kill_on_drop(true);
+        if let Some(user) = self.orders.user {
+            command.uid(user.uid).gid(user.gid);
+        }
+        command.spawn()
+    }
+
+    /// Removes the folder. A process that was killed a moment ago may still be writing to it.
+    async fn clear(&self) {
+        for _ in 0..TRIES {
+            match fs::remove_dir_all(&self.orders.folder) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => sleep(PAUSE).await,
+                _ => break,
+            }
+        }
+    }
+}
+
+fn reported(program: &Program, end: io::Result<End>) -> Report {
+    match end {
+        Ok(End::ByItself(status) | End::Asked(status)) => Report::Ended(status.to_string()),
+        Ok(End::Killed) => Report::Killed,
+        Err(error) => {
+            Report::Failed(format!("cannot be started: {}: {error}", program.file.display()))
+        }
+    }
+}
+
+/// Signals a program and what it started; fails only when all that is gone already.
+pub(super) fn signal_group(pid: u32, signal: Signal) {
+    if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
+        let _ = kill_process_group(pid, signal);
+    }
+}
