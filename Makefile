@@ -9,7 +9,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 .PHONY: test
-test: nextest ## every test: Rust, Lua specs, whole runs of the binary
+test: nextest toxiproxy-client ## every test: Rust, Lua specs, whole runs of the binary
 	cargo nextest run --all-targets
 	cargo test --doc --quiet
 
@@ -39,3 +39,12 @@ nextest:
 lua-tools:
 	@command -v stylua >/dev/null || cargo install stylua --locked --features lua54 --root $(TOOLS)
 	@command -v emmylua_check >/dev/null || cargo install emmylua_check --locked --root $(TOOLS)
+
+# Toxiproxy's Python client, for the test that drives our proxies with it.
+.PHONY: toxiproxy-client
+toxiproxy-client: $(TOOLS)/toxiproxy/bin/toxiproxy-0.1.1
+
+$(TOOLS)/toxiproxy/bin/toxiproxy-0.1.1:
+	@python3 -m venv $(TOOLS)/toxiproxy
+	@$(TOOLS)/toxiproxy/bin/python -m pip install --quiet --disable-pip-version-check toxiproxy-python==0.1.1
+	@touch $@

@@ -28,7 +28,8 @@
 //! | 4 | [`service`] | real servers a run starts for itself |
 //! | 4 | [`report`] | how we tell: outcome to text |
 //! | 4 | [`sandbox`] | the practice target, a small message service |
-//! | 3 | [`wire`] | the byte stream: names, connections, TLS |
+//! | 4 | [`toxiproxy`] | Toxiproxy's HTTP API over our proxies |
+//! | 3 | [`wire`] | the byte stream: names, connections, TLS, proxies and their toxics |
 //! | 3 | [`outcome`] | all that a report may say |
 //! | 2 | [`plan`] | what to run: curves, scenarios, and all that can be wrong with them |
 //! | 2 | [`ledger`] | what was accepted against what landed |
@@ -71,6 +72,8 @@
 //! * **A command**: one file in `cli/` with its arguments and `run`, like `check.rs`.
 //! * **A service**: one file in `service/` with its `KIND` and `launch`, like `redis.rs`; name it in
 //!   `service/mod.rs` and in `script/api/service/mod.rs`, type it in `lib-lua/types/service.lua`.
+//! * **A toxic**: one file in `wire/toxic/`, like `noop.rs`, and one variant of `toxic::Kind`; a
+//!   row in the README.
 //! * **A shape of load**: one file in `executor/` and one variant of `plan::Load`; the compiler
 //!   names every place that has to know it.
 
@@ -87,5 +90,6 @@ pub mod report;
 pub mod sandbox;
 pub mod script;
 pub mod service;
+pub mod toxiproxy;
 pub mod units;
 pub mod wire;

@@ -13,11 +13,13 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 mod check;
 mod guard;
 mod progress;
+mod proxy;
 mod report;
 mod run;
 mod sandbox;
 mod selftest;
 mod source;
+mod stop;
 
 /// Load and proof from one Lua file.
 #[derive(Debug, Parser)]
@@ -38,6 +40,8 @@ enum Command {
     Report(report::ReportArgs),
     /// Run the practice target, a small message service to load
     Sandbox(sandbox::SandboxArgs),
+    /// Run a TCP proxy whose connections can be slowed, held, cut and reset; Toxiproxy's API
+    Proxy(proxy::ProxyArgs),
     /// Prove on this machine that a stalled target is measured as arithmetic says
     Selftest(selftest::SelftestArgs),
     /// Stand between a run and one of its servers, and end the server with the run
@@ -69,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Sandbox(args) => sandbox::run(args),
+        Command::Proxy(args) => proxy::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Guard => guard::run(),
     };

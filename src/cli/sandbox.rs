@@ -1,11 +1,10 @@
 //! `loadrun sandbox`: the practice target, until it is told to end.
 
-use std::future::Future;
 use std::io::{self, Write};
 
 use clap::Args;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::stop;
 use crate::error::Error;
 use crate::plan::Problem;
 use crate::sandbox::{
@@ -60,7 +59,7 @@ pub fn run(args: SandboxArgs) -> Result<u8, Error> {
 }
 
 async fn serve(args: SandboxArgs) -> Result<(), SandboxError> {
-    let stop = stop_signal()?;
+    let stop = stop::signal().map_err(|error| failed("cannot catch signals", &error))?;
     let sandbox = Sandbox::open(Options {
         port: args.port,
         token: args.token,
@@ -78,23 +77,6 @@ async fn serve(args: SandboxArgs) -> Result<(), SandboxError> {
         .and_then(|()| out.flush())
         .map_err(|error| failed("cannot say that it is ready", &error))?;
     sandbox.serve(stop).await
-}
-
-/// Completes when the service is to end. Signals are caught from the moment of the call.
-fn stop_signal() -> Result<impl Future<Output = ()> + Send, SandboxError> {
-    let catch = |kind| -> Result<Signal, SandboxError> {
-        signal(kind).map_err(|error| failed("cannot catch signals", &error))
-    };
-    let mut terminate = catch(SignalKind::terminate())?;
-    let mut interrupt = catch(SignalKind::interrupt())?;
-    let mut hangup = catch(SignalKind::hangup())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    })
 }
 
 fn failed(what: &str, error: &io::Error) -> SandboxError {

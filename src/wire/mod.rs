@@ -4,11 +4,16 @@
 //! the clients' business. A failure here is data, a [`ConnectError`] that says which step failed
 //! and why. Nothing is shared between workers but the system's root certificates, which are read
 //! once a process and only when a first `https` connection needs them.
+//!
+//! [`proxy`] stands between a client and a server on this machine, and [`toxic`] says what it does
+//! to the bytes.
 
 mod connect;
+pub mod proxy;
 mod resolve;
 mod stream;
 mod tls;
+pub mod toxic;
 
 pub use connect::{ConnectError, ConnectFailure, Connected, Connector, Step};
 pub use stream::Stream;

@@ -1,0 +1,276 @@
+//! The proxy between real sockets.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+use super::super::toxic::{Amounts, Bare, Direction, Given};
+use super::*;
+
+/// Longer than anything here takes; a test that gets there has found a hang.
+const HANG: Duration = Duration::from_secs(20);
+
+fn toxic(kind: Kind, amounts: &[(&str, &str)]) -> Toxic {
+    let mut toxic = Toxic {
+        name: kind.name().to_owned(),
+        kind,
+        stream: Direction::Both,
+        toxicity: 1.0,
+        amounts: Amounts::default(),
+    };
+    for (name, text) in amounts {
+        let field = kind.fields().iter().find(|field| field.name == *name).unwrap();
+        toxic.amounts.set(field, field.read(Given::Text(text), Bare::Plain).unwrap());
+    }
+    toxic
+}
+
+/// A server, and a proxy in front of it.
+struct Pair {
+    server: TcpListener,
+    proxy: Proxy,
+}
+
+impl Pair {
+    async fn new() -> Self {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let upstream = server.local_addr().unwrap().to_string();
+        let listen = "127.0.0.1:0".parse().unwrap();
+        Self { server, proxy: Proxy::open(Route { listen, upstream }, 1).unwrap() }
+    }
+
+    /// An open connection: the client's end and the server's.
+    async fn connect(&self) -> (TcpStream, TcpStream) {
+        let client = TcpStream::connect(self.proxy.address());
+        let (client, server) = tokio::join!(client, self.server.accept());
+        (client.unwrap(), server.unwrap().0)
+    }
+
+    /// The same, after some bytes went there and back.
+    async fn talking(&self) -> (TcpStream, TcpStream) {
+        let (mut client, mut server) = self.connect().await;
+        assert_eq!(say(&mut client, &mut server, b"hello").await, b"hello");
+        assert_eq!(say(&mut server, &mut client, b"yes").await, b"yes");
+        (client, server)
+    }
+}
+
+async fn say(from: &mut TcpStream, to: &mut TcpStream, what: &[u8]) -> Vec<u8> {
+    from.write_all(what).await.unwrap();
+    let mut heard = vec![0; what.len()];
+    timeout(HANG, to.read_exact(&mut heard)).await.unwrap().unwrap();
+    heard
+}
+
+/// Reads to the end, or to what breaks it.
+async fn rest(from: &mut TcpStream) -> Result<Vec<u8>, ErrorKind> {
+    let mut heard = Vec::new();
+    let read = timeout(HANG, from.read_to_end(&mut heard)).await.expect("hangs");
+    read.map(|_| heard).map_err(|error| error.kind())
+}
+
+/// Writes without end until the other side takes no more for a while; how much it took.
+async fn fill(to: &mut TcpStream) -> usize {
+    let (mut written, lump) = (0, vec![1; 1 << 16]);
+    while let Ok(wrote) = timeout(Duration::from_millis(300), to.write(&lump)).await {
+        written += wrote.unwrap();
+    }
+    written
+}
+
+#[tokio::test]
+async fn bytes_pass_both_ways_and_an_end_leaves_the_other_way_open() {
+    let pair = Pair::new().await;
+    let (mut client, mut server) = pair.talking().await;
+    client.shutdown().await.unwrap();
+    assert_eq!(rest(&mut server).await.unwrap(), b"");
+    server.write_all(b"late").await.unwrap();
+    drop(server);
+    assert_eq!(rest(&mut client).await.unwrap(), b"late");
+    let passed = pair.proxy.passed();
+    assert_eq!((passed.accepted, passed.upstream, passed.downstream), (1, 5, 7));
+}
+
+#[tokio::test]
+async fn megabytes_pass_unchanged_with_and_without_toxics() {
+    let pair = Pair::new().await;
+    let chunk: Vec<u8> =
+        (0..1 << 22).map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    for toxics in [
+        vec![],
+        vec![toxic(Kind::Latency, &[("latency", "5ms"), ("jitter", "5ms")])],
+        vec![
+            toxic(Kind::Bandwidth, &[("rate", "40MB/s")]),
+            toxic(Kind::Slicer, &[("average_size", "3KB"), ("size_variation", "2KB")]),
+        ],
+    ] {
+        pair.proxy.reset().await.unwrap();
+        for toxic in toxics {
+            pair.proxy.add(toxic).await.unwrap();
+        }
+        let (mut client, mut server) = pair.connect().await;
+        let sending = async {
+            client.write_all(&chunk).await.unwrap();
+            client.shutdown().await.unwrap();
+        };
+        let ((), heard) = tokio::join!(sending, rest(&mut server));
+        assert!(heard.unwrap() == chunk);
+    }
+}
+
+#[tokio::test]
+async fn a_reset_is_seen_as_one_by_both_peers_of_a_connection_that_was_open() {
+    let pair = Pair::new().await;
+    let (mut client, mut server) = pair.talking().await;
+    pair.proxy.add(toxic(Kind::ResetPeer, &[])).await.unwrap();
+    assert_eq!(rest(&mut client).await, Err(ErrorKind::ConnectionReset));
+    assert_eq!(rest(&mut server).await, Err(ErrorKind::ConnectionReset));
+    assert_eq!(pair.proxy.remove("reset_peer").await.unwrap().connections, 1);
+    pair.talking().await;
+}
+
+#[tokio::test]
+async fn a_reset_reaches_a_connection_that_is_stuck_in_a_write() {
+    let pair = Pair::new().await;
+    let (mut client, mut server) = pair.talking().await;
+    fill(&mut client).await;
+    pair.proxy.add(toxic(Kind::ResetPeer, &[])).await.unwrap();
+    assert_eq!(rest(&mut client).await, Err(ErrorKind::ConnectionReset));
+    assert!(rest(&mut server).await.is_err());
+}
+
+#[tokio::test]
+async fn the_reset_of_a_peer_is_passed_on_as_one() {
+    let pair = Pair::new().await;
+    let (mut client, server) = pair.talking().await;
+    rustix::net::sockopt::set_socket_linger(&server, Some(Duration::ZERO)).unwrap();
+    drop(server);
+    assert_eq!(rest(&mut client).await, Err(ErrorKind::ConnectionReset));
+}
+
+#[tokio::test]
+async fn down_refuses_closes_what_is_open_and_gives_the_port_back() {
+    let pair = Pair::new().await;
+    let (mut client, _server) = pair.talking().await;
+    for _ in 0..3 {
+        pair.proxy.add(toxic(Kind::Down, &[])).await.unwrap();
+        let refused = TcpStream::connect(pair.proxy.address()).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        pair.proxy.remove("down").await.unwrap();
+        pair.talking().await;
+    }
+    assert_eq!(rest(&mut client).await.unwrap_or_default(), b"");
+}
+
+#[tokio::test]
+async fn a_client_whose_server_is_gone_is_reset() {
+    let pair = Pair::new().await;
+    drop(pair.server);
+    let mut client = TcpStream::connect(pair.proxy.address()).await.unwrap();
+    assert_eq!(rest(&mut client).await, Err(ErrorKind::ConnectionReset));
+    assert_eq!(pair.proxy.passed().refused, 1);
+}
+
+#[tokio::test]
+async fn what_a_hold_keeps_is_bounded_and_delivered_when_it_goes() {
+    let pair = Pair::new().await;
+    let (mut client, mut server) = pair.talking().await;
+    pair.proxy.add(toxic(Kind::Hold, &[])).await.unwrap();
+    let written = fill(&mut client).await;
+    assert!(server.try_read(&mut [0]).is_err_and(|e| e.kind() == ErrorKind::WouldBlock));
+    // What two sockets and one connection hold. The kernel's part grows to a few megabytes.
+    assert!(written < 24 << 20, "{written}");
+    let touched = timeout(HANG, pair.proxy.remove("hold")).await.expect("hangs").unwrap();
+    assert!(touched.bytes > 0);
+    client.shutdown().await.unwrap();
+    assert_eq!(rest(&mut server).await.unwrap().len(), written);
+}
+
+#[tokio::test]
+async fn toxics_come_and_go_under_load_without_a_hang_or_a_lost_byte() {
+    let pair = Pair::new().await;
+    let mut echoes = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let (client, server) = pair.connect().await;
+        echoes.spawn(async move {
+            let (mut read, mut write) = server.into_split();
+            tokio::io::copy(&mut read, &mut write).await.unwrap();
+            drop(write);
+            0
+        });
+        echoes.spawn(async move {
+            let (mut read, mut write) = client.into_split();
+            let writing = async {
+                for n in 0..200u8 {
+                    write.write_all(&[n; 5_000]).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+                drop(write);
+            };
+            let mut heard = Vec::new();
+            let (read, ()) = tokio::join!(read.read_to_end(&mut heard), writing);
+            read.unwrap();
+            assert!(heard.chunks(5_000).enumerate().all(|(n, c)| c.iter().all(|b| *b == n as u8)));
+            heard.len()
+        });
+    }
+    let changing = async {
+        for n in 0..40 {
+            let kind = [Kind::Latency, Kind::Hold, Kind::Slicer, Kind::Bandwidth][n % 4];
+            let amounts: &[_] = match kind {
+                Kind::Latency => &[("latency", "20ms")],
+                Kind::Slicer => &[("average_size", "100B")],
+                Kind::Bandwidth => &[("rate", "1KB/s")],
+                _ => &[],
+            };
+            pair.proxy.add(toxic(kind, amounts)).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            pair.proxy.remove(kind.name()).await.unwrap();
+        }
+    };
+    timeout(HANG, changing).await.expect("a removal hangs");
+    let mut total = 0;
+    while let Some(heard) = timeout(HANG, echoes.join_next()).await.expect("a connection hangs") {
+        total += heard.unwrap();
+    }
+    assert_eq!(total, 16 * 200 * 5_000);
+}
+
+#[tokio::test]
+async fn the_same_seed_touches_the_same_connections() {
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        let pair = Pair::new().await;
+        let hole = Toxic { toxicity: 0.4, ..toxic(Kind::ResetPeer, &[]) };
+        let mut touched = Vec::new();
+        let mut open = Vec::new();
+        for _ in 0..40 {
+            open.push(pair.talking().await);
+        }
+        pair.proxy.add(hole).await.unwrap();
+        for (mut client, server) in open {
+            drop(server);
+            touched.push(rest(&mut client).await == Err(ErrorKind::ConnectionReset));
+        }
+        let counted = pair.proxy.remove("reset_peer").await.unwrap();
+        assert_eq!(counted.connections, touched.iter().filter(|touched| **touched).count() as u64);
+        assert_eq!(counted.eligible, 40);
+        assert!((8..25).contains(&counted.connections), "{counted:?}");
+        runs.push(touched);
+    }
+    assert_eq!(runs[0], runs[1]);
+}
+
+#[tokio::test]
+async fn a_dropped_proxy_refuses_and_closes() {
+    let pair = Pair::new().await;
+    let (mut client, _server) = pair.talking().await;
+    let address = pair.proxy.address();
+    drop(pair.proxy);
+    assert_eq!(rest(&mut client).await.unwrap_or_default(), b"");
+    let refused = TcpStream::connect(address).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+}

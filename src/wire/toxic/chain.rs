@@ -1,0 +1,301 @@
+//! The toxics on one direction of one connection, and what is on its way through them.
+//!
+//! Each stage holds what its effect has not let go yet; [`Chain::advance`] moves on whatever is
+//! due. Order is kept by construction: a stage is a queue, and nothing in it is due before what
+//! stands in front of it.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::{Cut, Dice, Direction, Effect, Kind, Rigged, roll};
+
+/// What travels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::wire) enum Parcel {
+    /// Some bytes, at least one.
+    Bytes(Bytes),
+    /// The sender has said all it will say; the other direction goes on.
+    End,
+    /// The whole connection is to be closed.
+    Close,
+}
+
+/// What a parcel costs besides its bytes, so that many small ones are bounded too.
+const PARCEL: usize = 64;
+
+impl Parcel {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len() + PARCEL,
+            Self::End | Self::Close => PARCEL,
+        }
+    }
+}
+
+/// What an effect has taken in and not let go yet.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// With the moment each is due; `None`: not before the toxic goes.
+    parcels: VecDeque<(Option<Instant>, Parcel)>,
+    /// When the connection is to be cut, whatever is held.
+    cut: Option<(Instant, Cut)>,
+    lost: bool,
+    weight: usize,
+}
+
+impl Held {
+    /// Lets go of a parcel at `due`, or as soon as what is in front of it has gone.
+    pub(super) fn push(&mut self, due: Instant, parcel: Parcel) {
+        let due = match self.parcels.back() {
+            Some((None, _)) => None,
+            Some((Some(last), _)) => Some(due.max(*last)),
+            None => Some(due),
+        };
+        self.enter(due, parcel);
+    }
+
+    /// Lets go of a parcel only when the toxic goes.
+    pub(super) fn keep(&mut self, parcel: Parcel) {
+        self.enter(None, parcel);
+    }
+
+    fn enter(&mut self, due: Option<Instant>, parcel: Parcel) {
+        self.weight += parcel.weight();
+        self.parcels.push_back((due, parcel));
+    }
+
+    /// Cuts the connection at that moment.
+    pub(super) fn cut_at(&mut self, at: Instant, how: Cut) {
+        self.cut = Some((at, how));
+    }
+
+    /// Says that something the stream cannot go on without was swallowed.
+    pub(super) fn lose(&mut self) {
+        self.lost = true;
+    }
+
+    /// When the last parcel is due.
+    pub(super) fn last_due(&self) -> Option<Instant> {
+        self.parcels.back().and_then(|(due, _)| *due)
+    }
+
+    fn pop_due(&mut self, now: Instant) -> Option<(Instant, Parcel)> {
+        let due = self.parcels.front()?.0.filter(|due| *due <= now)?;
+        let (_, parcel) = self.parcels.pop_front()?;
+        self.weight -= parcel.weight();
+        Some((due, parcel))
+    }
+
+    /// The next moment at which something is to be done.
+    fn next(&self) -> Option<Instant> {
+        let parcel = self.parcels.front().and_then(|(due, _)| *due);
+        let cut = self.cut.map(|(at, _)| at);
+        parcel.into_iter().chain(cut).min()
+    }
+}
+
+/// One toxic at work.
+struct Stage {
+    rigged: Arc<Rigged>,
+    effect: Box<dyn Effect>,
+    held: Held,
+    touched: bool,
+}
+
+impl Stage {
+    fn accept(&mut self, parcel: Parcel, now: Instant, marks: &Marks) {
+        let (touched, bytes) = match parcel {
+            Parcel::Bytes(bytes) => {
+                let len = bytes.len();
+                (self.effect.bytes(bytes, now, &mut self.held), len)
+            }
+            Parcel::End => (self.effect.end(now, &mut self.held), 0),
+            Parcel::Close => {
+                self.held.push(now, Parcel::Close);
+                (false, 0)
+            }
+        };
+        if touched {
+            self.touch(marks);
+            self.rigged.tally.touch_chunk(bytes);
+        }
+    }
+
+    fn touch(&mut self, marks: &Marks) {
+        if !std::mem::replace(&mut self.touched, true)
+            && marks.is_first(&self.rigged, Mark::Touched)
+        {
+            self.rigged.tally.touch_connection();
+        }
+    }
+}
+
+/// What of a connection is counted already, so that its two directions and a toxic told otherwise
+/// count it once.
+#[derive(Clone, Debug, Default)]
+pub(in crate::wire) struct Marks(Arc<Mutex<BTreeSet<(usize, Mark)>>>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Mark {
+    Met,
+    Touched,
+}
+
+impl Marks {
+    fn is_first(&self, rigged: &Rigged, mark: Mark) -> bool {
+        let tally = Arc::as_ptr(&rigged.tally) as usize;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((tally, mark))
+    }
+}
+
+/// Whose chain it is; the choices of its effects follow from it.
+#[derive(Clone, Debug)]
+pub(in crate::wire) struct Whose {
+    pub(in crate::wire) seed: u64,
+    /// The number of the connection, from 0 in the order they were accepted.
+    pub(in crate::wire) connection: u64,
+    pub(in crate::wire) direction: Direction,
+    pub(in crate::wire) marks: Marks,
+}
+
+/// The toxics on one direction of one connection.
+pub(in crate::wire) struct Chain {
+    whose: Whose,
+    stages: Vec<Stage>,
+    /// What is through, to be delivered now.
+    outlet: VecDeque<Parcel>,
+    outlet_weight: usize,
+    /// The newest toxic it has met: each is met once.
+    met: u64,
+}
+
+impl Chain {
+    pub(in crate::wire) fn new(whose: Whose) -> Self {
+        Self { whose, stages: Vec::new(), outlet: VecDeque::new(), outlet_weight: 0, met: 0 }
+    }
+
+    /// Whether no toxic stands in it.
+    pub(in crate::wire) fn is_bare(&self) -> bool {
+        self.stages.is_empty()
+    }
+
+    /// Bytes on their way, with what keeping them costs.
+    pub(in crate::wire) fn weight(&self) -> usize {
+        self.outlet_weight + self.stages.iter().map(|stage| stage.held.weight).sum::<usize>()
+    }
+
+    /// Whether a toxic has swallowed something the stream cannot go on without.
+    pub(in crate::wire) fn has_lost(&self) -> bool {
+        self.stages.iter().any(|stage| stage.held.lost)
+    }
+
+    /// Takes in what was sent at `now`.
+    pub(in crate::wire) fn accept(&mut self, parcel: Parcel, now: Instant) {
+        self.enter(0, parcel, now);
+    }
+
+    /// Hands a parcel to the stage with that number, or out when there is none.
+    fn enter(&mut self, stage: usize, parcel: Parcel, now: Instant) {
+        if let Some(stage) = self.stages.get_mut(stage) {
+            stage.accept(parcel, now, &self.whose.marks);
+        } else {
+            self.outlet_weight += parcel.weight();
+            self.outlet.push_back(parcel);
+        }
+    }
+
+    /// Moves on whatever is due; the error says that the connection is cut.
+    pub(in crate::wire) fn advance(&mut self, now: Instant) -> Result<(), Cut> {
+        for at in 0..self.stages.len() {
+            while let Some((due, parcel)) = self.stages[at].held.pop_due(now) {
+                self.enter(at + 1, parcel, due);
+            }
+            let stage = &mut self.stages[at];
+            if let Some((_, how)) = stage.held.cut.filter(|(when, _)| *when <= now) {
+                stage.touch(&self.whose.marks);
+                return Err(how);
+            }
+        }
+        Ok(())
+    }
+
+    /// The next moment at which [`Chain::advance`] has something to do.
+    pub(in crate::wire) fn next(&self) -> Option<Instant> {
+        self.stages.iter().filter_map(|stage| stage.held.next()).min()
+    }
+
+    /// The first parcel to be delivered.
+    pub(in crate::wire) fn first(&mut self) -> Option<&mut Parcel> {
+        self.outlet.front_mut()
+    }
+
+    /// Says that so many bytes of the first parcel were delivered.
+    pub(in crate::wire) fn delivered(&mut self, count: usize) {
+        if let Some(Parcel::Bytes(bytes)) = self.outlet.front_mut()
+            && count < bytes.len()
+        {
+            drop(bytes.split_to(count));
+            self.outlet_weight -= count;
+            return;
+        }
+        if let Some(parcel) = self.outlet.pop_front() {
+            self.outlet_weight -= parcel.weight();
+        }
+    }
+
+    /// Becomes the chain of these toxics. What those that are gone or changed have held moves on
+    /// at once, in order; a stream that lost bytes for good is cut.
+    pub(in crate::wire) fn refit(
+        &mut self,
+        toxics: &[Arc<Rigged>],
+        now: Instant,
+    ) -> Result<(), Cut> {
+        let mut lost = false;
+        // From the far end, so that what a stage held stays in front of what those before it held.
+        for at in (0..self.stages.len()).rev() {
+            let serial = self.stages[at].rigged.serial;
+            if !toxics.iter().any(|rigged| rigged.serial == serial) {
+                let gone = self.stages.remove(at);
+                lost |= gone.held.lost;
+                for (_, parcel) in gone.held.parcels {
+                    self.enter(at, parcel, now);
+                }
+            }
+        }
+        let mut fitted = Vec::with_capacity(toxics.len());
+        let mut kept = std::mem::take(&mut self.stages).into_iter().peekable();
+        for rigged in toxics {
+            if kept.peek().is_some_and(|stage| stage.rigged.serial == rigged.serial) {
+                fitted.extend(kept.next());
+            } else if rigged.serial > self.met {
+                fitted.extend(self.stage(rigged, now));
+            }
+        }
+        self.met = toxics.iter().map(|rigged| rigged.serial).max().unwrap_or(0).max(self.met);
+        self.stages = fitted;
+        if lost { Err(Cut::Close) } else { Ok(()) }
+    }
+
+    /// A toxic put to work, if it concerns this connection.
+    fn stage(&self, rigged: &Arc<Rigged>, now: Instant) -> Option<Stage> {
+        let (whose, toxic) = (&self.whose, &rigged.toxic);
+        if !toxic.stream.covers(whose.direction) {
+            return None;
+        }
+        if whose.marks.is_first(rigged, Mark::Met) {
+            rigged.tally.meet();
+        }
+        let concerned = roll(whose.seed, &toxic.name, whose.connection, 0) < toxic.toxicity;
+        if !concerned && toxic.kind != Kind::Down {
+            return None;
+        }
+        let upstream = whose.direction == Direction::Upstream;
+        let dice = Dice::new(whose.seed, &toxic.name, whose.connection, upstream);
+        let mut held = Held::default();
+        let effect = toxic.effect(dice, now, &mut held);
+        Some(Stage { rigged: Arc::clone(rigged), effect, held, touched: false })
+    }
+}

@@ -1,0 +1,245 @@
+//! Ways to disturb a byte stream, by Toxiproxy's names, one file each.
+//!
+//! A [`Toxic`] is a declaration: data that can be shown, compared and sent anywhere. What it does
+//! to one direction of one connection is an [`Effect`], which only says what becomes of bytes that
+//! arrive: when each of them is due, or that none ever is. Nothing here waits, owns a socket or
+//! spawns a task. The [`Chain`] passes bytes from effect to effect by the clock, and whoever drives
+//! it (the proxy) reads, writes and sleeps. That is why a toxic can be added, changed and taken away
+//! at any moment: taking one away makes all it held due at once, in order, and waits for nobody.
+//!
+//! `noop.rs` is the template. A new toxic is one file with `FIELDS` and `effect`, one variant of
+//! [`Kind`], and a row in the README; the compiler names the places between.
+
+mod amount;
+mod bandwidth;
+mod chain;
+mod corrupt_stream;
+mod dice;
+mod down;
+mod drop_chunks;
+mod hold;
+mod latency;
+mod limit_data;
+mod noop;
+mod reset_peer;
+mod slicer;
+mod slow_close;
+mod tally;
+mod timeout;
+
+use std::fmt;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+pub use amount::{Amount, Amounts, Bare, Field, Given, Quantity};
+pub(super) use chain::{Chain, Marks, Parcel, Whose};
+pub use dice::roll;
+pub use tally::Touched;
+
+use chain::Held;
+use dice::Dice;
+use tally::Tally;
+
+/// A disturbance, declared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Toxic {
+    /// Unlike any other on its proxy.
+    pub name: String,
+    /// What it does.
+    pub kind: Kind,
+    /// Which direction it does it to.
+    pub stream: Direction,
+    /// The share of connections it concerns, from 0 to 1. Which ones follows from the seed.
+    pub toxicity: f64,
+    /// How much, by the names in [`Kind::fields`].
+    pub amounts: Amounts,
+}
+
+/// The direction of bytes through a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the client to the server.
+    Upstream,
+    /// From the server to the client.
+    Downstream,
+    /// Both ways.
+    Both,
+}
+
+/// What a toxic does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing.
+    Noop,
+    /// Bytes arrive later.
+    Latency,
+    /// Bytes arrive at a limited rate.
+    Bandwidth,
+    /// The end of the stream arrives later.
+    SlowClose,
+    /// Bytes vanish, and after a time the connection is closed.
+    Timeout,
+    /// Bytes wait until the toxic is taken away, then arrive.
+    Hold,
+    /// Connections are refused, and open ones closed.
+    Down,
+    /// The connection is reset.
+    ResetPeer,
+    /// Bytes arrive in small pieces.
+    Slicer,
+    /// The connection is closed after so many bytes.
+    LimitData,
+    /// Some bytes are changed.
+    CorruptStream,
+    /// Some bytes are left out.
+    DropChunks,
+}
+
+/// What a toxic does to one direction of one connection.
+trait Effect: Send {
+    /// Puts what becomes of bytes that arrive at `now` into `held`; says whether it disturbed them.
+    fn bytes(&mut self, bytes: Bytes, now: Instant, held: &mut Held) -> bool;
+
+    /// The same for the end of the stream.
+    fn end(&mut self, now: Instant, held: &mut Held) -> bool {
+        held.push(now, Parcel::End);
+        false
+    }
+}
+
+/// How a connection comes to its end before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// As if the program at the other side had closed it.
+    Close,
+    /// By a TCP reset.
+    Reset,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 12] = [
+        Self::Noop,
+        Self::Latency,
+        Self::Bandwidth,
+        Self::SlowClose,
+        Self::Timeout,
+        Self::Hold,
+        Self::Down,
+        Self::ResetPeer,
+        Self::Slicer,
+        Self::LimitData,
+        Self::CorruptStream,
+        Self::DropChunks,
+    ];
+
+    /// What it is called in scripts, reports and Toxiproxy's API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Noop => "noop",
+            Self::Latency => "latency",
+            Self::Bandwidth => "bandwidth",
+            Self::SlowClose => "slow_close",
+            Self::Timeout => "timeout",
+            Self::Hold => "hold",
+            Self::Down => "down",
+            Self::ResetPeer => "reset_peer",
+            Self::Slicer => "slicer",
+            Self::LimitData => "limit_data",
+            Self::CorruptStream => "corrupt_stream",
+            Self::DropChunks => "drop_chunks",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// What can be said about it.
+    pub fn fields(self) -> &'static [Field] {
+        match self {
+            Self::Noop => noop::FIELDS,
+            Self::Latency => latency::FIELDS,
+            Self::Bandwidth => bandwidth::FIELDS,
+            Self::SlowClose => slow_close::FIELDS,
+            Self::Timeout => timeout::FIELDS,
+            Self::Hold => hold::FIELDS,
+            Self::Down => down::FIELDS,
+            Self::ResetPeer => reset_peer::FIELDS,
+            Self::Slicer => slicer::FIELDS,
+            Self::LimitData => limit_data::FIELDS,
+            Self::CorruptStream => corrupt_stream::FIELDS,
+            Self::DropChunks => drop_chunks::FIELDS,
+        }
+    }
+}
+
+impl Toxic {
+    /// What it does from `now` on to a direction of a connection that it concerns.
+    fn effect(&self, dice: Dice, now: Instant, held: &mut Held) -> Box<dyn Effect> {
+        let amounts = &self.amounts;
+        match self.kind {
+            Kind::Noop => Box::new(noop::effect()),
+            Kind::Latency => Box::new(latency::effect(amounts, dice)),
+            Kind::Bandwidth => Box::new(bandwidth::effect(amounts, now)),
+            Kind::SlowClose => Box::new(slow_close::effect(amounts)),
+            Kind::Timeout => Box::new(timeout::effect(amounts, now, held)),
+            Kind::Hold => Box::new(hold::effect()),
+            Kind::Down => Box::new(down::effect(now, held)),
+            Kind::ResetPeer => Box::new(reset_peer::effect(amounts, now, held)),
+            Kind::Slicer => Box::new(slicer::effect(amounts, dice)),
+            Kind::LimitData => Box::new(limit_data::effect(amounts)),
+            Kind::CorruptStream => Box::new(corrupt_stream::effect(amounts, dice)),
+            Kind::DropChunks => Box::new(drop_chunks::effect(amounts, dice)),
+        }
+    }
+}
+
+impl Direction {
+    /// The direction of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Upstream, Self::Downstream, Self::Both]
+            .into_iter()
+            .find(|direction| direction.to_string() == name)
+    }
+
+    /// Whether it includes the one of bytes that flow to `other`.
+    pub(super) fn covers(self, other: Self) -> bool {
+        self == Self::Both || self == other
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Upstream => "upstream",
+            Self::Downstream => "downstream",
+            Self::Both => "both",
+        })
+    }
+}
+
+/// A toxic as it stands on a proxy.
+#[derive(Debug)]
+pub(super) struct Rigged {
+    pub(super) toxic: Toxic,
+    /// New whenever the toxic is added or changed.
+    pub(super) serial: u64,
+    pub(super) tally: std::sync::Arc<Tally>,
+}
+
+impl Rigged {
+    pub(super) fn new(toxic: Toxic, serial: u64) -> Self {
+        Self { toxic, serial, tally: std::sync::Arc::default() }
+    }
+
+    /// The same toxic, told otherwise: what it did so far stays counted.
+    pub(super) fn changed(&self, toxic: Toxic, serial: u64) -> Self {
+        Self { toxic, serial, tally: std::sync::Arc::clone(&self.tally) }
+    }
+}
+
+#[cfg(test)]
+mod tests;
