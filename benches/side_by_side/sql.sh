@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# SQL: loadrun beside pgbench and sysbench, one prepared SELECT by primary key on PostgreSQL; and how
+# fairly a pool of 20 connections serves 1,000 users.
+source "$(dirname "$0")/stage.sh"
+needs "postgresql sysbench python3 util-linux" initdb postgres pgbench sysbench python3 taskset
+port=$(free_port)
+data=$folder/postgres
+mkdir "$data"
+as=()
+if [ "$(id -u)" -eq 0 ]; then
+  # The server refuses to be root.
+  chown nobody "$data"
+  as=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+fi
+"${as[@]}" initdb -D "$data" -U postgres -A trust --no-sync >"$folder/initdb"
+server "$port" "${as[@]}" postgres -D "$data" -p "$port" -c listen_addresses=127.0.0.1 \
+  -c "unix_socket_directories=$data" -c fsync=off -c logging_collector=off 2>"$folder/log"
+until pgbench -h 127.0.0.1 -p "$port" -U postgres -i -s 1 -q postgres >"$folder/init" 2>&1; do sleep 0.1; done
+sysbench_args=(oltp_point_select --db-driver=pgsql --pgsql-host=127.0.0.1 --pgsql-port="$port"
+  --pgsql-user=postgres --pgsql-db=postgres --tables=1 --table-size=100000)
+sysbench "${sysbench_args[@]}" prepare >"$folder/prepare"
+url=postgres://postgres@127.0.0.1:$port/postgres
+
+echo "SQL: CPU a SELECT, us (pgbench | sysbench | loadrun | to pgbench | to sysbench)"
+for _ in 1 2 3 4 5; do
+  cpu_of "$folder/pgbench" pgbench -h 127.0.0.1 -p "$port" -U postgres -S -M prepared -n -c 16 -j 1 -T 5 postgres
+  cpu_of "$folder/sysbench" sysbench "${sysbench_args[@]}" --threads=16 --time=5 run
+  run "$folder/own" sql_select.lua -p "url=$url" -p users=16 -p size=16 -p duration=5s
+  python3 - "$folder" <<'PY'
+import json, re, sys
+folder = sys.argv[1]
+def peer(name, pattern):
+    cpu = sum(map(float, open(f"{folder}/{name}.cpu").read().split()))
+    return cpu / int(re.search(pattern, open(f"{folder}/{name}").read())[1]) * 1e6
+pgbench = peer("pgbench", r"actually processed: (\d+)")
+sysbench = peer("sysbench", r"total:\s+(\d+)")
+run = json.load(open(folder + "/own"))
+own = run["generator"]["cpu"] / run["operations"][0]["count"] * 1e6
+print(f"  {pgbench:6.2f} | {sysbench:6.2f} | {own:6.2f} | {own / pgbench:.2f} | {own / sysbench:.2f}")
+PY
+done
+
+echo "1,000 users sharing a pool of 20: waits for a connection"
+run "$folder/pool" sql_select.lua -p "url=$url" -p users=1000 -p size=20 -p duration=5s
+python3 - "$folder" <<'PY'
+import glob, json, sys
+outcomes = sorted(glob.glob(sys.argv[1] + "/results/sql_select/*/outcome.json"))
+outcome = json.load(open(outcomes[-1]))
+wait = next(s for s in outcome["series"] if s["metric"] == "sql.wait")["total"]["trend"]
+print("  ", {k: v for k, v in wait.items() if k != "histogram"}, outcome["verdict"])
+PY
