@@ -1,7 +1,7 @@
 //! What is typed: the command line, one file a command.
 //!
 //! Only this room prints, and `progress` is its only file that draws. A command returns its exit
-//! code or an [`Error`]; `main` does the rest.
+//! code or an [`Error`](crate::error::Error); `main` does the rest.
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -78,7 +78,7 @@ impl Curve {
 
     /// The load that begins at `start` and takes the steps one after another.
     ///
-    /// Takes any numbers: what makes no sense is found by [`super::validate`], never by a panic.
+    /// Takes any numbers: what makes no sense is found by [`super::validate()`], never by a panic.
     pub fn steps(start: f64, steps: &[Step]) -> Self {
         let mut curve = Self { pieces: Vec::with_capacity(steps.len()), last: start };
         for step in steps {

@@ -1,6 +1,6 @@
 //! What to run: a script's answer, as plain data.
 //!
-//! The script room makes a [`Plan`] out of the table a script returns, [`validate`] finds
+//! The script room makes a [`Plan`] out of the table a script returns, [`validate()`] finds
 //! everything that is wrong with it, and the engine runs it. Nothing here does anything: a plan
 //! can be looked at, written into an outcome and reasoned about without a target or a clock.
 
