@@ -5,6 +5,7 @@ use std::fmt;
 
 pub mod http;
 pub mod redis;
+pub mod sql;
 
 /// Why a call failed, in the words scripts, metrics and reports use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,7 +29,7 @@ pub enum FailureKind {
     TooLarge,
     /// Redis is at its `maxmemory` and may evict nothing.
     Oom,
-    /// Redis does not know us, or does not let us do this.
+    /// The server does not accept user or password, or does not let us do this.
     Auth,
     /// The key is another node's: the server is one of a cluster.
     Moved,
@@ -44,13 +45,23 @@ pub enum FailureKind {
     Busy,
     /// Redis has as many clients as it may.
     MaxClients,
+    /// The server gave up this transaction so that another one could go on.
+    Deadlock,
+    /// The transaction could not be put in an order with others; the same again may succeed.
+    Serialization,
+    /// A row with this key is there already.
+    Unique,
+    /// Another rule of the data was broken: not null, a check, a foreign key.
+    Constraint,
+    /// There was no connection to be had: all in use, or more than the server takes.
+    Exhausted,
     /// Any other error of the server.
     Server,
 }
 
 impl FailureKind {
     /// Every kind, in the order reports list them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 23] = [
         Self::Dns,
         Self::Refused,
         Self::Timeout,
@@ -68,6 +79,11 @@ impl FailureKind {
         Self::WrongType,
         Self::Busy,
         Self::MaxClients,
+        Self::Deadlock,
+        Self::Serialization,
+        Self::Unique,
+        Self::Constraint,
+        Self::Exhausted,
         Self::Server,
     ];
 
@@ -91,6 +107,11 @@ impl FailureKind {
             Self::WrongType => "wrongtype",
             Self::Busy => "busy",
             Self::MaxClients => "max_clients",
+            Self::Deadlock => "deadlock",
+            Self::Serialization => "serialization",
+            Self::Unique => "unique",
+            Self::Constraint => "constraint",
+            Self::Exhausted => "exhausted",
             Self::Server => "server",
         }
     }

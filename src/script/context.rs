@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::api::rand::Rand;
 use super::measure::ScenarioMeter;
+use super::running::UnderWay;
 use super::traceback::{Errors, caller, misuse};
 pub use super::world::{Source, World};
 use crate::client::http::Session;
@@ -242,6 +243,8 @@ pub struct UserState {
     pub intended: Cell<Option<Instant>>,
     /// False in `init`, `setup` and `teardown`: calls are not samples there.
     pub measured: Cell<bool>,
+    /// Calls that are given up when the user is ended in the middle of them.
+    pub(super) under_way: UnderWay,
     /// How often the user's coroutine has waited.
     pub(super) waits: Cell<u32>,
     /// The seed of `vu.rand` in this iteration.
@@ -261,6 +264,7 @@ impl UserState {
             iteration: Cell::new(None),
             intended: Cell::new(None),
             measured: Cell::new(measured),
+            under_way: UnderWay::default(),
             waits: Cell::new(0),
             seed: Cell::new(0),
             has_rand: Cell::new(false),

@@ -146,4 +146,5 @@ mod loading;
 mod measure;
 mod modules;
 mod redis;
+mod sql;
 mod users;

@@ -173,10 +173,12 @@ impl<R: FromLuaMulti> Future for Entered<R> {
 }
 
 impl<R: FromLuaMulti> Drop for Entered<R> {
-    /// An unfinished coroutine runs its to-be-closed variables now: they are the user's too.
+    /// An unfinished coroutine runs its to-be-closed variables now: they are the user's too. What it
+    /// waited for is given up.
     fn drop(&mut self) {
         if let Some(call) = self.call.take() {
             self.context.entered(&self.user, || drop(call));
+            self.user.under_way.abandon();
         }
     }
 }

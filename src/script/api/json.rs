@@ -68,7 +68,7 @@ pub fn encode(value: &Value) -> Result<String, PlainError> {
 
 /// The sentinel, with a name for when it is printed. All light userdata share one metatable; this
 /// is the only one a script ever sees.
-fn null(lua: &Lua) -> mlua::Result<Value> {
+pub(super) fn null(lua: &Lua) -> mlua::Result<Value> {
     let named = lua.create_table()?;
     named.set("__tostring", lua.create_function(|_, _: Value| Ok("null"))?)?;
     named.set("__name", "json.null")?;

@@ -25,6 +25,7 @@ pub mod redis;
 pub mod sandbox;
 pub mod service;
 pub mod shared;
+pub mod sql;
 pub mod time;
 
 use mlua::{Lua, Value};
@@ -57,6 +58,7 @@ pub const MODULES: &[Module] = &[
     Module { name: "sandbox", make: sandbox::module, functions: sandbox::FUNCTIONS },
     Module { name: "service", make: service::module, functions: service::FUNCTIONS },
     Module { name: "shared", make: shared::module, functions: shared::FUNCTIONS },
+    Module { name: "sql", make: sql::module, functions: sql::FUNCTIONS },
     Module { name: "time", make: time::module, functions: time::FUNCTIONS },
 ];
 

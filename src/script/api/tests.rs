@@ -23,6 +23,7 @@ const OBJECTS: &[(&str, &str, &str)] = &[
     ("shared", "Counter", "shared.counter 'c'"),
     ("shared", "Map", "shared.map 'm'"),
     ("shared", "Queue", "shared.queue 'q'"),
+    ("sql", "Client", "sql.client { url = 'sqlite::memory:' }"),
 ];
 
 #[test]

@@ -11,6 +11,7 @@
 mod http;
 mod operation;
 mod redis;
+mod sql;
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;

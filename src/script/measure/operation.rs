@@ -16,17 +16,20 @@ pub enum Thing {
     Http,
     /// A command, or several at once, and the reply.
     Redis,
+    /// A statement and its answer.
+    Sql,
 }
 
 impl Thing {
     /// How many there are.
-    pub const COUNT: usize = 2;
+    pub const COUNT: usize = 3;
 
     /// The metric of how long calls took.
     const fn duration(self) -> &'static str {
         match self {
             Self::Http => "http.duration",
             Self::Redis => "redis.duration",
+            Self::Sql => "sql.duration",
         }
     }
 
@@ -35,6 +38,7 @@ impl Thing {
         match self {
             Self::Http => "http.failed",
             Self::Redis => "redis.failed",
+            Self::Sql => "sql.failed",
         }
     }
 
@@ -44,6 +48,7 @@ impl Thing {
         match self {
             Self::Http => "http.wait",
             Self::Redis => "redis.wait",
+            Self::Sql => "sql.wait",
         }
     }
 
@@ -52,6 +57,7 @@ impl Thing {
         match self {
             Self::Http => "http.connects",
             Self::Redis => "redis.connects",
+            Self::Sql => "sql.connects",
         }
     }
 }

@@ -1,0 +1,59 @@
+//! A connection to whichever database it is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::failure::Broken;
+use super::settings::Database;
+use super::taking::Taking;
+use super::{Begin, Call, mysql, postgres, sqlite};
+
+/// A connection of the run's own.
+#[derive(Debug)]
+pub(super) enum Connection {
+    Postgres(postgres::Connection),
+    MySql(mysql::Connection),
+    Sqlite(sqlite::Connection),
+}
+
+impl Connection {
+    /// Connects and logs in. SQLite is given the patience to wait for locks.
+    pub(super) async fn open(database: &Database, patience: Duration) -> Result<Self, Broken> {
+        Ok(match database {
+            Database::Postgres(options) => {
+                Self::Postgres(postgres::Connection::open(options).await?)
+            }
+            Database::MySql(options) => Self::MySql(mysql::Connection::open(options).await?),
+            Database::Sqlite(place) => {
+                Self::Sqlite(sqlite::Connection::open(place, patience).await?)
+            }
+        })
+    }
+
+    /// Runs a statement; what it answers goes into `taking`.
+    pub(super) async fn run(&mut self, call: &Call, taking: &mut Taking) -> Result<(), Broken> {
+        match self {
+            Self::Postgres(connection) => connection.run(call, taking).await,
+            Self::MySql(connection) => connection.run(call, taking).await,
+            Self::Sqlite(connection) => connection.run(call, taking).await,
+        }
+    }
+
+    /// Runs any number of statements without parameters, none of them prepared.
+    pub(super) async fn batch(&mut self, text: &Arc<str>) -> Result<u64, Broken> {
+        match self {
+            Self::Postgres(connection) => connection.batch(text).await,
+            Self::MySql(connection) => connection.batch(text).await,
+            Self::Sqlite(connection) => connection.batch(text).await,
+        }
+    }
+
+    /// Begins a transaction.
+    pub(super) async fn begin(&mut self, begin: &Begin) -> Result<(), Broken> {
+        match self {
+            Self::Postgres(connection) => connection.begin(begin).await,
+            Self::MySql(connection) => connection.begin(begin).await,
+            Self::Sqlite(connection) => connection.begin(begin).await,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What comes of one statement: its rows or its failure, and where the time went.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::datum::Rows;
+use super::{Failure, FailureKind};
+
+/// What came of one statement, transaction or stream.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The rows, or why there are none.
+    pub answer: Result<Rows, Trouble>,
+    /// When it was asked for.
+    pub started: Instant,
+    /// Time until there was a connection, opening one included; `None` where it was there already,
+    /// inside a transaction.
+    pub wait: Option<Duration>,
+    /// From having the connection to the end of the answer. Where there never was one, all the
+    /// time it took to fail: a failure is never in no time.
+    pub duration: Duration,
+    /// Connections opened, or tried.
+    pub connects: u32,
+    /// This machine, not the target, had no socket left: the failure says nothing of the target.
+    pub no_socket: bool,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The target failed; data.
+    Failed(Failure),
+    /// The script asked for what cannot be done: a parameter too few, a type nobody can read.
+    Misused(String),
+}
+
+impl Exchange {
+    /// How the target failed, if it did.
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.answer {
+            Err(Trouble::Failed(failure)) => Some(failure),
+            _ => None,
+        }
+    }
+}
+
+impl Trouble {
+    pub(super) fn failed(kind: FailureKind, detail: impl Into<String>) -> Self {
+        Self::Failed(Failure::new(kind, detail))
+    }
+}
+
+/// What a statement is busy with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// All connections are in use by others.
+    Queued,
+    /// Others are connecting, or the server was not there a moment ago.
+    Paused,
+    Connecting,
+    Running,
+}
+
+/// An exchange while it happens. It outlives the future that writes it, so a statement that runs
+/// out of time still says where the time went.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) stage: Stage,
+    pub(super) connects: u32,
+    pub(super) no_socket: bool,
+    started: Instant,
+    /// When there was a connection.
+    had: Option<Instant>,
+    ended: Option<Instant>,
+    /// Whether waiting for a connection was part of it.
+    waits: bool,
+}
+
+impl Draft {
+    /// A call that begins by waiting for a connection.
+    pub(super) fn new() -> Self {
+        Self {
+            stage: Stage::Queued,
+            connects: 0,
+            no_socket: false,
+            started: Instant::now(),
+            had: None,
+            ended: None,
+            waits: true,
+        }
+    }
+
+    /// A call that has its connection.
+    pub(super) fn connected() -> Self {
+        let mut draft = Self::new();
+        draft.waits = false;
+        draft.run();
+        draft
+    }
+
+    /// There is a connection: from now on it is the server's time.
+    pub(super) fn run(&mut self) {
+        self.stage = Stage::Running;
+        self.had = Some(Instant::now());
+    }
+
+    /// Ends the time that is measured.
+    pub(super) fn stop(&mut self) {
+        self.ended = Some(Instant::now());
+    }
+
+    /// Ends it now, in trouble.
+    pub(super) fn ended(mut self, trouble: Trouble) -> Exchange {
+        self.stop();
+        self.finish(Err(trouble))
+    }
+
+    pub(super) fn finish(self, answer: Result<Rows, Trouble>) -> Exchange {
+        let ended = self.ended.unwrap_or_else(Instant::now);
+        let had = self.had.unwrap_or(ended);
+        Exchange {
+            answer,
+            started: self.started,
+            wait: self.waits.then(|| had - self.started),
+            duration: if self.had.is_some() { ended - had } else { ended - self.started },
+            connects: self.connects,
+            no_socket: self.no_socket,
+        }
+    }
+}

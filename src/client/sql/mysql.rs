@@ -1,0 +1,236 @@
+//! One connection to MySQL or MariaDB.
+//!
+//! Parameters are sent as what they are in the script; the server makes of them what the column
+//! needs. Results are read from the binary protocol byte by byte, because the driver's own types
+//! lose what a script must see: a zero date, an unsigned integer beyond 63 bits.
+
+use std::sync::Arc;
+
+use futures_util::TryStreamExt;
+use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlTypeInfo};
+use sqlx::{
+    Arguments, AssertSqlSafe, Column, ConnectOptions, Decode, Either, Executor, MySql, Row,
+    SqlSafeStr, Statement, Type, TypeInfo,
+};
+
+use super::datum::Datum;
+use super::failure::Broken;
+use super::taking::Taking;
+use super::{Begin, Call};
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    inner: MySqlConnection,
+}
+
+impl Connection {
+    pub(super) async fn open(options: &MySqlConnectOptions) -> Result<Self, Broken> {
+        Ok(Self { inner: options.connect().await? })
+    }
+
+    /// Runs a statement; what it answers goes into `taking`.
+    pub(super) async fn run(&mut self, call: &Call, taking: &mut Taking) -> Result<(), Broken> {
+        let text = || AssertSqlSafe(Arc::clone(&call.text));
+        if call.prepare {
+            // A wrong number of parameters would leave the connection in the middle of a call.
+            let statement = self.inner.prepare(text().into_sql_str()).await?;
+            let expected = match statement.parameters() {
+                Some(Either::Right(count)) => count,
+                _ => 0,
+            };
+            if expected != call.parameters.len() {
+                return Err(Broken::misused(super::counted(expected, call.parameters.len())));
+            }
+        }
+        let query = sqlx::query_with(text(), arguments(call)?).persistent(call.prepare);
+        let mut answers = self.inner.fetch_many(query);
+        while let Some(answer) = answers.try_next().await? {
+            match answer {
+                Either::Left(done) => taking.changed(done.rows_affected()),
+                Either::Right(row) => {
+                    read(&row, taking)?;
+                    taking.pass_on().await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs any number of statements without parameters, none of them prepared.
+    pub(super) async fn batch(&mut self, text: &Arc<str>) -> Result<u64, Broken> {
+        let done = self.inner.execute(sqlx::raw_sql(AssertSqlSafe(Arc::clone(text)))).await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Begins a transaction.
+    pub(super) async fn begin(&mut self, begin: &Begin) -> Result<(), Broken> {
+        let level = begin
+            .isolation
+            .map(|level| format!("SET TRANSACTION ISOLATION LEVEL {}; ", level.as_sql()));
+        let access = if begin.read_only { " READ ONLY" } else { "" };
+        let text = format!("{}START TRANSACTION{access}", level.unwrap_or_default());
+        self.batch(&text.into()).await.map(drop)
+    }
+}
+
+fn arguments(call: &Call) -> Result<MySqlArguments, Broken> {
+    let mut arguments = MySqlArguments::default();
+    for (at, value) in call.parameters.iter().enumerate() {
+        let added = match value {
+            Datum::Null => arguments.add(None::<&str>),
+            Datum::Bool(truth) => arguments.add(*truth),
+            Datum::Integer(number) => arguments.add(*number),
+            Datum::Float(number) => arguments.add(*number),
+            Datum::Text(text) | Datum::Json(text) => arguments.add(text.as_str()),
+            Datum::Bytes(bytes) => arguments.add(bytes.as_slice()),
+            Datum::List(_) => {
+                let what = format!("parameter {} is an array, which MySQL has not", at + 1);
+                return Err(Broken::misused(what));
+            }
+        };
+        added.map_err(|error| Broken::misused(format!("parameter {}: {error}", at + 1)))?;
+    }
+    Ok(arguments)
+}
+
+fn read(row: &MySqlRow, taking: &mut Taking) -> Result<(), Broken> {
+    if taking.begins() {
+        taking.columns(row.columns().iter().map(Column::name));
+    }
+    for (at, column) in row.columns().iter().enumerate() {
+        let value = row.try_get_raw(at)?;
+        // A zero date counts as null with the driver, so null is what has no bytes.
+        let datum = match <&[u8] as Decode<MySql>>::decode(value) {
+            Err(_) => Datum::Null,
+            Ok(bytes) => decode(column.type_info(), bytes).ok_or_else(|| {
+                let (name, kind) = (column.name(), column.type_info().name());
+                Broken::misused(format!("column `{name}` holds a malformed {kind}"))
+            })?,
+        };
+        taking.cell(datum)?;
+    }
+    Ok(())
+}
+
+fn decode(info: &MySqlTypeInfo, bytes: &[u8]) -> Option<Datum> {
+    let unsigned = <u64 as Type<MySql>>::compatible(info);
+    Some(match info.name() {
+        "BOOLEAN" => match bytes {
+            [0] => Datum::Bool(false),
+            [1] => Datum::Bool(true),
+            _ => integer(bytes, unsigned)?,
+        },
+        "YEAR" => integer(bytes, true)?,
+        name if name.contains("INT") && !name.contains("POINT") => integer(bytes, unsigned)?,
+        "FLOAT" => Datum::Float(f64::from(f32::from_le_bytes(bytes.try_into().ok()?))),
+        "DOUBLE" => Datum::Float(f64::from_le_bytes(bytes.try_into().ok()?)),
+        "BIT" => whole(bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte))),
+        "DATE" => Datum::Text(moment(bytes, false)?),
+        "DATETIME" | "TIMESTAMP" => Datum::Text(moment(bytes, true)?),
+        "TIME" => Datum::Text(time(bytes)?),
+        "JSON" => Datum::Json(String::from_utf8(bytes.to_vec()).ok()?),
+        "GEOMETRY" => Datum::Bytes(bytes.to_vec()),
+        name if name.ends_with("BLOB") || name.ends_with("BINARY") => Datum::Bytes(bytes.to_vec()),
+        _ => match String::from_utf8(bytes.to_vec()) {
+            Ok(text) => Datum::Text(text),
+            Err(other) => Datum::Bytes(other.into_bytes()),
+        },
+    })
+}
+
+/// An integer of 1, 2, 4 or 8 bytes.
+fn integer(bytes: &[u8], unsigned: bool) -> Option<Datum> {
+    let mut eight = [0; 8];
+    eight.get_mut(..bytes.len())?.copy_from_slice(bytes);
+    let number = u64::from_le_bytes(eight);
+    if unsigned {
+        return Some(whole(number));
+    }
+    let unused = 64 - 8 * u32::try_from(bytes.len()).ok()?;
+    Some(Datum::Integer(number.checked_shl(unused)?.cast_signed() >> unused))
+}
+
+/// A number without a sign: text where 63 bits are too few.
+fn whole(number: u64) -> Datum {
+    i64::try_from(number).map_or_else(|_| Datum::Text(number.to_string()), Datum::Integer)
+}
+
+/// A date, and the time of day: a length, then as many parts as are not zero.
+fn moment(bytes: &[u8], timed: bool) -> Option<String> {
+    let (length, rest) = bytes.split_first()?;
+    let mut parts = [0; 11];
+    fill(&mut parts, *length, rest)?;
+    let [y0, y1, month, day, hour, minute, second, micros @ ..] = parts;
+    let date = format!("{:04}-{month:02}-{day:02}", u16::from_le_bytes([y0, y1]));
+    if !timed {
+        return Some(date);
+    }
+    let fraction = fraction(u32::from_le_bytes(micros));
+    Some(format!("{date} {hour:02}:{minute:02}:{second:02}{fraction}"))
+}
+
+/// A time: up to 838 hours, and negative ones.
+fn time(bytes: &[u8]) -> Option<String> {
+    let (length, rest) = bytes.split_first()?;
+    let mut parts = [0; 12];
+    fill(&mut parts, *length, rest)?;
+    let [negative, d0, d1, d2, d3, hour, minute, second, micros @ ..] = parts;
+    let hours = u64::from(u32::from_le_bytes([d0, d1, d2, d3])) * 24 + u64::from(hour);
+    let sign = if negative == 1 { "-" } else { "" };
+    let fraction = fraction(u32::from_le_bytes(micros));
+    Some(format!("{sign}{hours:02}:{minute:02}:{second:02}{fraction}"))
+}
+
+/// Fills the first parts with all there is, which must be as much as was said.
+fn fill(parts: &mut [u8], length: u8, rest: &[u8]) -> Option<()> {
+    (rest.len() == usize::from(length)).then_some(())?;
+    parts.get_mut(..rest.len())?.copy_from_slice(rest);
+    Some(())
+}
+
+fn fraction(micros: u32) -> String {
+    match micros {
+        0 => String::new(),
+        micros => format!(".{micros:06}").trim_end_matches('0').to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_keep_their_sign_and_their_64_bits() {
+        for (bytes, unsigned, expected) in [
+            (&[0xff][..], false, Datum::Integer(-1)),
+            (&[0xff], true, Datum::Integer(255)),
+            (&[0, 0x80], false, Datum::Integer(-32_768)),
+            (&[0xff; 8], false, Datum::Integer(-1)),
+            (&[0xff; 8], true, Datum::Text("18446744073709551615".to_owned())),
+        ] {
+            assert_eq!(integer(bytes, unsigned), Some(expected));
+        }
+        assert_eq!(integer(&[0; 9], true), None);
+    }
+
+    #[test]
+    fn dates_and_times_are_written_as_the_server_writes_them() {
+        assert_eq!(moment(&[4, 0xea, 7, 11, 25], false).as_deref(), Some("2026-11-25"));
+        assert_eq!(moment(&[0], true).as_deref(), Some("0000-00-00 00:00:00"));
+        let whole = [11, 0xea, 7, 11, 25, 18, 30, 0, 0x20, 0xa1, 7, 0];
+        assert_eq!(moment(&whole, true).as_deref(), Some("2026-11-25 18:30:00.5"));
+        assert_eq!(time(&[8, 1, 34, 0, 0, 0, 22, 59, 59]).as_deref(), Some("-838:59:59"));
+        assert_eq!(time(&[0]).as_deref(), Some("00:00:00"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(
+            bytes in proptest::collection::vec(0_u8.., 0..20),
+        ) {
+            // What the length says and what is there may differ.
+            let _ = (moment(&bytes, true), time(&bytes), integer(&bytes, false));
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The connections of one client: so many and no more, first come first served.
+//!
+//! A connection that is free is taken at once; else the call waits in a queue for its right to one.
+//! Connections are opened a few at a time. When that fails, the next attempt waits a little, and
+//! longer each time up to half a second, however many calls want one: a server that comes back is
+//! not met by all of them at once.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::connection::Connection;
+use super::exchange::{Draft, Stage, Trouble};
+use super::failure::Broken;
+use super::settings::{Database, Settings};
+use super::{Failure, FailureKind};
+
+/// Most connections being opened at a time.
+const OPENING: usize = 4;
+
+/// The pause after the first failed attempt, and the longest one.
+const PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Connections, and the right to have one.
+#[derive(Debug)]
+pub(super) struct Pool {
+    settings: Settings,
+    idle: RefCell<Vec<Connection>>,
+    permits: Arc<Semaphore>,
+    opening: Semaphore,
+    outage: RefCell<Outage>,
+    /// Wakes those who pause when an attempt has succeeded.
+    back: Notify,
+    /// The database, once its address is known.
+    database: RefCell<Option<Rc<Database>>>,
+}
+
+/// What is known of a server that cannot be reached.
+#[derive(Debug, Default)]
+struct Outage {
+    /// Attempts that failed since the last that did not.
+    failed: u32,
+    /// No attempt before this.
+    until: Option<Instant>,
+    /// How the last one failed.
+    last: Option<Failure>,
+}
+
+/// A connection in use. Dropping it closes it; [`Held::give_back`] keeps it for the next.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// There until it is given back.
+    connection: Option<Connection>,
+    pool: Rc<Pool>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Pool {
+    pub(super) fn new(settings: Settings) -> Rc<Self> {
+        Rc::new(Self {
+            permits: Arc::new(Semaphore::new(settings.size.clamp(1, Semaphore::MAX_PERMITS))),
+            idle: RefCell::default(),
+            opening: Semaphore::new(OPENING),
+            outage: RefCell::default(),
+            back: Notify::new(),
+            database: RefCell::default(),
+            settings,
+        })
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The database, read when it is first needed: a service's address is not known before it runs.
+    pub(super) fn database(&self) -> Result<Rc<Database>, String> {
+        if let Some(database) = &*self.database.borrow() {
+            return Ok(Rc::clone(database));
+        }
+        let database = Rc::new(self.settings.address.resolve()?);
+        *self.database.borrow_mut() = Some(Rc::clone(&database));
+        Ok(database)
+    }
+
+    /// A connection: the one given back last, or a fresh one.
+    pub(super) async fn take(self: &Rc<Self>, draft: &mut Draft) -> Result<Held, Trouble> {
+        // The semaphore is never closed.
+        let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
+        let idle = self.idle.borrow_mut().pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            // Boxed: what only few calls need must not make all futures large.
+            None => Box::pin(self.connect(draft)).await?,
+        };
+        draft.run();
+        Ok(Held { connection: Some(connection), pool: Rc::clone(self), permit })
+    }
+
+    /// Why a call that ran out of time had no connection.
+    pub(super) fn starved(&self, stage: Stage, limit: Duration) -> Failure {
+        let size = self.settings.size;
+        match (&self.outage.borrow().last, stage) {
+            (Some(last), Stage::Queued | Stage::Paused) => Failure::new(
+                last.kind,
+                format!("no connection within {limit:?}; the last attempt: {}", last.detail),
+            ),
+            (_, Stage::Queued) => Failure::new(
+                FailureKind::Exhausted,
+                format!("no free connection within {limit:?}: all {size} of this worker in use"),
+            ),
+            (_, Stage::Paused) => Failure::new(
+                FailureKind::Exhausted,
+                format!("no turn to connect within {limit:?}: others are connecting"),
+            ),
+            _ => Failure::new(FailureKind::Timeout, format!("not connected within {limit:?}")),
+        }
+    }
+
+    async fn connect(&self, draft: &mut Draft) -> Result<Connection, Trouble> {
+        draft.stage = Stage::Paused;
+        // The semaphore is never closed.
+        let _turn = self.opening.acquire().await.ok();
+        self.pause().await;
+        let database = self.database().map_err(|why| Trouble::failed(FailureKind::Refused, why))?;
+        draft.stage = Stage::Connecting;
+        draft.connects += 1;
+        let limit = self.settings.connect_timeout;
+        let opening = Connection::open(&database, self.settings.timeout);
+        let opened = timeout(limit, opening).await.unwrap_or_else(|_| {
+            let detail = format!("not connected within {limit:?}");
+            Err(Broken::lost(FailureKind::Timeout, detail))
+        });
+        match opened {
+            Ok(connection) => {
+                *self.outage.borrow_mut() = Outage::default();
+                self.back.notify_waiters();
+                Ok(connection)
+            }
+            Err(Broken { trouble, no_socket, .. }) => {
+                draft.no_socket = no_socket;
+                if let Trouble::Failed(failure) = &trouble {
+                    self.outage.borrow_mut().failed(failure);
+                }
+                Err(trouble)
+            }
+        }
+    }
+
+    /// Waits until another attempt may be made. While the server is not there, one at a time is.
+    async fn pause(&self) {
+        loop {
+            let back = self.back.notified();
+            let until = self.outage.borrow().until;
+            match until.filter(|until| *until > Instant::now()) {
+                None => break,
+                Some(until) => tokio::select! {
+                    () = sleep_until(until) => {}
+                    () = back => {}
+                },
+            }
+        }
+        self.outage.borrow_mut().attempt();
+    }
+}
+
+impl Outage {
+    /// An attempt begins: others wait for what comes of it.
+    fn attempt(&mut self) {
+        if self.failed > 0 {
+            self.until = Some(Instant::now() + self.pause());
+        }
+    }
+
+    fn failed(&mut self, failure: &Failure) {
+        self.failed = self.failed.saturating_add(1);
+        self.until = Some(Instant::now() + self.pause());
+        self.last = Some(failure.clone());
+    }
+
+    fn pause(&self) -> Duration {
+        let doublings = self.failed.saturating_sub(1).min(10);
+        (PAUSE * 2_u32.pow(doublings)).min(LONGEST_PAUSE)
+    }
+}
+
+impl Held {
+    /// The connection, if it was not given back.
+    pub(super) fn connection(&mut self) -> Option<&mut Connection> {
+        self.connection.as_mut()
+    }
+
+    /// Hands the connection to a task of its own.
+    pub(super) fn lend(&mut self) -> Option<Connection> {
+        self.connection.take()
+    }
+
+    /// Takes back a connection that was lent.
+    pub(super) fn returned(&mut self, connection: Connection) {
+        self.connection = Some(connection);
+    }
+
+    /// Keeps the connection for the next call, if it is here.
+    pub(super) fn give_back(mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.pool.idle.borrow_mut().push(connection);
+        }
+        // The next one in the queue must find the connection when it gets the permit.
+        self.permit.take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_between_attempts_grows_to_half_a_second_and_no_further() {
+        let mut outage = Outage::default();
+        let failure = Failure::new(FailureKind::Refused, "refused");
+        let pauses: Vec<u128> = (0..40)
+            .map(|_| {
+                outage.failed(&failure);
+                outage.pause().as_millis()
+            })
+            .collect();
+        assert_eq!(pauses[..6], [20, 40, 80, 160, 320, 500]);
+        assert!(pauses[6..].iter().all(|pause| *pause == 500));
+    }
+}

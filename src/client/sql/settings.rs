@@ -1,0 +1,178 @@
+//! What a client is told once: which database, how many connections, how long things may take.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::postgres::PgConnectOptions;
+use url::Url;
+
+use super::sqlite::Place;
+
+/// The schemes of addresses, for messages.
+const EXPECTED: &str = "expected \"postgres://user:password@host:port/database\", \"mysql://...\", \
+                        \"mariadb://...\", \"sqlite:file.db\" or \"sqlite::memory:\"";
+
+/// Everything that is set once for a client.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the database is.
+    pub address: Address,
+    /// Most connections of this client. The number is its own: whoever makes one client a worker
+    /// divides the total.
+    pub size: usize,
+    /// Longest a call may take, waiting for a connection included.
+    pub timeout: Duration,
+    /// Longest that connecting may take, logging in included.
+    pub connect_timeout: Duration,
+    /// Largest answer kept in memory, in bytes.
+    pub result_limit: u64,
+}
+
+/// Where a database is.
+#[derive(Clone, Debug)]
+pub enum Address {
+    /// Known when the script was written.
+    Known(Database),
+    /// The URL is filled in when the service it belongs to is ready.
+    Service(Arc<OnceLock<String>>),
+}
+
+/// Which of the databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL and MariaDB.
+    MySql,
+    /// SQLite.
+    Sqlite,
+}
+
+/// A database, and how to log in to it.
+#[derive(Clone)]
+pub enum Database {
+    /// PostgreSQL.
+    Postgres(Box<PgConnectOptions>),
+    /// MySQL and MariaDB.
+    MySql(Box<MySqlConnectOptions>),
+    /// SQLite.
+    Sqlite(Place),
+}
+
+impl Database {
+    /// Reads the URL of a server. The error does not show it: there may be a password in it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let url =
+            Url::parse(text).map_err(|error| format!("malformed URL: {error}; {EXPECTED}"))?;
+        let wrong = |error: &sqlx::Error| format!("malformed URL: {error}; {EXPECTED}");
+        match url.scheme() {
+            "postgres" | "postgresql" => {
+                let options = PgConnectOptions::from_url(&url).map_err(|error| wrong(&error))?;
+                let named = options.get_application_name().is_some();
+                let options = if named { options } else { options.application_name("loadrun") };
+                Ok(Self::Postgres(Box::new(options.disable_statement_logging())))
+            }
+            "mysql" | "mariadb" => {
+                let options = MySqlConnectOptions::from_url(&url).map_err(|error| wrong(&error))?;
+                // The session is to be as an application's would be.
+                let options = options.pipes_as_concat(false).no_engine_substitution(false);
+                Ok(Self::MySql(Box::new(options.disable_statement_logging())))
+            }
+            other => Err(format!("unknown scheme {other:?}; {EXPECTED}")),
+        }
+    }
+
+    /// Which of the databases it is.
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Self::Postgres(_) => Dialect::Postgres,
+            Self::MySql(_) => Dialect::MySql,
+            Self::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+}
+
+/// The password in a URL, as it is written there and as it is meant.
+pub fn passwords(text: &str) -> Vec<String> {
+    let Ok(url) = Url::parse(text) else {
+        return Vec::new();
+    };
+    let mut found: Vec<String> =
+        url.query_pairs().filter(|(key, _)| key == "password").map(|pair| pair.1.into()).collect();
+    if let Some(written) = url.password() {
+        found.push(written.to_owned());
+        // A query is decoded in the same way, but for `+`.
+        let query = format!("x:?p={}", written.replace('+', "%2B"));
+        if let Ok(decoded) = Url::parse(&query) {
+            found.extend(decoded.query_pairs().map(|pair| pair.1.into_owned()));
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+impl Address {
+    /// The database, once its address is known.
+    pub(super) fn resolve(&self) -> Result<Database, String> {
+        match self {
+            Self::Known(database) => Ok(database.clone()),
+            Self::Service(slot) => match slot.get() {
+                Some(url) => Database::parse(url),
+                None => Err("the service the client is for is not running".to_owned()),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Database {
+    /// Names the kind only: credentials must not reach a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.dialect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_says_which_database_it_is() {
+        for (url, dialect) in [
+            ("postgres://u:p@127.0.0.1:5432/d", Dialect::Postgres),
+            ("postgresql://localhost/d", Dialect::Postgres),
+            ("mysql://root@localhost/d", Dialect::MySql),
+            ("mariadb://root@localhost:3307/d", Dialect::MySql),
+        ] {
+            assert_eq!(Database::parse(url).unwrap().dialect(), dialect, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_says_what_was_expected_and_never_shows_the_password() {
+        for url in [
+            "oracle://u:hunter2@host/d",
+            "u:hunter2@host/d",
+            "postgres://u:hunter2@host:99999/d",
+            "postgres://u:hunter2@host/d?sslmode=maybe",
+            "mysql://u:hunter2@host/d?ssl-mode=maybe",
+            "",
+        ] {
+            let error = Database::parse(url).unwrap_err();
+            assert!(error.contains("expected \"postgres://"), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        let shown = format!("{:?}", Database::parse("postgres://u:hunter2@host/d").unwrap());
+        assert_eq!(shown, "Postgres");
+    }
+
+    #[test]
+    fn passwords_are_found_as_written_and_as_meant() {
+        assert_eq!(passwords("postgres://u:a%40b+c@host/d"), ["a%40b+c", "a@b+c"]);
+        assert_eq!(passwords("postgres://u@host/d?password=s%20t"), ["s t"]);
+        assert_eq!(passwords("nonsense"), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,178 @@
+//! One connection to a SQLite database: a file beside the script, or memory of the run's own.
+//!
+//! SQLite runs on a thread of its own, one a connection. A database in memory is shared by all
+//! connections of the run through SQLite's `memdb`, and lives as long as one of them: so one that
+//! nobody uses is kept.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow,
+};
+use sqlx::{
+    Arguments, AssertSqlSafe, Column, ConnectOptions, Decode, Either, Executor, Row, Sqlite,
+    TypeInfo, ValueRef,
+};
+use tokio::sync::OnceCell;
+
+use super::datum::Datum;
+use super::failure::Broken;
+use super::taking::Taking;
+use super::{Begin, Call, statement};
+
+/// Where a database is.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// A file, made when it is not there.
+    File(PathBuf),
+    /// Memory that all clients with this handle share.
+    Memory(Arc<Memory>),
+}
+
+/// A database in memory.
+#[derive(Debug)]
+pub struct Memory {
+    name: String,
+    /// The connection that keeps it; opened before any other.
+    keeper: OnceCell<std::sync::Mutex<SqliteConnection>>,
+}
+
+impl Memory {
+    /// One of this name, which no other in the process may have.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), keeper: OnceCell::new() }
+    }
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    inner: SqliteConnection,
+}
+
+impl Connection {
+    /// Opens it; a statement waits so long for a lock.
+    pub(super) async fn open(place: &Place, patience: Duration) -> Result<Self, Broken> {
+        // SQLite counts it in milliseconds, in 31 bits.
+        let patience = patience.min(Duration::from_hours(24));
+        let options = SqliteConnectOptions::new()
+            .busy_timeout(patience)
+            .create_if_missing(true)
+            .disable_statement_logging();
+        let options = match place {
+            Place::File(path) => options.filename(path).journal_mode(SqliteJournalMode::Wal),
+            Place::Memory(memory) => {
+                let options = options.filename(format!("/{}", memory.name)).vfs("memdb");
+                let keep = async || options.connect().await.map(std::sync::Mutex::new);
+                memory.keeper.get_or_try_init(keep).await?;
+                options
+            }
+        };
+        Ok(Self { inner: options.connect().await? })
+    }
+
+    /// Runs a statement; what it answers goes into `taking`.
+    pub(super) async fn run(&mut self, call: &Call, taking: &mut Taking) -> Result<(), Broken> {
+        confined(&call.text)?;
+        // SQLite itself takes a parameter that is not there for null.
+        let expected = statement::parameters(&call.text);
+        if expected != call.parameters.len() {
+            return Err(Broken::misused(super::counted(expected, call.parameters.len())));
+        }
+        let text = AssertSqlSafe(Arc::clone(&call.text));
+        let query = sqlx::query_with(text, arguments(call)?).persistent(call.prepare);
+        let mut answers = self.inner.fetch_many(query);
+        while let Some(answer) = answers.try_next().await? {
+            match answer {
+                Either::Left(done) => taking.changed(done.rows_affected()),
+                Either::Right(row) => {
+                    read(&row, taking)?;
+                    taking.pass_on().await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs any number of statements without parameters, none of them prepared.
+    pub(super) async fn batch(&mut self, text: &Arc<str>) -> Result<u64, Broken> {
+        confined(text)?;
+        let done = self.inner.execute(sqlx::raw_sql(AssertSqlSafe(Arc::clone(text)))).await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Begins a transaction. One that may write takes its lock at once: two that both read first
+    /// could only wait for each other. Every isolation level is serializable here.
+    pub(super) async fn begin(&mut self, begin: &Begin) -> Result<(), Broken> {
+        let text = if begin.read_only { "BEGIN" } else { "BEGIN IMMEDIATE" };
+        self.batch(&text.into()).await.map(drop)
+    }
+}
+
+/// Refuses what would reach other files than the database's own.
+fn confined(text: &str) -> Result<(), Broken> {
+    match statement::reaches_files(text) {
+        None => Ok(()),
+        Some(word) => Err(Broken::misused(format!(
+            "{word} is not available: a script reaches no files but its own"
+        ))),
+    }
+}
+
+fn arguments(call: &Call) -> Result<SqliteArguments, Broken> {
+    let mut arguments = SqliteArguments::default();
+    for (at, value) in call.parameters.iter().enumerate() {
+        let added = match value {
+            Datum::Null => arguments.add(None::<i64>),
+            Datum::Bool(truth) => arguments.add(*truth),
+            Datum::Integer(number) => arguments.add(*number),
+            Datum::Float(number) => arguments.add(*number),
+            Datum::Text(text) | Datum::Json(text) => arguments.add(text.clone()),
+            Datum::Bytes(bytes) => arguments.add(bytes.clone()),
+            Datum::List(_) => {
+                let what = format!("parameter {} is an array, which SQLite has not", at + 1);
+                return Err(Broken::misused(what));
+            }
+        };
+        added.map_err(|error| Broken::misused(format!("parameter {}: {error}", at + 1)))?;
+    }
+    Ok(arguments)
+}
+
+fn read(row: &SqliteRow, taking: &mut Taking) -> Result<(), Broken> {
+    if taking.begins() {
+        taking.columns(row.columns().iter().map(Column::name));
+    }
+    for (at, column) in row.columns().iter().enumerate() {
+        let value = row.try_get_raw(at)?;
+        let kind = if value.is_null() { "NULL" } else { &*value.type_info().name().to_owned() };
+        let datum = match kind {
+            "NULL" => Datum::Null,
+            "INTEGER" => {
+                let number = <i64 as Decode<Sqlite>>::decode(value).map_err(sqlx::Error::Decode)?;
+                let truth = column.type_info().name() == "BOOLEAN";
+                match number {
+                    0 | 1 if truth => Datum::Bool(number == 1),
+                    number => Datum::Integer(number),
+                }
+            }
+            "REAL" => {
+                Datum::Float(<f64 as Decode<Sqlite>>::decode(value).map_err(sqlx::Error::Decode)?)
+            }
+            kind => {
+                let bytes = <Vec<u8> as Decode<Sqlite>>::decode(value);
+                let bytes = bytes.map_err(sqlx::Error::Decode)?;
+                match (kind, String::from_utf8(bytes)) {
+                    ("BLOB", Ok(text)) => Datum::Bytes(text.into_bytes()),
+                    (_, Ok(text)) => Datum::Text(text),
+                    (_, Err(other)) => Datum::Bytes(other.into_bytes()),
+                }
+            }
+        };
+        taking.cell(datum)?;
+    }
+    Ok(())
+}

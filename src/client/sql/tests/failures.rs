@@ -1,0 +1,138 @@
+//! Every kind of failure, provoked for real.
+
+use super::servers::Server;
+use super::*;
+
+/// Two transactions that each have what the other wants; how the one that lost failed.
+async fn deadlock(db: &Client, placeholder: &str) -> Failure {
+    let update = |id: i64| {
+        let sql = format!("UPDATE accounts SET balance = balance + 1 WHERE id = {placeholder}");
+        statement(&sql, &[Datum::Integer(id)])
+    };
+    let mut one = db.begin(&Begin::default(), None).await.unwrap();
+    let mut two = db.begin(&Begin::default(), None).await.unwrap();
+    assert!(one.call(&update(1)).await.answer.is_ok());
+    assert!(two.call(&update(2)).await.answer.is_ok());
+    let crossed = (update(2), update(1));
+    let (first, second) = tokio::join!(one.call(&crossed.0), two.call(&crossed.1));
+    let failed: Vec<&Failure> =
+        [&first, &second].into_iter().filter_map(Exchange::failure).collect();
+    assert_eq!(failed.len(), 1, "{first:?} {second:?}");
+    // The loser can do nothing more, whatever its script tries; the winner commits.
+    let (lost, won) = if first.failure().is_some() { (one, two) } else { (two, one) };
+    assert_eq!(lost.doomed().map(|f| f.kind), Some(FailureKind::Deadlock));
+    assert_eq!(lost.commit().await.failure().unwrap().kind, FailureKind::Deadlock);
+    assert!(won.commit().await.answer.is_ok());
+    failed[0].clone()
+}
+
+const ACCOUNTS: &str = "CREATE TABLE accounts (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL);
+    INSERT INTO accounts VALUES (1, 100), (2, 100)";
+
+/// What both servers are asked, and the kind of what they say.
+const COMMON: &[(&str, FailureKind)] = &[
+    ("INSERT INTO accounts VALUES (1, 5)", FailureKind::Unique),
+    ("INSERT INTO accounts VALUES (3, NULL)", FailureKind::Constraint),
+    ("SELEC 1", FailureKind::Server),
+    ("SELECT * FROM nowhere", FailureKind::Server),
+];
+
+#[tokio::test]
+async fn every_failure_of_postgresql_has_its_kind() {
+    let server = Server::postgres(&["max_connections=8", "superuser_reserved_connections=0"]).await;
+    let db = to(&server.url, 3);
+    batch(&db, ACCOUNTS).await;
+    for (sql, kind) in COMMON {
+        let failure = failure(&db, sql).await;
+        assert_eq!(failure.kind, *kind, "{failure}");
+    }
+    let syntax = failure(&db, "SELECT 1 FRM t").await;
+    assert_eq!(syntax.detail, "syntax error at or near \"t\" at character 14 (42601)");
+    let lost = deadlock(&db, "$1").await;
+    assert_eq!(lost.kind, FailureKind::Deadlock, "{lost}");
+    let serializable = Begin { isolation: Some(Isolation::RepeatableRead), read_only: false };
+    let mut late = db.begin(&serializable, None).await.unwrap();
+    assert!(late.call(&statement("SELECT * FROM accounts", &[])).await.answer.is_ok());
+    let update = "UPDATE accounts SET balance = balance + 1 WHERE id = 1";
+    rows(&db, update, &[]).await;
+    let exchange = late.call(&statement(update, &[])).await;
+    assert_eq!(exchange.failure().unwrap().kind, FailureKind::Serialization, "{exchange:?}");
+    drop(late);
+    let what = misuse(&db, "SELECT $1::int", &[]).await;
+    assert_eq!(what, "the statement has 1 parameter, got 0");
+    let what = misuse(&db, "SELECT $1::int", &[Datum::Null, Datum::Null]).await;
+    assert_eq!(what, "the statement has 1 parameter, got 2");
+    let what = misuse(&db, "SELECT $1::int2", &[Datum::Integer(70_000)]).await;
+    assert_eq!(what, "parameter 1 is of type smallint, which cannot hold 70000");
+    refused_logins(&server, "/postgres").await;
+    crowded(&server, 8).await;
+    drop(db);
+    cut_off(server, "SELECT pg_sleep(30)").await;
+}
+
+#[tokio::test]
+async fn every_failure_of_mariadb_has_its_kind() {
+    let server = Server::mariadb(&["max-connections=10"]).await;
+    let db = to(&server.url, 3);
+    batch(&db, ACCOUNTS).await;
+    for (sql, kind) in COMMON {
+        let failure = failure(&db, sql).await;
+        assert_eq!(failure.kind, *kind, "{failure}");
+    }
+    let lost = deadlock(&db, "?").await;
+    assert_eq!(lost.kind, FailureKind::Deadlock, "{lost}");
+    let what = misuse(&db, "SELECT ?", &[]).await;
+    assert_eq!(what, "the statement has 1 parameter, got 0");
+    let patient = failure(&db, "SET STATEMENT max_statement_time=0.05 FOR SELECT sleep(5)").await;
+    assert_eq!(patient.kind, FailureKind::Timeout, "{patient}");
+    refused_logins(&server, "/shop").await;
+    crowded(&server, 11).await;
+    drop(db);
+    cut_off(server, "SELECT sleep(30)").await;
+}
+
+/// A wrong password, and a database that is not there.
+async fn refused_logins(server: &Server, database: &str) {
+    let wrong = failure(&to(&server.with("p%40ss", "hunter2"), 1), "SELECT 1").await;
+    assert_eq!(wrong.kind, FailureKind::Auth, "{wrong}");
+    assert!(!wrong.detail.contains("hunter2"), "{wrong}");
+    let nowhere = failure(&to(&server.with(database, "/nowhere"), 1), "SELECT 1").await;
+    assert_eq!(nowhere.kind, FailureKind::Server, "{nowhere}");
+    assert!(nowhere.detail.contains("nowhere"), "{nowhere}");
+}
+
+/// More connections than the server takes.
+async fn crowded(server: &Server, most: usize) {
+    let db = to(&server.url, most + 5);
+    let held = futures_util::future::join_all(
+        (0..most + 5).map(async |_| db.begin(&Begin::default(), None).await),
+    );
+    let held = held.await;
+    let refused: Vec<&Exchange> =
+        held.iter().filter_map(|begun| begun.as_ref().err()).map(|exchange| &**exchange).collect();
+    assert!(refused.len() >= 5 && refused.len() < most + 5, "{}", refused.len());
+    for exchange in refused {
+        assert_eq!(exchange.failure().unwrap().kind, FailureKind::Exhausted, "{exchange:?}");
+    }
+}
+
+/// A statement that takes too long, one on a server that does not answer, one on a server that dies.
+async fn cut_off(mut server: Server, sleep: &str) {
+    let db = client(Database::parse(&server.url).unwrap(), 1, Duration::from_millis(400));
+    let slow = failure(&db, sleep).await;
+    assert_eq!(slow.kind, FailureKind::Timeout, "{slow}");
+    assert_eq!(rows(&db, "SELECT 7", &[]).await.cells, [Datum::Integer(7)]);
+    server.freeze(true);
+    let frozen = client(Database::parse(&server.url).unwrap(), 1, Duration::from_millis(300));
+    assert_eq!(failure(&frozen, "SELECT 1").await.kind, FailureKind::Timeout);
+    server.freeze(false);
+    let db = to(&server.url, 1);
+    rows(&db, "SELECT 1", &[]).await;
+    let sleeping = statement(sleep, &[]);
+    let (dying, ()) = tokio::join!(db.call(&sleeping), async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        server.kill();
+    });
+    assert_eq!(dying.failure().unwrap().kind, FailureKind::Reset, "{dying:?}");
+    assert_eq!(failure(&db, "SELECT 1").await.kind, FailureKind::Refused);
+}

@@ -1,0 +1,81 @@
+//! So many connections and no more, first come first served, and what is left after trouble.
+
+use super::servers::Server;
+use super::*;
+
+#[tokio::test]
+async fn calls_wait_for_a_connection_in_the_order_they_came_and_the_wait_is_told_apart() {
+    let db = client(memory(), 2, Duration::from_secs(20));
+    // Each takes its time on the database.
+    let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
+               SELECT count(*) FROM n";
+    let one = async |_| {
+        let exchange = db.call(&statement(sql, &[])).await;
+        assert!(exchange.answer.is_ok(), "{exchange:?}");
+        assert!(!exchange.duration.is_zero());
+        (exchange.started + exchange.wait.unwrap(), exchange.connects)
+    };
+    let had = futures_util::future::join_all((0..20).map(one)).await;
+    assert_eq!(had.iter().map(|(_, connects)| connects).sum::<u32>(), 2);
+    // The first two connect side by side; nobody behind them is overtaken.
+    let had: Vec<_> = had[2..].iter().map(|(when, _)| *when).collect();
+    assert!(had.is_sorted(), "{had:?}");
+}
+
+#[tokio::test]
+async fn a_call_that_finds_no_connection_in_time_is_exhausted_and_not_timed_out() {
+    let db = client(memory(), 1, Duration::from_millis(100));
+    let held = db.begin(&Begin::default(), None).await.unwrap();
+    let exchange = db.call(&statement("SELECT 1", &[])).await;
+    let failure = exchange.failure().unwrap();
+    assert_eq!(failure.kind, FailureKind::Exhausted, "{failure}");
+    assert!(exchange.wait >= Some(Duration::from_millis(100)), "{exchange:?}");
+    let committed = held.commit().await;
+    assert!(committed.answer.is_ok());
+    rows(&db, "SELECT 1", &[]).await;
+}
+
+#[tokio::test]
+async fn a_dropped_transaction_is_rolled_back_and_its_connection_not_used_again() {
+    let server = Server::postgres(&[]).await;
+    let db = to(&server.url, 1);
+    batch(&db, "CREATE TABLE t (v int)").await;
+    let own = "SELECT pg_backend_pid()";
+    let mut transaction = db.begin(&Begin::default(), None).await.unwrap();
+    let first = transaction.call(&statement(own, &[])).await.answer.unwrap();
+    let inserted = transaction.call(&statement("INSERT INTO t VALUES (1)", &[])).await;
+    assert!(inserted.answer.is_ok() && inserted.wait.is_none());
+    // Dropped in the middle of a statement.
+    let sleep = statement("SELECT pg_sleep(30)", &[]);
+    let sleeping = transaction.call(&sleep);
+    let cut = tokio::time::timeout(Duration::from_millis(50), sleeping).await;
+    assert!(cut.is_err());
+    drop(transaction);
+    let second = rows(&db, own, &[]).await;
+    assert_ne!(first.cells, second.cells);
+    assert_eq!(rows(&db, "SELECT count(*) FROM t", &[]).await.cells, [Datum::Integer(0)]);
+}
+
+#[tokio::test]
+async fn a_server_that_comes_back_is_used_again_and_one_that_is_away_is_tried_slowly() {
+    let mut server = Server::mariadb(&[]).await;
+    let db = client(Database::parse(&server.url).unwrap(), 4, Duration::from_secs(2));
+    rows(&db, "SELECT 1", &[]).await;
+    server.kill();
+    let lost = failure(&db, "SELECT 1").await;
+    assert_eq!(lost.kind, FailureKind::Reset, "{lost}");
+    let begun = tokio::time::Instant::now();
+    let mut attempts = 0;
+    while begun.elapsed() < Duration::from_millis(700) {
+        let exchanges = futures_util::future::join_all(
+            (0..4).map(async |_| db.call(&statement("SELECT 1", &[])).await),
+        )
+        .await;
+        for exchange in exchanges {
+            assert_eq!(exchange.failure().unwrap().kind, FailureKind::Refused, "{exchange:?}");
+            attempts += exchange.connects;
+        }
+    }
+    // The pauses double from 20 ms: without them there would be thousands.
+    assert!(attempts < 60, "{attempts} attempts");
+}

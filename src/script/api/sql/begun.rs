@@ -1,0 +1,326 @@
+//! One statement from a script's call to its answer.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use mlua::{Lua, LuaString, Value};
+
+use super::options::CallOptions;
+use super::{Shared, values};
+use crate::client::sql::{Call, Datum, Dialect, Exchange, Rows, Trouble, Work};
+use crate::script::context::UserState;
+use crate::script::failed::Failed;
+use crate::script::measure::{Operation, Thing};
+use crate::script::naming::Naming;
+use crate::script::options::{self, shown};
+use crate::script::traceback::misuse;
+
+/// What a script wants of an answer, or does with a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Want {
+    /// Several statements in one text.
+    Batch,
+    /// How many rows were changed.
+    Execute,
+    /// How the server would go about it.
+    Explain,
+    /// Many rows into a table.
+    Insert,
+    /// The first row.
+    One,
+    /// All rows.
+    Query,
+    /// The first column of the first row.
+    Value,
+}
+
+/// Every method a client and a transaction have.
+pub(super) const METHODS: &[Want] =
+    &[Want::Batch, Want::Execute, Want::Explain, Want::Insert, Want::One, Want::Query, Want::Value];
+
+/// Most parameters of one statement in the three databases; SQLite has the fewest.
+const PARAMETERS: usize = 32_766;
+
+impl Want {
+    pub(super) fn method(self) -> &'static str {
+        match self {
+            Self::Batch => "batch",
+            Self::Execute => "execute",
+            Self::Explain => "explain",
+            Self::Insert => "insert",
+            Self::One => "one",
+            Self::Query => "query",
+            Self::Value => "value",
+        }
+    }
+
+    /// The call as messages name it.
+    pub(super) fn on_client(self) -> &'static str {
+        match self {
+            Self::Batch => "sql.batch",
+            Self::Execute => "sql.execute",
+            Self::Explain => "sql.explain",
+            Self::Insert => "sql.insert",
+            Self::One => "sql.one",
+            Self::Query => "sql.query",
+            Self::Value => "sql.value",
+        }
+    }
+}
+
+/// A statement that is ready to be sent.
+pub(super) struct Begun {
+    pub(super) shared: Rc<Shared>,
+    pub(super) user: Rc<UserState>,
+    call: &'static str,
+    want: Want,
+    pub(super) work: Work,
+    /// Where its sample goes; `None` where calls are not measured.
+    operation: Option<Rc<Operation>>,
+}
+
+/// A value, and the failure in its place.
+pub(super) type Answer = (Value, Value);
+
+/// Everything that can be wrong with a call, while the caller's line is still known.
+pub(super) fn begin(
+    shared: &Rc<Shared>,
+    lua: &Lua,
+    want: Want,
+    call: &'static str,
+    args: (Value, Value, Value, Value),
+) -> mlua::Result<Begun> {
+    let user = shared.context.may_wait(lua, call)?;
+    let wrong = |what: String| misuse(lua, format!("{call}: {what}"));
+    let (first, second, third, fourth) = args;
+    let (statement, opts) = match want {
+        Want::Batch => {
+            let opts = CallOptions::statement(&second).map_err(wrong)?;
+            let text = statement(&first).map_err(wrong)?;
+            (Statement { text, parameters: Vec::new() }, opts)
+        }
+        Want::Insert => {
+            let opts = CallOptions::statement(&fourth).map_err(wrong)?;
+            let dialect = shared.client.dialect().map_err(wrong)?;
+            (insert(dialect, &first, &second, &third).map_err(wrong)?, opts)
+        }
+        _ => {
+            let opts = CallOptions::statement(&third).map_err(wrong)?;
+            let parameters = values::parameters(&second).map_err(wrong)?;
+            let mut text = statement(&first).map_err(wrong)?;
+            if want == Want::Explain {
+                let dialect = shared.client.dialect().map_err(wrong)?;
+                text = explained(dialect, &text).into();
+            }
+            (Statement { text, parameters }, opts)
+        }
+    };
+    let operation = operation(shared, &user, &opts, Naming::Statement(statement.text.as_bytes()));
+    let Statement { text, parameters } = statement;
+    let timeout = opts.timeout;
+    let work = match want {
+        Want::Batch => Work::Batch { text, timeout },
+        _ => Work::Call(Call { text, parameters, prepare: opts.prepare, timeout }),
+    };
+    Ok(Begun { shared: Rc::clone(shared), user, call, want, work, operation })
+}
+
+/// Where the sample of a call goes; `None` where calls are not measured.
+pub(super) fn operation(
+    shared: &Shared,
+    user: &UserState,
+    opts: &CallOptions,
+    otherwise: Naming<'_>,
+) -> Option<Rc<Operation>> {
+    user.measured.get().then(|| {
+        let name = opts.name.as_ref().map(LuaString::as_bytes);
+        let naming = name.as_deref().map_or(otherwise, Naming::Given);
+        let mut recorder = shared.context.recorder.borrow_mut();
+        user.scenario.operation(&mut recorder, Thing::Sql, naming, &opts.tags)
+    })
+}
+
+impl Begun {
+    /// Sends it on any connection, records what came of it, and hands it to the script.
+    pub(super) async fn run(self, lua: Lua) -> mlua::Result<Answer> {
+        // Only the first call of an iteration has an intended time: later ones depend on it.
+        let intended = self.operation.as_ref().and_then(|_| self.user.intended.take());
+        let exchange = self.shared.client.call(&self.work).await;
+        self.answer(&lua, intended, exchange)
+    }
+
+    /// Records what came of it, and makes Lua values of it.
+    pub(super) fn answer(
+        &self,
+        lua: &Lua,
+        intended: Option<tokio::time::Instant>,
+        exchange: Exchange,
+    ) -> mlua::Result<Answer> {
+        record(&self.shared, self.operation.as_deref(), intended, &exchange);
+        let rows = match exchange.answer {
+            Ok(rows) => rows,
+            Err(trouble) => return troubled(lua, self.call, trouble),
+        };
+        let value = match self.want {
+            Want::Query => values::rows(lua, &rows)?,
+            Want::One => values::one(lua, &rows)?,
+            Want::Value => match rows.cells.first() {
+                Some(datum) => values::lua_value(lua, datum)?,
+                None => Value::Nil,
+            },
+            Want::Execute | Want::Insert | Want::Batch => {
+                Value::Integer(i64::try_from(rows.affected).unwrap_or(i64::MAX))
+            }
+            Want::Explain => Value::String(lua.create_string(plan(&rows))?),
+        };
+        Ok((value, Value::Nil))
+    }
+}
+
+/// Records an exchange; a mistake of the script is none.
+pub(super) fn record(
+    shared: &Shared,
+    operation: Option<&Operation>,
+    intended: Option<tokio::time::Instant>,
+    exchange: &Exchange,
+) {
+    let context = &shared.context;
+    context.exhausted.update(|calls| calls + u64::from(exchange.no_socket));
+    if let Some(operation) = operation
+        && !matches!(exchange.answer, Err(Trouble::Misused(_)))
+    {
+        let second = context.world.second(intended.unwrap_or(exchange.started));
+        operation.answered(&mut context.recorder.borrow_mut(), second, exchange);
+    }
+}
+
+/// A failure as the second value; a mistake as an error.
+pub(super) fn troubled(lua: &Lua, call: &str, trouble: Trouble) -> mlua::Result<Answer> {
+    match trouble {
+        Trouble::Failed(failure) => {
+            Ok((Value::Nil, Value::UserData(lua.create_userdata(Failed(failure))?)))
+        }
+        Trouble::Misused(what) => Err(misuse(lua, format!("{call}: {what}"))),
+    }
+}
+
+/// A statement and its parameters.
+struct Statement {
+    text: Arc<str>,
+    parameters: Vec<Datum>,
+}
+
+/// The text of a statement.
+pub(super) fn statement(text: &Value) -> Result<Arc<str>, String> {
+    match text {
+        Value::String(text) => match text.to_str() {
+            Ok(text) => Ok((*text).into()),
+            Err(_) => Err("expected a statement in UTF-8, got other bytes".to_owned()),
+        },
+        other => Err(format!(
+            "expected a statement, got {}\n  hint: call it as `db:query(\"SELECT 1\")`",
+            shown(other)
+        )),
+    }
+}
+
+/// `INSERT INTO table (columns) VALUES (...), (...)` of a list of rows, each a list in the order of
+/// the columns or a table by their names.
+fn insert(
+    dialect: Dialect,
+    table: &Value,
+    columns: &Value,
+    rows: &Value,
+) -> Result<Statement, String> {
+    let table = identifier(table).map_err(|what| format!("table: {what}"))?;
+    let (Value::Table(columns), Value::Table(rows)) = (columns, rows) else {
+        let form = "`db:insert(\"items\", { \"id\", \"name\" }, { { 1, \"a\" }, { 2, \"b\" } })`";
+        return Err(format!("expected a list of columns and a list of rows: {form}"));
+    };
+    let columns = columns.sequence_values::<Value>();
+    let columns = columns.map(|name| identifier(&name.map_err(|error| error.to_string())?));
+    let columns: Vec<String> =
+        columns.collect::<Result<_, _>>().map_err(|what| format!("columns: {what}"))?;
+    let count = rows.raw_len();
+    if columns.is_empty() || count == 0 {
+        return Err("expected at least one column and one row".to_owned());
+    }
+    if columns.len() * count > PARAMETERS {
+        let most = PARAMETERS / columns.len();
+        return Err(format!(
+            "{count} rows are too many for one statement; at most {most} of these"
+        ));
+    }
+    let mut parameters = Vec::with_capacity(columns.len() * count);
+    let mut text = format!("INSERT INTO {table} ({}) VALUES ", columns.join(", "));
+    for at in 1..=count {
+        let row: Value = rows.raw_get(at).map_err(|error| error.to_string())?;
+        let Value::Table(row) = &row else {
+            return Err(format!("row {at}: expected a list of values, got {}", shown(&row)));
+        };
+        text += if at == 1 { "(" } else { ", (" };
+        for (index, name) in columns.iter().enumerate() {
+            let listed: Value = row.raw_get(index + 1).map_err(|error| error.to_string())?;
+            let value = match listed {
+                Value::Nil => row.raw_get(name.as_str()).map_err(|error| error.to_string())?,
+                value => value,
+            };
+            let datum = values::parameter(&value);
+            parameters.push(datum.map_err(|what| format!("row {at}: {name}: {what}"))?);
+            if index > 0 {
+                text += ", ";
+            }
+            match dialect {
+                Dialect::Postgres => {
+                    text.push('$');
+                    text += &parameters.len().to_string();
+                }
+                Dialect::MySql | Dialect::Sqlite => text.push('?'),
+            }
+        }
+        text.push(')');
+    }
+    Ok(Statement { text: text.into(), parameters })
+}
+
+/// The name of a table or column, which stands in the statement as it is.
+fn identifier(value: &Value) -> Result<String, String> {
+    let name = options::string(value)?;
+    let plain = |c: char| c.is_alphanumeric() || "_.$\"`".contains(c);
+    if name.is_empty() || !name.chars().all(plain) {
+        return Err(format!("expected a name as SQL has it, got {name:?}"));
+    }
+    Ok(name)
+}
+
+/// The statement that asks for the plan of another.
+fn explained(dialect: Dialect, text: &str) -> String {
+    match dialect {
+        Dialect::Postgres | Dialect::MySql => format!("EXPLAIN {text}"),
+        Dialect::Sqlite => format!("EXPLAIN QUERY PLAN {text}"),
+    }
+}
+
+/// A plan as text: a line for each row of the server's answer.
+fn plan(rows: &Rows) -> String {
+    let shown = |datum: &Datum| match datum {
+        Datum::Text(text) | Datum::Json(text) => text.clone(),
+        Datum::Integer(number) => number.to_string(),
+        Datum::Float(number) => number.to_string(),
+        Datum::Bool(truth) => truth.to_string(),
+        _ => String::new(),
+    };
+    let lines = rows.iter().map(|cells| match (cells, &*rows.columns) {
+        ([only], _) => shown(only),
+        // SQLite: numbers of nodes, and what is done.
+        ([.., detail], [.., name]) if &**name == "detail" => shown(detail),
+        (cells, names) => {
+            let pairs = names.iter().zip(cells).filter(|(_, cell)| **cell != Datum::Null);
+            pairs
+                .map(|(name, cell)| format!("{name}={}", shown(cell)))
+                .collect::<Vec<_>>()
+                .join(" ")
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,121 @@
+//! `loadrun.sql`: statements that read like blocking calls, on PostgreSQL, MySQL/MariaDB, SQLite.
+//!
+//! `local rows, err = db:query("SELECT ...", { 7 })`: a failure of the database is the second
+//! value, never raised; a wrong call raises at the caller's line. Every statement is a sample, and
+//! so is every transaction as a whole.
+
+mod begun;
+mod options;
+mod settings;
+mod stream;
+mod transaction;
+mod values;
+
+use std::rc::Rc;
+
+use mlua::{Lua, UserData, UserDataMethods, UserDataRef, Value};
+
+use crate::client::sql::{Client, Datum};
+use crate::script::api::json;
+use crate::script::call::Call;
+use crate::script::context::Context;
+use crate::script::running::Bound;
+
+use begun::METHODS;
+use values::Marked;
+
+/// What a script can call or read.
+pub const FUNCTIONS: &[&str] = &[
+    "Client:batch",
+    "Client:execute",
+    "Client:explain",
+    "Client:insert",
+    "Client:one",
+    "Client:query",
+    "Client:stream",
+    "Client:transaction",
+    "Client:value",
+    "array",
+    "bytes",
+    "client",
+    "json",
+    "null",
+];
+
+/// The module table.
+pub fn module(lua: &Lua) -> mlua::Result<Value> {
+    let table = lua.create_table()?;
+    table.raw_set("null", json::null(lua)?)?;
+    table.raw_set(
+        "client",
+        lua.create_function(|lua, options: Value| {
+            let context = Context::of(lua)?;
+            context.may_declare(lua, "sql.client")?;
+            let client = Client::new(settings::read(lua, &context, options)?);
+            Ok(Caller(Rc::new(Shared { client, context })))
+        })?,
+    )?;
+    table.raw_set(
+        "bytes",
+        lua.create_function(|lua, value: Value| {
+            let call = Call::new(lua, "sql.bytes");
+            let bytes = call.takes("value", crate::script::options::bytes(&value))?;
+            Ok(Marked(Datum::Bytes(bytes)))
+        })?,
+    )?;
+    table.raw_set(
+        "json",
+        lua.create_function(|lua, value: Value| {
+            let text = json::encode(&value).map_err(|error| {
+                Call::new(lua, "sql.json").wrong(format!("cannot encode {error}"))
+            })?;
+            Ok(Marked(Datum::Json(text)))
+        })?,
+    )?;
+    table.raw_set(
+        "array",
+        lua.create_function(|lua, value: Value| {
+            let call = Call::new(lua, "sql.array");
+            Ok(Marked(call.takes("items", values::array(&value))?))
+        })?,
+    )?;
+    Ok(Value::Table(table))
+}
+
+/// What a client and its transactions have in common.
+struct Shared {
+    client: Rc<Client>,
+    context: Rc<Context>,
+}
+
+/// The client object of scripts.
+struct Caller(Rc<Shared>);
+
+impl UserData for Caller {
+    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+        for want in METHODS {
+            let call = want.on_client();
+            methods.add_async_method(
+                want.method(),
+                move |lua, this: UserDataRef<Self>, args: (Value, Value, Value, Value)| {
+                    let begun = begun::begin(&this.0, &lua, *want, call, args);
+                    Bound::new(this.0.context.user(), begun, |begun| begun.run(lua))
+                },
+            );
+        }
+        methods.add_async_method(
+            "stream",
+            |lua, this: UserDataRef<Self>, args: (Value, Value, Value)| {
+                let begun = stream::begin(&this.0, &lua, &args);
+                Bound::new(this.0.context.user(), begun, |begun| begun.run(lua))
+            },
+        );
+        methods.add_async_method(
+            "transaction",
+            |lua, this: UserDataRef<Self>, (function, opts): (Value, Value)| {
+                let begun = transaction::begin(&this.0, &lua, &function, &opts);
+                Bound::new(this.0.context.user(), begun, |begun| begun.run(lua))
+            },
+        );
+    }
+}

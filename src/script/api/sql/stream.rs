@@ -1,0 +1,170 @@
+//! `for row, err in client:stream(...) do ... end`: a large answer that is never held whole.
+//!
+//! A failure in the middle is `false` in place of a row, and its reason; then the loop ends. Leaving
+//! the loop early closes the connection. The whole of it is one sample, the script's own time
+//! between the rows included: a server that is kept waiting is not kept waiting by itself.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use mlua::{Function, Lua, LuaString, MetaMethod, Table, UserData, UserDataMethods, Value};
+use tokio::time::Instant;
+
+use super::Shared;
+use super::begun::{self, Answer};
+use super::options::CallOptions;
+use super::values;
+use crate::client::sql::{Call, Datum, Exchange, Rows, Stream, Trouble};
+use crate::script::context::UserState;
+use crate::script::failed::Failed;
+use crate::script::measure::Operation;
+use crate::script::naming::Naming;
+use crate::script::running::Bound;
+use crate::script::traceback::misuse;
+
+/// The call as messages name it.
+const CALL: &str = "sql.stream";
+
+/// What a generic `for` takes: a function, two values it does not need, and what is closed at the
+/// end of the loop.
+pub(super) type Loop = (Function, Value, Value, Value);
+
+/// A stream that is ready to begin.
+pub(super) struct Begun {
+    shared: Rc<Shared>,
+    user: Rc<UserState>,
+    call: Call,
+    operation: Option<Rc<Operation>>,
+}
+
+/// Everything that can be wrong with a call, while the caller's line is still known.
+pub(super) fn begin(
+    shared: &Rc<Shared>,
+    lua: &Lua,
+    (text, parameters, opts): &(Value, Value, Value),
+) -> mlua::Result<Begun> {
+    let user = shared.context.may_wait(lua, CALL)?;
+    let wrong = |what: String| misuse(lua, format!("{CALL}: {what}"));
+    let opts = CallOptions::statement(opts).map_err(wrong)?;
+    let parameters = values::parameters(parameters).map_err(wrong)?;
+    let text = begun::statement(text).map_err(wrong)?;
+    let operation = begun::operation(shared, &user, &opts, Naming::Statement(text.as_bytes()));
+    let call = Call { text, parameters, prepare: opts.prepare, timeout: opts.timeout };
+    Ok(Begun { shared: Rc::clone(shared), user, call, operation })
+}
+
+impl Begun {
+    pub(super) async fn run(self, lua: Lua) -> mlua::Result<Loop> {
+        let Self { shared, user, call, operation } = self;
+        let intended = operation.as_ref().and_then(|_| user.intended.take());
+        let begun = shared.client.stream(call).await;
+        let reading = Rc::new(RefCell::new(Reading {
+            shared,
+            user,
+            operation,
+            intended,
+            source: None,
+            names: Vec::new(),
+            ready: VecDeque::new(),
+            failed: None,
+        }));
+        match begun {
+            Ok(stream) => reading.borrow_mut().source = Some(stream),
+            Err(exchange) => reading.borrow_mut().end(*exchange)?,
+        }
+        let closed = Value::UserData(lua.create_userdata(Closer(Rc::clone(&reading)))?);
+        let next = lua.create_async_function(move |lua, ()| {
+            let reading = Rc::clone(&reading);
+            let user = Rc::clone(&reading.borrow().user);
+            Bound::new(Some(user), Ok(()), |()| next(reading, lua))
+        })?;
+        Ok((next, Value::Nil, Value::Nil, closed))
+    }
+}
+
+/// A stream in the middle.
+struct Reading {
+    shared: Rc<Shared>,
+    user: Rc<UserState>,
+    operation: Option<Rc<Operation>>,
+    intended: Option<Instant>,
+    /// Where rows come from; `None` when it has ended, and while it is waited for.
+    source: Option<Stream>,
+    names: Vec<LuaString>,
+    /// Rows that have arrived.
+    ready: VecDeque<Vec<Datum>>,
+    /// A failure the script has not been told of.
+    failed: Option<Failed>,
+}
+
+impl Reading {
+    /// Records the whole.
+    fn end(&mut self, exchange: Exchange) -> mlua::Result<()> {
+        begun::record(&self.shared, self.operation.as_deref(), self.intended, &exchange);
+        match exchange.answer {
+            Ok(_) => Ok(()),
+            Err(Trouble::Failed(failure)) => {
+                self.failed = Some(Failed(failure));
+                Ok(())
+            }
+            Err(Trouble::Misused(what)) => Err(mlua::Error::runtime(format!("{CALL}: {what}"))),
+        }
+    }
+
+    fn fill(&mut self, lua: &Lua, rows: &Rows) -> mlua::Result<()> {
+        self.names = values::names(lua, rows)?;
+        self.ready.extend(rows.iter().map(<[Datum]>::to_vec));
+        Ok(())
+    }
+
+    fn row(&mut self, lua: &Lua) -> mlua::Result<Option<Table>> {
+        let cells = self.ready.pop_front();
+        cells.map(|cells| values::row(lua, &self.names, &cells)).transpose()
+    }
+}
+
+/// The next row, or `false` and the failure, or nil at the end.
+async fn next(reading: Rc<RefCell<Reading>>, lua: Lua) -> mlua::Result<Answer> {
+    loop {
+        let source = {
+            let mut reading = reading.borrow_mut();
+            if let Some(row) = reading.row(&lua)? {
+                return Ok((Value::Table(row), Value::Nil));
+            }
+            reading.source.take()
+        };
+        let Some(mut source) = source else {
+            break;
+        };
+        let batch = source.next().await;
+        let mut reading = reading.borrow_mut();
+        match batch {
+            Some(rows) => {
+                reading.fill(&lua, &rows)?;
+                reading.source = Some(source);
+            }
+            None => reading.end(source.finish())?,
+        }
+    }
+    match reading.borrow_mut().failed.take() {
+        Some(failed) => Ok((Value::Boolean(false), Value::UserData(lua.create_userdata(failed)?))),
+        None => Ok((Value::Nil, Value::Nil)),
+    }
+}
+
+/// Ends the stream with the loop.
+struct Closer(Rc<RefCell<Reading>>);
+
+impl UserData for Closer {
+    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+        methods.add_meta_method(MetaMethod::Close, |_, this, _: Value| {
+            let mut reading = this.0.borrow_mut();
+            reading.ready.clear();
+            match reading.source.take() {
+                Some(source) => reading.end(source.finish()),
+                None => Ok(()),
+            }
+        });
+    }
+}

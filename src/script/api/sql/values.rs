@@ -1,0 +1,143 @@
+//! Between Lua values and those of a database.
+
+use mlua::{Lua, LuaString, Table, UserData, Value};
+
+use crate::client::sql::{Datum, Rows};
+use crate::script::api::json;
+use crate::script::options::shown;
+
+/// A parameter that says itself what it is: `sql.bytes`, `sql.json`, `sql.array`.
+pub(super) struct Marked(pub(super) Datum);
+
+impl UserData for Marked {}
+
+/// What else is expected, when a value cannot be a parameter.
+const EXPECTED: &str = "expected a string, number, boolean, `sql.null`, `sql.bytes(...)`, \
+                        `sql.json(...)` or `sql.array { ... }`";
+
+/// A parameter; the error is a sentence about it.
+pub(super) fn parameter(value: &Value) -> Result<Datum, String> {
+    Ok(match value {
+        Value::LightUserData(pointer) if pointer.0.is_null() => Datum::Null,
+        Value::Boolean(truth) => Datum::Bool(*truth),
+        Value::Integer(number) => Datum::Integer(*number),
+        Value::Number(number) => Datum::Float(*number),
+        Value::String(text) => match text.to_str() {
+            Ok(text) => Datum::Text(text.to_owned()),
+            Err(_) => Datum::Bytes(text.as_bytes().to_vec()),
+        },
+        Value::UserData(data) => match data.borrow::<Marked>() {
+            Ok(marked) => marked.0.clone(),
+            Err(_) => return Err(format!("{EXPECTED}, got {}", shown(value))),
+        },
+        Value::Nil => return Err("is nil; write `sql.null` for NULL".to_owned()),
+        other => return Err(format!("{EXPECTED}, got {}", shown(other))),
+    })
+}
+
+/// The parameters of a statement: nil for none, or a list without gaps.
+pub(super) fn parameters(value: &Value) -> Result<Vec<Datum>, String> {
+    let list = match value {
+        Value::Nil => return Ok(Vec::new()),
+        Value::Table(list) => list,
+        other => return Err(format!("expected a list of parameters, got {}", shown(other))),
+    };
+    items(list).map_err(|what| format!("parameter {what}"))
+}
+
+/// The values of a list without gaps; the error begins with the number of the item.
+pub(super) fn items(list: &Table) -> Result<Vec<Datum>, String> {
+    let mut most = 0;
+    for pair in list.pairs::<Value, Value>() {
+        let (key, _) = pair.map_err(|error| error.to_string())?;
+        match key {
+            Value::Integer(at) if at >= 1 => most = most.max(at),
+            other => return Err(format!("{}: expected a list", shown(&other))),
+        }
+    }
+    let mut found = Vec::with_capacity(usize::try_from(most).unwrap_or(0).min(65_535));
+    for at in 1..=most {
+        let value: Value = list.raw_get(at).map_err(|error| error.to_string())?;
+        found.push(parameter(&value).map_err(|what| format!("{at}: {what}"))?);
+    }
+    Ok(found)
+}
+
+/// An array of PostgreSQL: lists in lists are its dimensions.
+pub(super) fn array(value: &Value) -> Result<Datum, String> {
+    let Value::Table(list) = value else {
+        return Err(format!("expected a list, got {}", shown(value)));
+    };
+    let mut found = Vec::new();
+    for at in 1..=list.raw_len() {
+        let item: Value = list.raw_get(at).map_err(|error| error.to_string())?;
+        let datum = match &item {
+            Value::Table(_) => array(&item),
+            other => parameter(other),
+        };
+        found.push(datum.map_err(|what| format!("item {at}: {what}"))?);
+    }
+    Ok(Datum::List(found))
+}
+
+/// A value of a row.
+pub(super) fn lua_value(lua: &Lua, datum: &Datum) -> mlua::Result<Value> {
+    Ok(match datum {
+        Datum::Null => Value::NULL,
+        Datum::Bool(truth) => Value::Boolean(*truth),
+        Datum::Integer(number) => Value::Integer(*number),
+        Datum::Float(number) => Value::Number(*number),
+        Datum::Text(text) => Value::String(lua.create_string(text)?),
+        Datum::Bytes(bytes) => Value::String(lua.create_string(bytes)?),
+        Datum::Json(text) => match json::decode(lua, text.as_bytes()) {
+            Ok(value) => value,
+            // Deeper than can be followed: then its text.
+            Err(_) => Value::String(lua.create_string(text)?),
+        },
+        Datum::List(items) => {
+            let list = lua.create_table_with_capacity(items.len(), 0)?;
+            for (at, item) in items.iter().enumerate() {
+                list.raw_set(at + 1, lua_value(lua, item)?)?;
+            }
+            Value::Table(list)
+        }
+    })
+}
+
+/// All rows as a list of tables by column name; `rows.columns` are the names in order.
+pub(super) fn rows(lua: &Lua, rows: &Rows) -> mlua::Result<Value> {
+    let names = names(lua, rows)?;
+    let list = lua.create_table_with_capacity(rows.len(), 0)?;
+    for (at, cells) in rows.iter().enumerate() {
+        list.raw_set(at + 1, row(lua, &names, cells)?)?;
+    }
+    // Beside the rows and not among them: `pairs` and `json.encode` see a list.
+    let fields = lua.create_table_with_capacity(0, 1)?;
+    fields.raw_set("columns", lua.create_sequence_from(names)?)?;
+    let meta = lua.create_table_with_capacity(0, 1)?;
+    meta.raw_set("__index", fields)?;
+    list.set_metatable(Some(meta))?;
+    Ok(Value::Table(list))
+}
+
+/// The first row, or nil.
+pub(super) fn one(lua: &Lua, rows: &Rows) -> mlua::Result<Value> {
+    match rows.iter().next() {
+        Some(cells) => row(lua, &names(lua, rows)?, cells).map(Value::Table),
+        None => Ok(Value::Nil),
+    }
+}
+
+/// The columns' names as Lua has them.
+pub(super) fn names(lua: &Lua, rows: &Rows) -> mlua::Result<Vec<LuaString>> {
+    rows.columns.iter().map(|name| lua.create_string(&**name)).collect()
+}
+
+/// One row as a table by column name.
+pub(super) fn row(lua: &Lua, names: &[LuaString], cells: &[Datum]) -> mlua::Result<Table> {
+    let table = lua.create_table_with_capacity(0, names.len())?;
+    for (name, cell) in names.iter().zip(cells) {
+        table.raw_set(name, lua_value(lua, cell)?)?;
+    }
+    Ok(table)
+}
