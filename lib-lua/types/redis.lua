@@ -17,9 +17,16 @@
 --- A message of a stream: its id, and fields and values in turn.
 ---@alias loadrun.redis.Message [string, string[]]
 
+--- A message of a channel.
+---@class loadrun.redis.Published
+---@field channel string the channel it was sent to
+---@field text string what was sent
+---@field pattern? string the pattern by which it was found
+---@field received number when it came, on the clock of `time.now()`
+
 --- What a client is given once.
 ---@class loadrun.redis.ClientOptions
----@field url? string | loadrun.Sandbox `redis://user:password@host:port/database`, `rediss://...`, `unix:///path`, or a service of the run; `redis://127.0.0.1:6379` when not given
+---@field url? string | loadrun.Service `redis://user:password@host:port/database`, `rediss://...`, `unix:///path`, or a service of the run; `redis://127.0.0.1:6379` when not given
 ---@field user? string who we are; goes before the one in `url`
 ---@field password? string goes before the one in `url`, and is never shown
 ---@field database? integer its number; goes before the one in `url`
@@ -341,6 +348,12 @@ function Client:pipeline(commands) end
 ---@return loadrun.Failure? err why it failed
 function Client:pttl(key, options) end
 
+--- Listens to all channels that match patterns, on a connection of its own. It has begun when the call returns.
+---@param ... loadrun.redis.Argument patterns such as `news.*`
+---@return loadrun.redis.Subscription? value
+---@return loadrun.Failure? err why it failed
+function Client:psubscribe(...) end
+
 --- Sends a message to a channel; the value is how many received it.
 ---@param channel string
 ---@param message string | number
@@ -409,6 +422,11 @@ function Client:setex(key, seconds, value, options) end
 ---@return loadrun.Failure? err why it failed
 function Client:setnx(key, value, options) end
 
+--- A Lua script of the server's: its text is sent at the first run (`EVAL`), and its hash from then on (`EVALSHA`).
+---@param text string
+---@return loadrun.redis.Script
+function Client:script(text) end
+
 --- Whether a set has a member: 1 or 0.
 ---@param key string | number
 ---@param member string | number
@@ -444,6 +462,12 @@ function Client:srem(key, ...) end
 ---@return integer? value
 ---@return loadrun.Failure? err why it failed
 function Client:strlen(key, options) end
+
+--- Listens to channels, on a connection of its own. It has begun when the call returns.
+---@param ... loadrun.redis.Argument channels
+---@return loadrun.redis.Subscription? value
+---@return loadrun.Failure? err why it failed
+function Client:subscribe(...) end
 
 --- Sends several commands that are done as one (`MULTI`, `EXEC`): one call, measured as one. The value is nil without a failure where a watched key was changed.
 ---@param commands loadrun.redis.Batch `{ { "INCR", "a" }, { "INCR", "b" } }`
@@ -606,6 +630,38 @@ function Client:zrem(key, ...) end
 ---@return number? value
 ---@return loadrun.Failure? err why it failed
 function Client:zscore(key, member, options) end
+
+--- A script that the server keeps, as one of its clients runs it.
+---@class loadrun.redis.Script
+local Script = {}
+
+--- Runs it. Where the server has forgotten it, that is a failed call (`noscript`), and its text goes
+--- over again, in a call of its own.
+---@param keys? (string | number)[] `KEYS` in the script
+---@param args? (string | number)[] `ARGV` in the script
+---@param options? loadrun.redis.CallOptions
+---@return any value what the script returned
+---@return loadrun.Failure? err why it failed
+function Script:run(keys, args, options) end
+
+--- Channels that are listened to. A lost connection is counted as a failed call of `SUBSCRIBE`.
+---@class loadrun.redis.Subscription
+local Subscription = {}
+
+--- Ends it. A `local ... <close>` does so by itself.
+function Subscription:close() end
+
+--- Messages for a `for` loop, which ends when none came for so long, or the connection is lost.
+---@param limit? loadrun.Duration longest wait for one; without end when not given
+---@return fun(): loadrun.redis.Published?
+function Subscription:messages(limit) end
+
+--- Waits for the next message: nil when none came within the limit, and a failure as well when none
+--- can come any more.
+---@param limit? loadrun.Duration longest wait; without end when not given
+---@return loadrun.redis.Published? message
+---@return loadrun.Failure? err why there will be none
+function Subscription:receive(limit) end
 
 --- Redis: every call is measured, and waits without holding up other users.
 ---@class loadrun.redis

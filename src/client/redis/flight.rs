@@ -29,6 +29,13 @@ pub(super) struct Lent {
     output: Vec<u8>,
 }
 
+impl Lent {
+    /// The buffer to read into.
+    pub(super) fn input(&mut self) -> &mut [u8] {
+        &mut self.input
+    }
+}
+
 impl Default for Lent {
     fn default() -> Self {
         Self { input: vec![0; READ_SIZE].into_boxed_slice(), output: Vec::new() }

@@ -116,13 +116,10 @@ pub(super) async fn take<'a>(
     draft: &mut Draft,
     limit: Duration,
 ) -> Result<(Taken<'a>, Instant), Failure> {
-    let settings = &client.settings;
-    let shared = matches!(settings.connections, Connections::Shared(_));
-    let lines = if shared { &client.shared } else { &session.lines };
-    let lines = lines_to(lines, place);
-    let mut deadline = draft.exchange.started + limit;
+    let lines = lines_of(client, session, place);
+    let deadline = draft.exchange.started + limit;
     let mut permit = None;
-    if shared {
+    if matches!(client.settings.connections, Connections::Shared(_)) {
         let right = timeout_at(deadline, client.permits.acquire()).await;
         // The semaphore is never closed.
         permit = right.map_err(|_| late(draft, limit))?.ok();
@@ -131,25 +128,38 @@ pub(super) async fn take<'a>(
     if let Some(stream) = lines.kept().await {
         return Ok((Taken { stream, lines, permit }, deadline));
     }
+    let (stream, deadline) = fresh(client, &lines, draft, limit).await?;
+    Ok((Taken { stream, lines, permit }, deadline))
+}
+
+/// A connection that was opened now, after the pause that may be due.
+pub(super) async fn fresh(
+    client: &Client,
+    lines: &Lines,
+    draft: &mut Draft,
+    limit: Duration,
+) -> Result<(Stream, Instant), Failure> {
     while let Some(resume) = lines.pause() {
+        let paused = Instant::now();
         sleep_until(resume).await;
-        // The call begins where the server can have a part in it again.
-        draft.exchange.started = Instant::now();
-        deadline = draft.exchange.started + limit;
+        // As if the call had been made later: the server has no part in the pause.
+        draft.exchange.started += paused.elapsed();
     }
+    let place = &lines.place;
+    let connect_timeout = client.settings.connect_timeout;
+    let deadline = draft.exchange.started + limit;
     draft.stage = Stage::Connecting;
     draft.exchange.connects += 1;
-    let opening = deadline.min(Instant::now() + settings.connect_timeout);
+    let opening = deadline.min(Instant::now() + connect_timeout);
     let opened = timeout_at(opening, Box::pin(open(client, place, draft))).await;
     let opened = opened.unwrap_or_else(|_| {
-        let detail =
-            format!("no connection to {} within {:?}", place.door, settings.connect_timeout);
+        let detail = format!("no connection to {} within {connect_timeout:?}", place.door);
         Err(Failure::new(FailureKind::Timeout, detail))
     });
     match opened {
         Ok(stream) => {
             lines.failed.set(0);
-            Ok((Taken { stream, lines, permit }, deadline))
+            Ok((stream, deadline))
         }
         Err(failure) => {
             lines.lost();
@@ -165,7 +175,11 @@ pub(super) fn late(draft: &Draft, limit: Duration) -> Failure {
 }
 
 /// The lines to a server, made when it is first spoken to.
-fn lines_to(all: &RefCell<Vec<Rc<Lines>>>, place: &Rc<Place>) -> Rc<Lines> {
+pub(super) fn lines_of(client: &Client, session: &Session, place: &Rc<Place>) -> Rc<Lines> {
+    let all = match client.settings.connections {
+        Connections::User => &session.lines,
+        Connections::Shared(_) => &client.shared,
+    };
     let mut all = all.borrow_mut();
     if let Some(known) = all.iter().find(|lines| lines.leads_to(place)) {
         return Rc::clone(known);

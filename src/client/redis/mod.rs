@@ -16,7 +16,9 @@ mod exchange;
 mod flight;
 mod lines;
 mod request;
+mod script;
 mod settings;
+mod subscription;
 mod value;
 
 use std::cell::{OnceCell, RefCell};
@@ -28,7 +30,9 @@ use tokio::time::{Instant, timeout_at};
 
 pub use exchange::Exchange;
 pub use request::{Command, Request};
+pub use script::Script;
 pub use settings::{Address, Connections, Settings, passwords_in};
+pub use subscription::{Interest, Message, Subscription};
 pub use value::Value;
 
 use super::{Failure, FailureKind};
@@ -132,6 +136,17 @@ impl Client {
             Err(failure) => draft.exchange.error = Some(failure),
         }
         draft.exchange
+    }
+
+    /// Opens a connection that listens to channels. The exchange is over when the server has
+    /// confirmed them all; the connection is none of the shared ones.
+    pub async fn subscribe(
+        self: &Rc<Self>,
+        session: &Session,
+        interest: Interest,
+        channels: &[Vec<u8>],
+    ) -> (Exchange, Option<Subscription>) {
+        subscription::subscribe(self, session, interest, channels).await
     }
 
     async fn attempt(

@@ -17,6 +17,7 @@ const OBJECTS: &[(&str, &str, &str)] = &[
     ("metric", "Trend", "metric.trend 'a.t'"),
     ("rand", "Rand", "rand.new(1)"),
     ("redis", "Client", "redis.client {}"),
+    ("redis", "Script", "redis.client({}):script 'return 1'"),
     ("sandbox", "Sandbox", "sandbox.start {}"),
     ("service", "Service", "service.redis {}"),
     ("shared", "Barrier", "shared.barrier('b', 1)"),
@@ -26,12 +27,16 @@ const OBJECTS: &[(&str, &str, &str)] = &[
     ("sql", "Client", "sql.client { url = 'sqlite::memory:' }"),
 ];
 
+/// Classes whose objects come of a server; the module's own tests use every method of theirs.
+const FROM_SERVERS: &[(&str, &str)] = &[("redis", "Subscription")];
+
 #[test]
 fn every_object_has_the_methods_its_module_lists_and_no_others() {
     let world = testing::world(Path::new("."));
     let mut listed = BTreeSet::new();
     for module in MODULES {
         let named = module.functions.iter().filter_map(|name| name.split_once(':'));
+        let named = named.filter(|(class, _)| !FROM_SERVERS.contains(&(module.name, class)));
         listed.extend(named.map(|(class, method)| (module.name, class, method.to_owned())));
     }
     let mut found = BTreeSet::new();

@@ -183,3 +183,95 @@ fn a_client_is_checked_when_it_is_made_and_its_passwords_are_secrets() {
         assert!(secrets.iter().any(|known| known == secret), "{secret}: {secrets:?}");
     }
 }
+
+#[test]
+fn a_subscription_hears_what_is_published_in_order_and_nothing_else() {
+    let server = Server::start(&[]);
+    for client in ["", "protocol = 2, connections = 'shared'"] {
+        let vm = against(
+            &server,
+            client,
+            "local time = require 'loadrun.time'\n\
+             local news, err = cache:subscribe('news', 'more')\n\
+             local all <close> = cache:psubscribe('n*', { name = 'everything' })\n\
+             for n = 1, 300 do cache:publish('news', n) end\n\
+             cache:publish('other', 'x') cache:publish('more', 'last')\n\
+             local sum, last = 0, 0\n\
+             for message in news:messages('50ms') do\n\
+               if message.channel == 'more' then print(message.text, message.pattern) break end\n\
+               assert(tonumber(message.text) == last + 1 and message.received <= time.now())\n\
+               last = last + 1\n\
+             end\n\
+             local first = all:receive() print(last, first.text, first.channel, first.pattern)\n\
+             print(news:receive('10ms'))\n\
+             news:close()",
+        );
+        assert_eq!(lines(&vm), ["last nil", "300 1 news n*", "nil nil"], "{client}");
+        let found = samples(&vm.recorder().borrow_mut().take());
+        for series in [
+            "redis.duration{command=SUBSCRIBE,name=SUBSCRIBE,scenario=s} 1 samples",
+            "redis.duration{command=PSUBSCRIBE,name=everything,scenario=s} 1 samples",
+        ] {
+            assert!(found.iter().any(|line| line == series), "{found:?}");
+        }
+    }
+}
+
+#[test]
+fn a_subscription_that_is_lost_says_so_and_is_counted() {
+    let server = Server::start(&[]);
+    let vm = against(
+        &server,
+        "",
+        "local news = cache:subscribe('news')\n\
+         cache:command('CLIENT', 'KILL', 'TYPE', 'pubsub')\n\
+         for message in news:messages() do print(message) end\n\
+         local message, err = news:receive('1s')\n\
+         print(message, err.kind) print(select(2, news:receive()).kind)",
+    );
+    assert_eq!(lines(&vm), ["nil reset", "reset"]);
+    let found = samples(&vm.recorder().borrow_mut().take());
+    let lost = "redis.failed{command=SUBSCRIBE,kind=reset,name=SUBSCRIBE,scenario=s} 1/1";
+    assert!(found.iter().any(|line| line == lost), "{found:?}");
+    let closed = running(
+        &format!("local cache = require 'loadrun.redis'.client {{ url = '{}' }}", server.url()),
+        "local news = cache:subscribe('news') news:close() news:receive()",
+    );
+    let error = closed.error();
+    assert!(error.contains("subscription:receive: it is closed"), "{error}");
+    for call in ["cache:subscribe()", "cache:subscribe(7)", "cache:psubscribe({ name = 'x' })"] {
+        let before =
+            format!("local cache = require 'loadrun.redis'.client {{ url = '{}' }}", server.url());
+        let error = running(&before, call).error();
+        assert!(error.contains("expected") && error.contains("shop.lua:3"), "{error}");
+    }
+}
+
+#[test]
+fn a_script_goes_over_once_and_again_when_the_server_forgot_it() {
+    let server = Server::start(&[]);
+    let vm = against(
+        &server,
+        "",
+        "local add = cache:script(\"return { KEYS[1], redis.call('INCRBY', KEYS[1], ARGV[1]), #KEYS }\")\n\
+         for _ = 1, 3 do print(table.unpack((add:run({ 'n' }, { 5 }, { name = 'add' })))) end\n\
+         cache:command('SCRIPT', 'FLUSH')\n\
+         print(table.unpack((add:run({ 'n' }, { 5 }))))\n\
+         print(select(2, cache:script('return x y'):run()).kind)\n\
+         print(cache:script('return 7'):run())",
+    );
+    assert_eq!(lines(&vm), ["n 5 1", "n 10 1", "n 15 1", "n 20 1", "server", "7 nil"]);
+    let found = samples(&vm.recorder().borrow_mut().take());
+    let of: Vec<_> = found
+        .iter()
+        .filter(|line| line.starts_with("redis.failed{command=EVAL"))
+        .cloned()
+        .collect();
+    insta::assert_snapshot!(of.join("\n"), @r"
+    redis.failed{command=EVAL,kind=server,name=EVAL,scenario=s} 1/1
+    redis.failed{command=EVAL,name=EVAL,scenario=s} 0/2
+    redis.failed{command=EVAL,name=add,scenario=s} 0/1
+    redis.failed{command=EVALSHA,kind=noscript,name=EVALSHA,scenario=s} 1/1
+    redis.failed{command=EVALSHA,name=add,scenario=s} 0/2
+    ");
+}

@@ -6,14 +6,16 @@
 //! request and one reply.
 
 mod commands;
+mod script;
 mod settings;
+mod subscription;
 mod value;
 
 use std::rc::Rc;
 
 use mlua::{Lua, MultiValue, UserData, UserDataMethods, UserDataRef, Value};
 
-use crate::client::redis::{Client, Command, Connections, Exchange, Request};
+use crate::client::redis::{Client, Command, Connections, Exchange, Interest, Request};
 use crate::script::context::{Context, UserState};
 use crate::script::failed::Failed;
 use crate::script::measure::{Operation, Thing};
@@ -23,6 +25,7 @@ use crate::script::running::Running;
 use crate::script::traceback::misuse;
 
 use commands::{COMMANDS, CallOptions};
+use subscription::Wanted;
 
 /// What a script can call.
 pub const FUNCTIONS: &[&str] = &[
@@ -67,6 +70,7 @@ pub const FUNCTIONS: &[&str] = &[
     "Client:pexpire",
     "Client:ping",
     "Client:pipeline",
+    "Client:psubscribe",
     "Client:pttl",
     "Client:publish",
     "Client:rpop",
@@ -74,6 +78,7 @@ pub const FUNCTIONS: &[&str] = &[
     "Client:sadd",
     "Client:scan",
     "Client:scard",
+    "Client:script",
     "Client:set",
     "Client:setex",
     "Client:setnx",
@@ -82,6 +87,7 @@ pub const FUNCTIONS: &[&str] = &[
     "Client:spop",
     "Client:srem",
     "Client:strlen",
+    "Client:subscribe",
     "Client:transaction",
     "Client:ttl",
     "Client:type",
@@ -104,6 +110,10 @@ pub const FUNCTIONS: &[&str] = &[
     "Client:zrank",
     "Client:zrem",
     "Client:zscore",
+    "Script:run",
+    "Subscription:close",
+    "Subscription:messages",
+    "Subscription:receive",
     "client",
 ];
 
@@ -124,6 +134,7 @@ fn client(lua: &Lua, options: Value) -> mlua::Result<Caller> {
 }
 
 /// The client object of scripts.
+#[derive(Clone)]
 struct Caller {
     client: Rc<Client>,
     context: Rc<Context>,
@@ -146,6 +157,17 @@ type Outcome = (Value, Option<Failed>);
 
 impl UserData for Caller {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+        methods.add_method("script", |lua, this, text: Value| script::Kept::new(lua, this, &text));
+        for (name, interest) in
+            [("psubscribe", Interest::Patterns), ("subscribe", Interest::Channels)]
+        {
+            methods.add_async_method(
+                name,
+                move |lua, this: UserDataRef<Self>, args: MultiValue| {
+                    subscription::subscribe(Wanted::read(&this, &lua, name, interest, args))
+                },
+            );
+        }
         for (name, words) in COMMANDS {
             methods.add_async_method(
                 *name,
@@ -249,25 +271,38 @@ impl Caller {
         options: &CallOptions,
     ) -> Begun {
         request.timeout = options.timeout;
-        let operation = user.measured.get().then(|| {
-            let name = options.name.as_ref().map(mlua::LuaString::as_bytes);
-            let naming = Naming::Command(command, name.as_deref());
-            let mut recorder = self.context.recorder.borrow_mut();
-            user.scenario.operation(&mut recorder, Thing::Redis, naming, &options.tags)
-        });
+        let operation = operation(&self.context, &user, command, options);
         let (client, context) = (Rc::clone(&self.client), Rc::clone(&self.context));
         let paired = command == "HGETALL";
         Begun { client, context, user, request, paired, operation }
     }
 }
 
-fn run(begun: mlua::Result<Begun>, lua: Lua) -> Running<Outcome> {
-    Running::new(begun, |begun| sent(begun, lua))
+/// Where the sample of a call goes; `None` where calls are not measured.
+fn operation(
+    context: &Context,
+    user: &UserState,
+    command: &str,
+    options: &CallOptions,
+) -> Option<Rc<Operation>> {
+    user.measured.get().then(|| {
+        let name = options.name.as_ref().map(mlua::LuaString::as_bytes);
+        let naming = Naming::Command(command, name.as_deref());
+        let mut recorder = context.recorder.borrow_mut();
+        user.scenario.operation(&mut recorder, Thing::Redis, naming, &options.tags)
+    })
 }
 
-/// Sends what was begun, records what came of it, and hands it to the script.
-async fn sent(begun: Begun, lua: Lua) -> mlua::Result<Outcome> {
-    let Begun { client, context, user, request, paired, operation } = begun;
+fn run(begun: mlua::Result<Begun>, lua: Lua) -> Running<Outcome> {
+    Running::new(begun, |begun| async move {
+        let paired = begun.paired;
+        outcome(&lua, exchanged(begun).await, paired)
+    })
+}
+
+/// Sends what was begun, and records what came of it.
+async fn exchanged(begun: Begun) -> Exchange {
+    let Begun { client, context, user, request, paired: _, operation } = begun;
     // Only the first call of an iteration has an intended time: later ones depend on it.
     let intended = operation.as_ref().and_then(|_| user.intended.take());
     let exchange = client.send(&user.redis, &request).await;
@@ -276,7 +311,12 @@ async fn sent(begun: Begun, lua: Lua) -> mlua::Result<Outcome> {
         operation.replied(&mut context.recorder.borrow_mut(), second, &exchange);
     }
     context.exhausted.update(|calls| calls + u64::from(exchange.exhausted));
+    exchange
+}
+
+/// What came of a call, for the script.
+fn outcome(lua: &Lua, exchange: Exchange, paired: bool) -> mlua::Result<Outcome> {
     let Exchange { value, error, .. } = exchange;
     let value = if paired { value::paired(value) } else { value };
-    Ok((value::lua_value(&lua, value)?, error.map(Failed)))
+    Ok((value::lua_value(lua, value)?, error.map(Failed)))
 }
