@@ -7,6 +7,7 @@
 use std::fmt;
 use std::io;
 
+use crate::baseline::BaselineError;
 use crate::engine::EngineError;
 use crate::outcome::FileError;
 use crate::plan::Problem;
@@ -18,6 +19,8 @@ pub enum Error {
     Problems(Vec<Problem>),
     /// The run could not start, or broke.
     Engine(EngineError),
+    /// The runs cannot be compared: everything that differs.
+    Incomparable(Vec<String>),
     /// The results could not be written.
     Results(FileError),
     /// An outcome that was asked for cannot be read.
@@ -34,10 +37,11 @@ impl Error {
         Self::Problems(vec![Problem { what: what.into(), at: None, hint: Some(hint.into()) }])
     }
 
-    /// 4: could not start; 5: broke while running; 130: interrupted before the load.
+    /// 3: cannot be compared; 4: could not start; 5: broke while running; 130: interrupted before the load.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Problems(_) | Self::Outcome(_) => 4,
+            Self::Incomparable(_) => 3,
             Self::Engine(error) => error.exit_code(),
             Self::Results(_) | Self::Report(_) | Self::Summary(_) => 5,
         }
@@ -59,6 +63,13 @@ impl fmt::Display for Error {
             Self::Report(error) => {
                 write!(f, "error: could not write a report: {error}\n  hint: {}", error.hint)
             }
+            Self::Incomparable(differences) => {
+                f.write_str("error: these runs cannot be compared")?;
+                for difference in differences {
+                    write!(f, "\n  - {difference}")?;
+                }
+                f.write_str("\n  hint: --anyway compares them all the same")
+            }
             Self::Summary(error) => write!(
                 f,
                 "error: could not print the summary: {error}\n  hint: the results were kept"
@@ -77,6 +88,18 @@ impl std::error::Error for Error {}
 impl From<Vec<Problem>> for Error {
     fn from(problems: Vec<Problem>) -> Self {
         Self::Problems(problems)
+    }
+}
+
+impl From<BaselineError> for Problem {
+    fn from(error: BaselineError) -> Self {
+        Self { what: error.what, at: None, hint: Some(error.hint) }
+    }
+}
+
+impl From<BaselineError> for Error {
+    fn from(error: BaselineError) -> Self {
+        Self::Problems(vec![error.into()])
     }
 }
 

@@ -23,10 +23,12 @@
 //! | 7 | [`error`] | each room's error and its exit code |
 //! | 6 | [`engine`] | wiring: threads, and the one order in which a run happens |
 //! | 5 | [`script`] | Lua: script to plan, users, the modules of `loadrun.` |
+//! | 5 | [`baseline`] | runs kept under a name, and which runs a word means |
+//! | 5 | [`report`] | how we tell: outcome to text |
+//! | 4 | [`compare`] | whether one set of runs is slower than another, and how sure that is |
 //! | 4 | [`client`] | how we talk: one call, one exchange; no Lua, no metrics |
 //! | 4 | [`executor`] | when to start: users, rate, iterations, and a clock |
 //! | 4 | [`service`] | real servers a run starts for itself |
-//! | 4 | [`report`] | how we tell: outcome to text |
 //! | 4 | [`sandbox`] | the practice target, a small message service |
 //! | 4 | [`toxiproxy`] | Toxiproxy's HTTP API over our proxies |
 //! | 3 | [`wire`] | the byte stream: names, connections, TLS, proxies and their toxics |
@@ -77,8 +79,10 @@
 //! * **A shape of load**: one file in `executor/` and one variant of `plan::Load`; the compiler
 //!   names every place that has to know it.
 
+pub mod baseline;
 pub mod cli;
 pub mod client;
+pub mod compare;
 pub mod engine;
 pub mod error;
 pub mod executor;

@@ -10,12 +10,13 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::ledger::Balance;
-use crate::metric::{Kind, Metric, Point, Tags, Total, Unit};
+use crate::metric::{Kind, Metric, Point, Slices, Tags, Total, Unit};
 use crate::plan::{Place, Plan};
 
 /// The format of `outcome.json`; raised when a field changes its meaning or goes.
@@ -77,6 +78,9 @@ pub struct Run {
     pub interrupted: bool,
     /// The threshold whose `abort` ended the run early.
     pub aborted_by: Option<String>,
+    /// SHA-256 of the script and of every Lua file it required, in hex; empty where not kept.
+    #[serde(default)]
+    pub fingerprint: String,
 }
 
 /// Where the run took place.
@@ -258,6 +262,9 @@ pub struct SeriesOutcome {
     pub total: Total,
     /// By second.
     pub points: Vec<Point>,
+    /// Whole distributions along the run, where runs are compared by this series.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slices: Option<Slices>,
 }
 
 impl SeriesOutcome {
@@ -349,9 +356,7 @@ impl Outcome {
     /// Writes `outcome.json` into `folder`: whole or not at all, even when the machine stops.
     pub fn save(&self, folder: &Path) -> Result<PathBuf, FileError> {
         let path = folder.join(FILE);
-        let text = serde_json::to_string(self)
-            .map_err(|e| FileError::new(&path, e.to_string(), "please report it"))?;
-        write_whole(&path, sealed(&text).as_bytes())?;
+        save_sealed(self, &path)?;
         Ok(path)
     }
 
@@ -367,28 +372,45 @@ impl Outcome {
     /// trusted to be what a run left there is refused, with the reason.
     pub fn load(path: &Path) -> Result<Self, FileError> {
         let path = if path.is_dir() { path.join(FILE) } else { path.to_owned() };
-        let told = |what: &str, hint: &str| FileError::new(&path, what.to_owned(), hint);
-        let text = fs::read(&path).map_err(|e| told(&e.to_string(), NAME_ONE))?;
-        let text = String::from_utf8(text).map_err(|_| told("not text", NAME_ONE))?;
-        let head: Head = serde_json::from_str(&text).map_err(|e| {
-            let cut = if e.is_eof() { "cut off" } else { "not an outcome of loadrun" };
-            told(&format!("{cut}: {e}"), if e.is_eof() { RUN_AGAIN } else { NAME_ONE })
-        })?;
-        if head.schema != SCHEMA {
-            let what = format!(
-                "schema {}, this program reads {SCHEMA} (written by loadrun {})",
-                head.schema, head.loadrun
-            );
-            let newer = "read it with that version of loadrun, or a later one";
-            let older = "read it with that version of loadrun, or run the script again";
-            return Err(told(&what, if head.schema > SCHEMA { newer } else { older }));
-        }
-        if head.sha256.is_some_and(|digest| !is_sealed(&text, &digest)) {
-            let what = "edited or damaged: its content is not what its digest was made of";
-            return Err(told(what, "use the file as the run wrote it, or run the script again"));
-        }
-        serde_json::from_str(&text).map_err(|e| told(&format!("damaged: {e}"), RUN_AGAIN))
+        load_sealed(&path, "outcome", SCHEMA)
     }
+}
+
+/// Writes a value with a `schema` and a version as JSON, sealed with a digest.
+pub fn save_sealed(value: &impl Serialize, path: &Path) -> Result<(), FileError> {
+    let text = serde_json::to_string(value)
+        .map_err(|e| FileError::new(path, e.to_string(), "please report it"))?;
+    write_whole(path, sealed(&text).as_bytes())
+}
+
+/// Reads what [`save_sealed`] wrote, a `noun` of this `schema`.
+pub fn load_sealed<T: DeserializeOwned>(
+    path: &Path,
+    noun: &str,
+    schema: u32,
+) -> Result<T, FileError> {
+    let told = |what: &str, hint: &str| FileError::new(path, what.to_owned(), hint);
+    let text = fs::read(path).map_err(|e| told(&e.to_string(), NAME_ONE))?;
+    let text = String::from_utf8(text).map_err(|_| told("not text", NAME_ONE))?;
+    let head: Head = serde_json::from_str(&text).map_err(|e| {
+        let foreign = format!("not an {noun} of loadrun");
+        let cut = if e.is_eof() { "cut off" } else { &foreign };
+        told(&format!("{cut}: {e}"), if e.is_eof() { RUN_AGAIN } else { NAME_ONE })
+    })?;
+    if head.schema != schema {
+        let what = format!(
+            "schema {}, this program reads {schema} (written by loadrun {})",
+            head.schema, head.loadrun
+        );
+        let newer = "read it with that version of loadrun, or a later one";
+        let older = "read it with that version of loadrun, or run the script again";
+        return Err(told(&what, if head.schema > schema { newer } else { older }));
+    }
+    if head.sha256.is_some_and(|digest| !is_sealed(&text, &digest)) {
+        let what = "edited or damaged: its content is not what its digest was made of";
+        return Err(told(what, "use the file as the run wrote it, or run the script again"));
+    }
+    serde_json::from_str(&text).map_err(|e| told(&format!("damaged: {e}"), RUN_AGAIN))
 }
 
 const NAME_ONE: &str = "name an outcome.json, or the results folder it lies in";

@@ -4,13 +4,17 @@
 //! code or an [`Error`](crate::error::Error); `main` does the rest.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::report::Ink;
+
+mod baseline;
 mod check;
+mod compare;
 mod guard;
 mod progress;
 mod proxy;
@@ -38,6 +42,10 @@ enum Command {
     Check(check::CheckArgs),
     /// Write reports of a run that has ended, from its outcome.json
     Report(report::ReportArgs),
+    /// Say whether one run, or several, is slower than another
+    Compare(compare::CompareArgs),
+    /// Keep runs under a name, to compare later ones with
+    Baseline(baseline::BaselineArgs),
     /// Run the practice target, a small message service to load
     Sandbox(sandbox::SandboxArgs),
     /// Run a TCP proxy whose connections can be slowed, held, cut and reset; Toxiproxy's API
@@ -59,7 +67,8 @@ Exit codes:
   3    ran, but the numbers cannot be believed (the run verdict is not VALID)
   4    could not start: usage, script, plan, a service that is not there
   5    broke while running
-  130  interrupted; the report covers what was done";
+  130  interrupted; the report covers what was done
+Of compare: 0 no regression, 1 regressed, 3 cannot be told or compared";
 
 /// The whole program.
 pub fn main() -> ExitCode {
@@ -72,6 +81,8 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::Baseline(args) => baseline::run(&args),
         Command::Sandbox(args) => sandbox::run(args),
         Command::Proxy(args) => proxy::run(&args),
         Command::Selftest(args) => selftest::run(&args),
@@ -110,6 +121,12 @@ fn usage(told: &clap::Error) -> ExitCode {
     // Nothing is left to be done where even the error cannot be printed.
     let _ = told.print();
     ExitCode::from(if told.use_stderr() { 4 } else { 0 })
+}
+
+/// Colours where a person looks and has not asked for none.
+fn ink() -> Ink {
+    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if wanted && io::stdout().is_terminal() { Ink::Colour } else { Ink::Plain }
 }
 
 /// Writes a line to stderr; where nobody listens, nobody is told.

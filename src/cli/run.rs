@@ -9,11 +9,11 @@ use clap::{Args, ValueEnum};
 
 use super::progress::{Detail, Progress};
 use super::source::SourceArgs;
-use super::tell;
+use super::{ink, tell};
 use crate::engine::{self, Options};
 use crate::error::Error;
 use crate::outcome::{Outcome, write_whole};
-use crate::report::{self, Ink, Report};
+use crate::report::{self, Report};
 use crate::script;
 
 /// Arguments of a run.
@@ -97,12 +97,6 @@ fn conclude(outcome: &Outcome, folder: &Path, args: &RunArgs) -> Result<u8, Erro
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Summary(error)),
         _ => Ok(outcome.exit),
     }
-}
-
-/// Colours where a person looks and has not asked for none.
-fn ink() -> Ink {
-    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if wanted && io::stdout().is_terminal() { Ink::Colour } else { Ink::Plain }
 }
 
 fn stem(script: &Path) -> String {

@@ -136,6 +136,7 @@ pub fn outcome(close: &Close<'_>, ending: Ending) -> Outcome {
             workers: close.workers,
             interrupted: ending.interrupted,
             aborted_by: ending.aborted_by,
+            fingerprint: close.world.fingerprint(),
         },
     }
 }
@@ -246,6 +247,7 @@ fn series(close: &Close<'_>) -> Vec<SeriesOutcome> {
         tags: series.tags.clone(),
         total: total.clone(),
         points: summary.points(series).to_vec(),
+        slices: summary.slices(series).cloned(),
     });
     told.collect()
 }

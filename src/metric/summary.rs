@@ -1,12 +1,14 @@
 //! What all workers recorded so far: totals, a point a second, and the last seconds whole.
 //!
-//! Three views of every series, each of bounded size whatever the number of requests:
+//! Four views of every series, each of bounded size whatever the number of requests:
 //!
 //! * its total since the beginning;
 //! * one [`Point`] a second for charts. Throughput stands in the second a sample ended in, values
 //!   in the second it was meant to start in: a stall shows where it began, not where it ended.
 //!   That second's distribution is kept for a minute (70 s, more than any usual timeout); what
 //!   arrives later still raises the point's `begun` and `max`;
+//! * for the times of an operation and the response of a scenario, [`Slices`]: whole distributions
+//!   along the run, for comparing it with others;
 //! * with sliding windows asked for, the totals of their last seconds of completion.
 //!
 //! Intervals may be absorbed in any order.
@@ -17,7 +19,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Accumulator, Distribution, Filter, Gauge, Interval, Kind, Merge, Series, Total};
+use super::{
+    Accumulator, Distribution, Filter, Gauge, Interval, Kind, Merge, Series, Slices, Total,
+};
 
 /// Seconds for which late values still move a point's percentiles.
 const OPEN_SECONDS: u32 = 70;
@@ -83,6 +87,8 @@ struct History {
     total: Total,
     /// By second, ascending; seconds without a sample are left out.
     points: Vec<Point>,
+    /// Distributions along the whole run, where runs are compared by this series.
+    slices: Option<Slices>,
     /// Distributions of the last [`OPEN_SECONDS`], by intended start.
     open: BTreeMap<u32, Distribution>,
     /// Totals of the last seconds, by completion.
@@ -166,6 +172,11 @@ impl Summary {
         self.series.get(series).map_or(&[], |history| &history.points)
     }
 
+    /// A series' distributions along the run; none where runs are not compared by it.
+    pub fn slices(&self, series: &Series) -> Option<&Slices> {
+        self.series.get(series).and_then(|history| history.slices.as_ref())
+    }
+
     /// How often a series beyond the limit was asked for; its samples are in `{name=other}`.
     pub fn overflowed(&self) -> u64 {
         self.overflowed
@@ -180,7 +191,8 @@ impl History {
             Kind::Rate => Total::Rate { hits: 0, total: 0 },
             Kind::Trend => Total::Trend(Distribution::new()),
         };
-        Self { total, points: Vec::new(), open: BTreeMap::new(), recent: BTreeMap::new() }
+        let slices = is_compared(series).then(Slices::default);
+        Self { total, points: Vec::new(), slices, open: BTreeMap::new(), recent: BTreeMap::new() }
     }
 
     /// Enters the samples of a second of completion into the points, and sums them up.
@@ -213,6 +225,9 @@ impl History {
 
     /// Enters values meant to start in `intended`.
     fn plot_values(&mut self, intended: u32, values: &Distribution, open_from: u32) {
+        if let Some(slices) = &mut self.slices {
+            slices.add(intended, values);
+        }
         let open = (intended >= open_from).then(|| {
             let open = self.open.entry(intended).or_default();
             open.merge(values);
@@ -260,6 +275,13 @@ impl Reading {
             Kind::Trend => Self::Trend { ended: 0, begun: 0, p50: 0, p95: 0, p99: 0, max: 0 },
         }
     }
+}
+
+/// Whether runs are compared by this series: the times of an operation, or what users saw.
+fn is_compared(series: &Series) -> bool {
+    let Series { metric, tags } = series;
+    let operation = metric.name.ends_with(".duration") && tags.find("name").is_some();
+    metric.kind == Kind::Trend && (operation || &*metric.name == "iteration.response")
 }
 
 /// The percentiles of a point.

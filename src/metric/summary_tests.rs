@@ -217,3 +217,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn only_what_runs_are_compared_by_is_kept_in_slices() {
+    let mut recorder = Recorder::new();
+    let item = Tags::new([("name", "item")]);
+    let mut summary = Summary::new(Duration::ZERO);
+    for (name, tags, kept) in [
+        ("http.duration", &item, true),
+        ("sql.duration", &item, true),
+        ("iteration.response", &Tags::default(), true),
+        ("iteration.duration", &Tags::default(), false),
+        ("http.wait", &item, false),
+    ] {
+        let metric = named(name, Kind::Trend);
+        let id = recorder.series(&metric, tags);
+        recorder.record(id, 90, 5);
+        summary.absorb(200, recorder.take());
+        let series = Series { metric, tags: tags.clone() };
+        let held = summary.slices(&series).map(|slices| slices.iter().count());
+        assert_eq!(held, kept.then_some(1), "{name}");
+    }
+}

@@ -3,6 +3,7 @@
 //! A report reads nothing but the outcome and writes nothing but what it is given to write to.
 //! `csv` is the template.
 
+pub mod comparison;
 mod csv;
 mod figures;
 mod json;

@@ -28,7 +28,7 @@ pub enum Ink {
 }
 
 impl Ink {
-    fn paint(self, colour: AnsiColor, text: impl Display) -> String {
+    pub(super) fn paint(self, colour: AnsiColor, text: impl Display) -> String {
         match self {
             Self::Plain => text.to_string(),
             Self::Colour => {
@@ -297,7 +297,7 @@ fn generator(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// A headed table, or nothing when it has no rows; columns from `right` on are right-aligned.
-fn table(
+pub(super) fn table(
     out: &mut dyn Write,
     title: &str,
     heads: &[String],

@@ -91,6 +91,7 @@ impl Modules {
         let text = std::fs::read(&path)
             .map_err(|why| misuse(lua, format!("require: cannot read `{name}`: {why}")))?;
         let shown = path.strip_prefix(folder).unwrap_or(&path);
+        self.context.world.note_required(shown, &text);
         self.run(lua, &format!("@{}", shown.display()), &text)
     }
 

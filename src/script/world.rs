@@ -2,11 +2,12 @@
 
 use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::log::Log;
@@ -58,6 +59,8 @@ pub struct World {
     stall_limit: AtomicU64,
     /// Where declared services are, by name.
     services: Mutex<BTreeMap<String, Whereabouts>>,
+    /// Lua files of the script's folder that it required, by path below it, with their SHA-256.
+    required: Mutex<BTreeMap<PathBuf, [u8; 32]>>,
     /// Everything else that is shared, by type and name.
     kept: Mutex<HashMap<(TypeId, String), Kept>>,
 }
@@ -74,6 +77,7 @@ impl World {
             made: Instant::now(),
             log: Log::default(),
             stall_limit: AtomicU64::new(nanoseconds(STALL)),
+            required: Mutex::default(),
             services: Mutex::default(),
             kept: Mutex::default(),
         })
@@ -103,6 +107,24 @@ impl World {
             hint: problem.hint.map(|hint| self.masked(hint)),
         });
         masked.collect()
+    }
+
+    /// Notes a Lua file that the script consists of besides its own.
+    pub(super) fn note_required(&self, path: &Path, text: &[u8]) {
+        let mut required = self.required.lock().unwrap_or_else(PoisonError::into_inner);
+        required.insert(path.to_owned(), Sha256::digest(text).into());
+    }
+
+    /// SHA-256 of the script with all the Lua files it required so far, in hex: the same for two
+    /// runs of the same code, wherever it lies.
+    pub fn fingerprint(&self) -> String {
+        let required = self.required.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut whole = Sha256::new().chain_update(Sha256::digest(&self.source.text));
+        for (path, digest) in &*required {
+            whole.update(path.as_os_str().as_encoded_bytes());
+            whole.update(digest);
+        }
+        hex::encode(whole.finalize())
     }
 
     /// Stops resumes after another time than 5 s.

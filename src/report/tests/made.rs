@@ -26,6 +26,7 @@ fn series(metric: &str, tags: &[(&str, &str)], total: Total) -> SeriesOutcome {
         unit: definition.unit,
         tags: Tags::new(tags.iter().copied()),
         points: (0..12).filter(|second| *second != 3).map(|at| point(at, &total)).collect(),
+        slices: None,
         total,
     }
 }
@@ -94,6 +95,7 @@ pub fn outcome() -> Outcome {
             workers: 2,
             interrupted: false,
             aborted_by: Some("http.failed rate < 1%, abort".to_owned()),
+            fingerprint: String::new(),
         },
         environment: Environment {
             os: "linux".to_owned(),

@@ -1,0 +1,185 @@
+//! Runs kept under a name, to hold later ones against.
+//!
+//! A baseline is one file, `baselines/NAME.json` in the results folder, with the whole outcomes of
+//! its runs: it stays when their folders are cleared away. Several runs say how much runs of an
+//! unchanged target differ. Only VALID ones that can be compared with each other are taken in. A
+//! file is written whole or not at all, and sealed as an outcome is.
+
+mod locate;
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::compare::{differences, is_same_run};
+use crate::outcome::{FileError, Outcome, RunVerdict, load_sealed, save_sealed};
+
+pub use locate::{latest_run, locate};
+
+/// The format of a baseline's file, outcomes aside.
+const SCHEMA: u32 = 1;
+
+/// Runs under a name.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Baseline {
+    schema: u32,
+    /// Version of the program that wrote the file.
+    loadrun: String,
+    /// What it is called.
+    pub name: String,
+    /// When a run was last taken in, RFC 3339.
+    pub saved: String,
+    /// At least one, in the order they were taken in.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// Why there is no such baseline, or none could be made.
+#[derive(Debug)]
+pub struct BaselineError {
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl fmt::Display for BaselineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.what, self.hint)
+    }
+}
+
+impl std::error::Error for BaselineError {}
+
+impl From<FileError> for BaselineError {
+    fn from(error: FileError) -> Self {
+        Self { what: error.to_string(), hint: error.hint }
+    }
+}
+
+impl Baseline {
+    /// An empty one, to be filled before it is saved.
+    pub fn new(name: &str) -> Result<Self, BaselineError> {
+        let (loadrun, saved) = (env!("CARGO_PKG_VERSION").to_owned(), String::new());
+        let name = checked(name)?.to_owned();
+        Ok(Self { schema: SCHEMA, loadrun, name, saved, outcomes: Vec::new() })
+    }
+
+    /// Takes in a run; whether it can be compared with those before can be looked past, whether
+    /// it is VALID cannot.
+    pub fn add(&mut self, outcome: Outcome, anyway: bool) -> Result<(), BaselineError> {
+        let run = format!("the run of {} at {}", outcome.run.name, outcome.run.started);
+        let refused = |what: String, hint: &str| Err(BaselineError { what, hint: hint.to_owned() });
+        if outcome.verdict != RunVerdict::Valid {
+            let what = format!("{run} is {}", outcome.verdict);
+            return refused(what, "only a VALID run can become a baseline");
+        }
+        if self.outcomes.iter().any(|other| is_same_run(other, &outcome)) {
+            let what = format!("{run} is in {} already", self.name);
+            return refused(what, "name each run once");
+        }
+        let found = self.outcomes.first().map(|first| differences(first, &outcome, &[]));
+        let found = found.unwrap_or_default();
+        if !found.is_empty() && !anyway {
+            let what = format!("{run} cannot be compared with the first: {}", found.join("; "));
+            return refused(what, "keep it under another name, or add --anyway");
+        }
+        self.outcomes.push(outcome);
+        Ok(())
+    }
+
+    /// Writes it into a results folder, in the place of one with the same name.
+    pub fn save(&mut self, results: &Path) -> Result<PathBuf, FileError> {
+        let folder = results.join("baselines");
+        fs::create_dir_all(&folder).map_err(|error| FileError {
+            path: folder.clone(),
+            what: error.to_string(),
+            hint: "choose a writable folder with --out".to_owned(),
+        })?;
+        self.saved = jiff::Timestamp::now().to_string();
+        let path = file_of(results, &self.name);
+        save_sealed(self, &path)?;
+        Ok(path)
+    }
+
+    /// The baseline of that name.
+    pub fn load(results: &Path, name: &str) -> Result<Self, BaselineError> {
+        let path = file_of(results, checked(name)?);
+        if !path.exists() {
+            return Err(unknown(results, name));
+        }
+        let hint = format!("loadrun baseline save {name} --replace, with runs made now");
+        let told = |what| BaselineError { what, hint };
+        let found: Self = match load_sealed(&path, "baseline", SCHEMA) {
+            Ok(found) => found,
+            Err(error) => return Err(told(error.to_string())),
+        };
+        match found.outcomes.iter().find(|outcome| outcome.schema != crate::outcome::SCHEMA) {
+            Some(outcome) => {
+                let held = format!("holds a run of schema {}", outcome.schema);
+                Err(told(format!("{}: {held}", path.display())))
+            }
+            None => Ok(found),
+        }
+    }
+
+    /// Whether there is one of that name.
+    pub fn exists(results: &Path, name: &str) -> bool {
+        checked(name).is_ok_and(|name| file_of(results, name).exists())
+    }
+
+    /// Removes the baseline of that name.
+    pub fn remove(results: &Path, name: &str) -> Result<(), BaselineError> {
+        let path = file_of(results, checked(name)?);
+        fs::remove_file(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => unknown(results, name),
+            _ => BaselineError {
+                what: format!("could not remove {}: {error}", path.display()),
+                hint: "check its permissions".to_owned(),
+            },
+        })
+    }
+
+    /// The names there are, sorted.
+    pub fn names(results: &Path) -> Vec<String> {
+        let entries = fs::read_dir(results.join("baselines")).into_iter().flatten().flatten();
+        let files = entries.map(|entry| entry.path()).filter(|path| path.is_file());
+        let mut names: Vec<_> = files
+            .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+            .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+fn file_of(results: &Path, name: &str) -> PathBuf {
+    results.join("baselines").join(format!("{name}.json"))
+}
+
+/// A name that is a file's name everywhere, and stays in the folder.
+fn checked(name: &str) -> Result<&str, BaselineError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if name.is_empty() || name.starts_with('.') || name.len() > 100 || !name.chars().all(plain) {
+        return Err(BaselineError {
+            what: format!("{name:?} cannot be the name of a baseline"),
+            hint: "letters, digits, - _ and dots, such as main or release-1.4".to_owned(),
+        });
+    }
+    Ok(name)
+}
+
+fn unknown(results: &Path, name: &str) -> BaselineError {
+    let names = Baseline::names(results);
+    let folder = results.join("baselines");
+    let hint = match &names[..] {
+        [] => "there is none yet: loadrun baseline save NAME OUTCOME...".to_owned(),
+        names => format!("there is {}", names.join(", ")),
+    };
+    BaselineError { what: format!("no baseline {name} in {}", folder.display()), hint }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! `loadrun baseline`: runs kept under a name, to hold later ones against.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use crate::baseline::{Baseline, locate};
+use crate::error::Error;
+use crate::plan::Problem;
+use crate::units::show_duration;
+
+/// Arguments of `baseline`.
+#[derive(Debug, Args)]
+pub struct BaselineArgs {
+    #[command(subcommand)]
+    what: What,
+    /// Folder of the results, where baselines are kept
+    #[arg(long, value_name = "FOLDER", default_value = "results", global = true)]
+    out: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Keep one or several runs under a name; several say how much runs differ by themselves
+    Save {
+        /// What to call it
+        name: String,
+        /// An outcome.json, or a folder of results (the latest run in it)
+        #[arg(required = true, value_name = "OUTCOME")]
+        outcomes: Vec<String>,
+        /// Add to the runs kept under this name
+        #[arg(long, conflicts_with = "replace")]
+        add: bool,
+        /// Forget the runs kept under this name
+        #[arg(long)]
+        replace: bool,
+        /// Keep even runs that cannot be compared with each other
+        #[arg(long)]
+        anyway: bool,
+    },
+    /// List the names
+    List,
+    /// Say which runs are kept under a name
+    Show {
+        /// What it is called
+        name: String,
+    },
+    /// Remove a name and its runs
+    Rm {
+        /// What it is called
+        name: String,
+    },
+}
+
+/// Does what was asked; 0 when it could.
+pub fn run(args: &BaselineArgs) -> Result<u8, Error> {
+    let results = args.out.as_path();
+    let text = match &args.what {
+        What::Save { name, outcomes, add, replace, anyway } => {
+            let kept = match (add, replace, Baseline::exists(results, name)) {
+                (false, false, true) => return Err(taken(name)),
+                (true, _, true) => Baseline::load(results, name)?,
+                _ => Baseline::new(name)?,
+            };
+            described(&save(kept, results, outcomes, *anyway)?)
+        }
+        What::List => list(results),
+        What::Show { name } => described(&Baseline::load(results, name)?),
+        What::Rm { name } => {
+            Baseline::remove(results, name)?;
+            String::new()
+        }
+    };
+    // Whoever closed the pipe has read enough.
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+    Ok(0)
+}
+
+fn taken(name: &str) -> Error {
+    Error::usage(
+        format!("there is a baseline {name} already"),
+        "--add puts the runs to those kept under it, --replace forgets these",
+    )
+}
+
+/// Takes in every run, or none when something is wrong with one.
+fn save(
+    mut kept: Baseline,
+    results: &Path,
+    words: &[String],
+    anyway: bool,
+) -> Result<Baseline, Error> {
+    let mut problems: Vec<Problem> = Vec::new();
+    for word in words {
+        let added = locate(word, results)
+            .and_then(|runs| runs.into_iter().try_for_each(|outcome| kept.add(outcome, anyway)));
+        problems.extend(added.err().map(Problem::from));
+    }
+    if !problems.is_empty() {
+        return Err(problems.into());
+    }
+    kept.save(results)
+        .map_err(|error| Error::usage(format!("could not keep it: {error}"), error.hint))?;
+    Ok(kept)
+}
+
+/// One line a baseline; one that cannot be read says why in its place.
+fn list(results: &Path) -> String {
+    let lines =
+        Baseline::names(results).into_iter().map(|name| match Baseline::load(results, &name) {
+            Ok(kept) => format!("{name}  {}, kept {}\n", runs(&kept), kept.saved),
+            Err(error) => format!("{name}  unreadable: {}\n", error.what),
+        });
+    lines.collect()
+}
+
+fn described(kept: &Baseline) -> String {
+    let mut text = format!("{}  {}\n", kept.name, runs(kept));
+    for outcome in &kept.outcomes {
+        let run = &outcome.run;
+        let elapsed = show_duration(Duration::from_secs_f64(run.elapsed));
+        text += &format!("  {}  {elapsed}, seed {}\n", run.started, run.seed);
+    }
+    if let [_] = kept.outcomes[..] {
+        text += "  how much runs differ by themselves is not known from one; five or more tell\n";
+    }
+    text
+}
+
+fn runs(kept: &Baseline) -> String {
+    let script = kept.outcomes.first().map_or("", |outcome| &outcome.run.name);
+    match kept.outcomes.len() {
+        1 => format!("1 run of {script}"),
+        many => format!("{many} runs of {script}"),
+    }
+}

@@ -1,0 +1,109 @@
+//! `loadrun compare BASE NOW`: is it slower than it was, and how sure is that?
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::ink;
+use crate::baseline;
+use crate::compare::{self, Comparison};
+use crate::error::Error;
+use crate::outcome::Outcome;
+use crate::report::comparison;
+use crate::units;
+
+/// Arguments of a comparison.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// What to compare with: an outcome.json, a folder of results, or a baseline's name
+    base: String,
+    /// What is judged: the same
+    now: String,
+    /// Folder of the results, where baselines are kept
+    #[arg(long, value_name = "FOLDER", default_value = "results")]
+    out: PathBuf,
+    #[command(flatten)]
+    judging: Judging,
+    /// How to print it on stdout
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// What every command that compares takes.
+#[derive(Debug, Args)]
+pub struct Judging {
+    /// A change for the worse by more than this, beyond the noise, fails
+    #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = limit)]
+    pub fail_on: f64,
+    /// Compare even runs that differ in more than the target
+    #[arg(long)]
+    pub anyway: bool,
+}
+
+/// How a comparison is printed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Format {
+    /// Tables for people
+    Text,
+    /// For a pull request
+    Markdown,
+    /// One line of JSON for machines
+    Json,
+}
+
+fn limit(text: &str) -> Result<f64, String> {
+    units::parse_share(text).map_err(|error| error.to_string())
+}
+
+/// Compares; 0 without a regression, 1 with one, 3 when it cannot be told.
+pub fn run(args: &CompareArgs) -> Result<u8, Error> {
+    let located = [&args.base, &args.now].map(|word| baseline::locate(word, &args.out));
+    let [base, now] = located;
+    let (base, now) = match (base, now) {
+        (Ok(base), Ok(now)) => (base, now),
+        (base, now) => {
+            let wrong = [base.err(), now.err()].into_iter().flatten();
+            return Err(Error::Problems(wrong.map(Into::into).collect()));
+        }
+    };
+    let compared = compared(&base, &now, &args.judging, &[])?;
+    print(&compared, args.format)?;
+    Ok(compared.exit_code())
+}
+
+/// Compares runs that can be; parameters named in `varied` are meant to differ.
+pub fn compared(
+    base: &[Outcome],
+    now: &[Outcome],
+    judging: &Judging,
+    varied: &[String],
+) -> Result<Comparison, Error> {
+    let pairs = base.iter().flat_map(|base| now.iter().map(move |now| (base, now)));
+    let mut found: Vec<String> = Vec::new();
+    for difference in pairs.flat_map(|(base, now)| compare::differences(base, now, varied)) {
+        if !found.contains(&difference) {
+            found.push(difference);
+        }
+    }
+    if !found.is_empty() && !judging.anyway {
+        return Err(Error::Incomparable(found));
+    }
+    let compared = compare::compare(base, now, judging.fail_on);
+    Ok(Comparison { overridden: found, ..compared })
+}
+
+/// Prints a comparison on stdout.
+pub fn print(compared: &Comparison, format: Format) -> Result<(), Error> {
+    let mut text = Vec::new();
+    let written = match format {
+        Format::Text => comparison::text(compared, ink(), &mut text),
+        Format::Markdown => comparison::markdown(compared, &mut text),
+        Format::Json => comparison::json(compared, &mut text),
+    };
+    match written.and_then(|()| io::stdout().lock().write_all(&text)) {
+        // Whoever closed the pipe has read enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Summary(error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,406 @@
+//! The statistics against known answers: runs made by arithmetic, whose truth is known.
+
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use rand::SeedableRng as _;
+use rand::seq::IndexedRandom as _;
+use rand_distr::{Binomial, Distribution as _, StandardNormal};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use super::*;
+use crate::metric::{Distribution, Merge as _, Point, Reading, Slices, Tags, Total, Unit};
+use crate::outcome::{
+    Environment, Generator, Reason, Run, RunVerdict, ScenarioOutcome, SeriesOutcome,
+};
+use crate::plan::{Arrivals, Curve, Load, ParamValue, Parameter, Place, Plan, Scenario, Start};
+
+/// The default of `--fail-on`.
+const LIMIT: f64 = 0.05;
+
+/// A target made by arithmetic.
+#[derive(Clone, Copy)]
+struct Target {
+    /// Seconds of load.
+    seconds: u32,
+    /// Calls a second.
+    rate: u32,
+    /// All times by this.
+    factor: f64,
+    /// How much seconds differ, as a logarithm.
+    sway: f64,
+    /// How much a second resembles the one before.
+    correlation: f64,
+    /// How much runs differ, as a logarithm.
+    between: f64,
+    /// Share of calls that fail.
+    failing: f64,
+    /// From one second to another load and times are five times as high.
+    burst: Option<(u32, u32)>,
+}
+
+/// About what a small service on a shared machine does.
+const REAL: Target = Target {
+    seconds: 60,
+    rate: 100,
+    factor: 1.0,
+    sway: 0.05,
+    correlation: 0.6,
+    between: 0.0,
+    failing: 0.01,
+    burst: None,
+};
+
+/// What calls take without noise, in nanoseconds: around 20 ms, 2 % of them three times as long.
+static TIMES_OF_CALLS: LazyLock<Vec<f64>> = LazyLock::new(|| {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(0);
+    let times = (0..10_000).map(|n| {
+        let spread: f64 = StandardNormal.sample(&mut rng);
+        20e6 * (0.2 * spread).exp() * if n % 50 == 0 { 3.0 } else { 1.0 }
+    });
+    times.collect()
+});
+
+impl Target {
+    /// The outcome of a run against it.
+    fn run(self, seed: u64) -> Outcome {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let normal = |rng: &mut _| -> f64 { StandardNormal.sample(rng) };
+        let run_factor = self.factor * (self.between * normal(&mut rng)).exp();
+        let mut sway = normal(&mut rng);
+        let (mut total, mut slices) = (Distribution::new(), Slices::default());
+        let (mut points, mut failed) = (Vec::new(), Vec::new());
+        for second in 0..self.seconds {
+            let fresh = (1.0 - self.correlation.powi(2)).sqrt();
+            sway = self.correlation * sway + fresh * normal(&mut rng);
+            let burst = self.burst.is_some_and(|(from, to)| (from..to).contains(&second));
+            let height = if burst { 5 } else { 1 };
+            let mut values = Distribution::new();
+            let calls = self.rate * height;
+            let factor = run_factor * (self.sway * sway).exp() * f64::from(height);
+            for _ in 0..calls {
+                values.record((TIMES_OF_CALLS.choose(&mut rng).unwrap_or(&1.0) * factor) as u64);
+            }
+            total.merge(&values);
+            slices.add(second, &values);
+            let ended = u64::from(calls);
+            let hits = Binomial::new(ended, self.failing).unwrap().sample(&mut rng);
+            let reading = Reading::Trend { ended, begun: ended, p50: 0, p95: 0, p99: 0, max: 0 };
+            points.push(Point { second, reading });
+            failed.push(Point { second, reading: Reading::Rate { hits, total: ended } });
+        }
+        let duration = series("http.duration", Unit::Time, Total::Trend(total), points);
+        let rate = Total::Rate { hits: 0, total: 0 };
+        let series = vec![
+            SeriesOutcome { slices: Some(slices), ..duration },
+            series("http.failed", Unit::Number, rate, failed),
+        ];
+        outcome(seed, f64::from(self.seconds), series)
+    }
+
+    fn runs(self, seeds: std::ops::Range<u64>) -> Vec<Outcome> {
+        seeds.map(|seed| self.run(seed)).collect()
+    }
+}
+
+fn series(metric: &str, unit: Unit, total: Total, points: Vec<Point>) -> SeriesOutcome {
+    SeriesOutcome {
+        metric: metric.to_owned(),
+        kind: total.kind(),
+        unit,
+        tags: Tags::new([("scenario", "s"), ("name", "item")]),
+        total,
+        points,
+        slices: None,
+    }
+}
+
+fn outcome(seed: u64, elapsed: f64, series: Vec<SeriesOutcome>) -> Outcome {
+    let place = Place { file: "shop.lua".to_owned(), line: 1 };
+    let curve = Curve::constant(100.0, std::time::Duration::from_secs_f64(elapsed));
+    let scenario = Scenario {
+        name: "s".into(),
+        load: Load::Rate { curve, arrivals: Arrivals::Even },
+        start: Start::At(std::time::Duration::ZERO),
+        graceful_stop: Scenario::GRACEFUL_STOP,
+        max_users: None,
+        tags: BTreeMap::new(),
+        place: place.clone(),
+    };
+    let parameter = Parameter {
+        name: "size".to_owned(),
+        value: ParamValue::Integer(10),
+        default: ParamValue::Integer(1),
+        about: String::new(),
+        secret: false,
+        place,
+    };
+    Outcome {
+        schema: crate::outcome::SCHEMA,
+        loadrun: "0.1.0".to_owned(),
+        run: Run {
+            name: "shop".to_owned(),
+            started: format!("2026-01-02T03:04:05.{seed:06}Z"),
+            elapsed,
+            seed: 1,
+            workers: 1,
+            interrupted: false,
+            aborted_by: None,
+            fingerprint: "f00d".to_owned(),
+        },
+        environment: Environment {
+            os: "linux".to_owned(),
+            arch: "x86_64".to_owned(),
+            cpus: 2,
+            cpu: Some("cpu".to_owned()),
+            memory: None,
+        },
+        plan: Plan {
+            script: "shop.lua".into(),
+            scenarios: vec![scenario],
+            thresholds: Vec::new(),
+            parameters: vec![parameter],
+            metrics: Vec::new(),
+            services: Vec::new(),
+            has_setup: false,
+            has_teardown: false,
+        },
+        verdict: RunVerdict::Valid,
+        reasons: Vec::new(),
+        grade: None,
+        exit: 0,
+        thresholds: Vec::new(),
+        scenarios: vec![ScenarioOutcome {
+            name: "s".to_owned(),
+            closed: false,
+            offered: 0,
+            started: 0,
+            finished: 0,
+            dropped: 0,
+            unfinished: 0,
+            late: 0,
+            unready: 0,
+            elapsed,
+        }],
+        series,
+        failures: Vec::new(),
+        script_errors: Vec::new(),
+        ledgers: BTreeMap::new(),
+        generator: Generator::default(),
+        log: Vec::new(),
+    }
+}
+
+/// How many of `pairs` comparisons of single runs come to this verdict.
+fn count(pairs: u64, base: Target, now: Target, limit: f64, verdict: Finding) -> u64 {
+    let found = (0..pairs).filter(|pair| {
+        let compared = compare(&[base.run(2 * pair)], &[now.run(2 * pair + 1)], limit);
+        compared.verdict == verdict
+    });
+    found.count() as u64
+}
+
+fn slower(target: Target, factor: f64) -> Target {
+    Target { factor, ..target }
+}
+
+#[test]
+fn of_200_pairs_without_a_change_at_most_5_percent_are_found_regressed() {
+    // Without a limit every change beyond the noise is found: the hardest case.
+    for (correlation, limit) in [(0.0, 0.0), (0.6, 0.0), (0.85, LIMIT)] {
+        let target = Target { correlation, ..REAL };
+        let false_alarms = count(200, target, target, limit, Finding::Regressed);
+        println!("correlation {correlation}, limit {limit}: {false_alarms}");
+        assert!(false_alarms <= 10, "correlation {correlation}, {limit}: {false_alarms}");
+    }
+}
+
+#[test]
+fn a_slowdown_of_10_percent_is_found_in_at_least_90_percent() {
+    let found = count(100, REAL, slower(REAL, 1.1), LIMIT, Finding::Regressed);
+    println!("found {found} of 100");
+    assert!(found >= 90, "{found} of 100");
+    let improved = count(50, REAL, slower(REAL, 0.9), LIMIT, Finding::Improved);
+    assert!(improved >= 45, "{improved} of 50 improvements");
+}
+
+#[test]
+fn without_a_change_most_pairs_are_found_unchanged() {
+    let calm = Target { sway: 0.02, ..REAL };
+    let unchanged = count(100, calm, calm, LIMIT, Finding::Unchanged);
+    println!("unchanged {unchanged} of 100");
+    assert!(unchanged >= 90, "{unchanged} of 100");
+}
+
+#[test]
+fn a_wave_of_load_that_both_runs_have_is_not_taken_for_noise() {
+    let target = Target { burst: Some((15, 35)), sway: 0.03, ..REAL };
+    let found = count(50, target, slower(target, 1.1), LIMIT, Finding::Regressed);
+    let false_alarms = count(200, target, target, LIMIT, Finding::Regressed);
+    println!("found {found} of 50, false alarms {false_alarms} of 200");
+    assert!(found >= 45 && false_alarms <= 10, "{found} of 50, {false_alarms} of 200");
+}
+
+#[test]
+fn what_one_burst_was_like_is_no_news_until_there_are_several_runs() {
+    let target = Target { burst: Some((20, 21)), ..REAL };
+    let false_alarms = count(200, target, target, LIMIT, Finding::Regressed);
+    assert!(false_alarms <= 10, "{false_alarms} of 200");
+    let single = compare(&[target.run(1)], &[slower(target, 1.5).run(2)], LIMIT);
+    let p99 = |compared: &Comparison| {
+        let row = compared.rows().find(|row| row.figure == "p99").unwrap();
+        (row.finding, row.low.is_none())
+    };
+    assert_eq!(p99(&single), (Finding::Inconclusive, true));
+    let several = compare(&target.runs(0..5), &slower(target, 1.5).runs(5..8), LIMIT);
+    assert_eq!(p99(&several), (Finding::Regressed, false));
+}
+
+/// How often the 95 % interval of each figure holds the true change, in percent.
+fn coverage(base: Target, now: Target, runs: u64) -> BTreeMap<&'static str, f64> {
+    let truth = now.factor / base.factor - 1.0;
+    let mut held = BTreeMap::new();
+    for pair in 0..200 {
+        let seeds = |side: u64| (2 * pair + side) * runs..(2 * pair + side + 1) * runs;
+        let compared = compare(&base.runs(seeds(0)), &now.runs(seeds(1)), LIMIT);
+        for row in compared.rows().filter(|row| row.scale == Scale::Time) {
+            let low = row.low.is_none_or(|low| low <= truth);
+            let high = row.high.is_none_or(|high| truth <= high);
+            *held.entry(row.figure).or_default() += f64::from(u8::from(low && high)) / 2.0;
+        }
+    }
+    held
+}
+
+#[test]
+fn the_interval_of_every_figure_holds_the_truth_as_often_as_it_says() {
+    for correlation in [0.0, 0.7] {
+        let target = Target { correlation, ..REAL };
+        let held = coverage(target, slower(target, 1.2), 1);
+        println!("correlation {correlation}: {held:?}");
+        for (figure, share) in held {
+            assert!(share >= 92.0, "{figure}, correlation {correlation}: {share} %");
+        }
+    }
+}
+
+#[test]
+fn what_runs_differ_by_themselves_is_learnt_from_several_of_them() {
+    let target = Target { between: 0.06, seconds: 20, ..REAL };
+    let held = coverage(target, target, 4);
+    println!("{held:?}");
+    for (figure, share) in held {
+        assert!(share >= 91.0, "{figure}: {share} %");
+    }
+}
+
+#[test]
+fn a_run_against_itself_is_unchanged_in_every_row() {
+    let run = [REAL.run(7)];
+    let compared = compare(&run, &run, LIMIT);
+    assert_eq!((compared.verdict, compared.exit_code()), (Finding::Unchanged, 0));
+    assert_eq!(compared.rows().count(), 6);
+    for row in compared.rows() {
+        assert_eq!((row.finding, row.change), (Finding::Unchanged, 0.0), "{row:?}");
+    }
+    assert_eq!(compared, compare(&run, &run, LIMIT));
+}
+
+#[test]
+fn more_failures_are_a_regression_and_fewer_calls_are_one_too() {
+    let failing = Target { failing: 0.03, ..REAL };
+    let compared = compare(&[REAL.run(1)], &[failing.run(2)], LIMIT);
+    let finding = |figure| compared.rows().find(|row| row.figure == figure).unwrap().finding;
+    assert_eq!((finding("failed"), compared.exit_code()), (Finding::Regressed, 1));
+    let fewer = Target { rate: 80, ..REAL };
+    let compared = compare(&[REAL.run(1)], &[fewer.run(2)], LIMIT);
+    let throughput = compared.rows().find(|row| row.figure == "throughput").unwrap();
+    assert_eq!(throughput.finding, Finding::Regressed, "{throughput:?}");
+    assert!((throughput.change + 0.2).abs() < 1e-9);
+}
+
+#[test]
+fn too_little_to_tell_is_inconclusive_with_the_reason() {
+    for (target, why) in [
+        (Target { seconds: 5, ..REAL }, "calls in fewer than 8 seconds"),
+        (Target { rate: 1, ..REAL }, "fewer than 100 calls"),
+    ] {
+        let compared = compare(&[target.run(1)], &[slower(target, 3.0).run(2)], LIMIT);
+        assert_eq!((compared.verdict, compared.exit_code()), (Finding::Inconclusive, 3));
+        assert_eq!(compared.operations[0].why.as_deref(), Some(why));
+    }
+}
+
+#[test]
+fn a_percentile_of_too_few_calls_has_an_open_end_and_no_finding() {
+    let few = Target { rate: 4, seconds: 30, ..REAL };
+    let compared = compare(&[few.run(1)], &[slower(few, 2.0).run(2)], LIMIT);
+    let p99 = compared.rows().find(|row| row.figure == "p99").unwrap();
+    assert_eq!((p99.high, p99.finding), (None, Finding::Inconclusive), "{p99:?}");
+    assert_eq!(compared.verdict, Finding::Regressed);
+}
+
+#[test]
+fn two_runs_of_the_same_thing_have_no_differences() {
+    assert_eq!(differences(&REAL.run(1), &REAL.run(2), &[]), Vec::<String>::new());
+}
+
+#[test]
+fn everything_that_forbids_a_comparison_is_said() {
+    let base = REAL.run(1);
+    let mut now = REAL.run(2);
+    now.verdict = RunVerdict::Incomplete;
+    let cause = "interrupted".to_owned();
+    now.reasons = vec![Reason { verdict: RunVerdict::Incomplete, cause }];
+    now.run.fingerprint = "beef".to_owned();
+    now.plan.parameters[0].value = ParamValue::Integer(20);
+    now.plan.scenarios[0].max_users = Some(3);
+    now.environment.cpus = 64;
+    now.series.iter_mut().for_each(|series| series.slices = None);
+    let found = differences(&base, &now, &[]).join("\n");
+    insta::assert_snapshot!(found, @r"
+    now is INCOMPLETE, not VALID: interrupted
+    now has no histograms along the run (loadrun 0.1.0)
+    the script's text is not the same
+    parameter size is 10 in base, 20 now
+    the load of scenario s is not the same
+    the host was linux x86_64, 2 x cpu in base, is linux x86_64, 64 x cpu now
+    ");
+    let varied = differences(&base, &now, &["size".to_owned()]).join("\n");
+    assert!(!varied.contains("parameter"), "{varied}");
+    let same = differences(&base, &base, &[]).join("\n");
+    assert!(same.contains("both are the run of shop at 2026-01-02"), "{same}");
+}
+
+fn with_chances(chances: &[f64]) -> Vec<f64> {
+    let compared = compare(&[REAL.run(1)], &[REAL.run(2)], LIMIT);
+    let row = compared.rows().next().unwrap().clone();
+    let rows = chances.iter().map(|chance| Row { chance: *chance, ..row.clone() }).collect();
+    let mut operations = vec![OperationChange { rows, ..compared.operations[0].clone() }];
+    correct(&mut operations);
+    operations[0].rows.iter().map(|row| row.chance).collect()
+}
+
+#[test]
+fn chances_are_corrected_as_holm_does() {
+    // The example of Holm's procedure in R: p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm").
+    let corrected = with_chances(&[0.01, 0.04, 0.03, 0.005]);
+    for (corrected, expected) in corrected.iter().zip([0.03, 0.06, 0.06, 0.02]) {
+        assert!((corrected - expected).abs() < 1e-12, "{corrected} {expected}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20))]
+    #[test]
+    fn turned_round_a_comparison_says_the_opposite(a in 0..1000_u64, b in 1000..2000_u64) {
+        let target = Target { seconds: 12, ..REAL };
+        let (a, b) = ([target.run(a)], [slower(target, 1.3).run(b)]);
+        let (there, back) = (compare(&a, &b, LIMIT), compare(&b, &a, LIMIT));
+        for (there, back) in there.rows().zip(back.rows()).filter(|(t, _)| t.scale == Scale::Time) {
+            prop_assert!(((1.0 + there.change) * (1.0 + back.change) - 1.0).abs() < 1e-9);
+            prop_assert!((there.chance - back.chance).abs() < 1e-6, "{there:?} {back:?}");
+            prop_assert!((there.base - back.now).abs() < 1e-6);
+        }
+    }
+}

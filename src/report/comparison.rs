@@ -1,0 +1,182 @@
+//! How a comparison of runs is told: to a person, to a pull request, to a machine.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use anstyle::AnsiColor;
+use serde::Serialize;
+
+use super::text::{Ink, table};
+use crate::compare::{Comparison, Finding, OperationChange, Row, RunName, Scale};
+use crate::units::{Rate, show_duration, show_number, show_share};
+
+/// Writes it for a person.
+pub fn text(comparison: &Comparison, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
+    let colour = match comparison.verdict {
+        Finding::Improved | Finding::Unchanged => AnsiColor::Green,
+        Finding::Inconclusive => AnsiColor::Yellow,
+        Finding::Regressed => AnsiColor::Red,
+    };
+    let verdict = ink.paint(colour, comparison.verdict.to_string().to_uppercase());
+    writeln!(out, "\n{}", runs(comparison))?;
+    writeln!(out, "{verdict}  {}", said(comparison))?;
+    for difference in &comparison.overridden {
+        writeln!(out, "{}: {difference}", ink.paint(AnsiColor::Yellow, "compared anyway"))?;
+    }
+    let heads = ["", "base", "now", "change", "95 % interval", ""].map(String::from);
+    for operation in &comparison.operations {
+        let title = title(operation);
+        if let Some(why) = &operation.why {
+            writeln!(out, "\n{title}\n  not compared: {why}")?;
+            continue;
+        }
+        let rows = operation.rows.iter().map(|row| {
+            let finding = match row.finding {
+                Finding::Regressed => ink.paint(AnsiColor::Red, row.finding),
+                Finding::Improved => ink.paint(AnsiColor::Green, row.finding),
+                _ => row.finding.to_string(),
+            };
+            let [base, now] = values(row);
+            vec![row.figure.to_owned(), base, now, change(row), interval(row), finding]
+        });
+        table(out, &title, &heads, rows.collect(), 1)?;
+    }
+    Ok(())
+}
+
+/// Writes it for a pull request.
+pub fn markdown(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
+    let verdict = comparison.verdict.to_string().to_uppercase();
+    writeln!(out, "### {verdict}: {}\n", escaped(&said(comparison)))?;
+    writeln!(out, "{}\n", escaped(&runs(comparison)))?;
+    for difference in &comparison.overridden {
+        writeln!(out, "* compared anyway: {}", escaped(difference))?;
+    }
+    writeln!(out, "| operation | | base | now | change | 95 % interval | |")?;
+    writeln!(out, "|---|---|--:|--:|--:|--:|---|")?;
+    for operation in &comparison.operations {
+        let title = escaped(&title(operation));
+        if let Some(why) = &operation.why {
+            writeln!(out, "| {title} | | | | | | not compared: {why} |")?;
+        }
+        for row in &operation.rows {
+            let [base, now] = values(row);
+            let (change, interval, mut finding) =
+                (change(row), interval(row), row.finding.to_string());
+            if row.finding == Finding::Regressed {
+                finding = format!("**{finding}**");
+            }
+            let figure = row.figure;
+            writeln!(
+                out,
+                "| {title} | {figure} | {base} | {now} | {change} | {interval} | {finding} |"
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes it for a machine, on one line: times in nanoseconds, changes as shares.
+pub fn json(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Whole<'a> {
+        exit: u8,
+        #[serde(flatten)]
+        comparison: &'a Comparison,
+    }
+    serde_json::to_writer(&mut *out, &Whole { exit: comparison.exit_code(), comparison })?;
+    writeln!(out)
+}
+
+fn runs(comparison: &Comparison) -> String {
+    let side = |runs: &[RunName]| match runs {
+        [only] => format!("{} at {}", only.name, only.started),
+        runs => format!("{} runs of {}", runs.len(), runs.first().map_or("", |run| &run.name)),
+    };
+    format!("{} against {}", side(&comparison.now), side(&comparison.base))
+}
+
+/// The verdict in a sentence.
+fn said(comparison: &Comparison) -> String {
+    let limit = show_share(comparison.limit);
+    let with = |finding| {
+        let found = comparison.operations.iter().filter(move |o| o.finding == finding);
+        found.map(|operation| named(operation, finding)).collect::<Vec<_>>().join("; ")
+    };
+    match comparison.verdict {
+        Finding::Regressed => {
+            format!("worse by more than {limit}, beyond the noise: {}", with(Finding::Regressed))
+        }
+        Finding::Improved => {
+            format!("better by more than {limit}, beyond the noise: {}", with(Finding::Improved))
+        }
+        Finding::Unchanged => format!("no change by more than {limit}"),
+        Finding::Inconclusive => format!(
+            "the noise is too large to tell {limit}: run longer, or compare with a baseline of \
+             several runs"
+        ),
+    }
+}
+
+/// An operation and its figures with this finding.
+fn named(operation: &OperationChange, finding: Finding) -> String {
+    let rows = operation.rows.iter().filter(|row| row.finding == finding);
+    let figures: Vec<_> = rows.map(|row| row.figure).collect();
+    format!("{} ({})", subject(operation), figures.join(", "))
+}
+
+fn subject(operation: &OperationChange) -> String {
+    let OperationChange { scenario, metric, name, .. } = operation;
+    match (name.is_empty(), scenario.is_empty()) {
+        (true, _) => format!("{scenario}: {metric}"),
+        (_, true) => name.clone(),
+        _ => format!("{scenario}: {name}"),
+    }
+}
+
+fn title(operation: &OperationChange) -> String {
+    let [base, now] = operation.calls;
+    format!("{}  {now} calls, {base} in base", subject(operation))
+}
+
+fn values(row: &Row) -> [String; 2] {
+    [row.base, row.now].map(|value| match row.scale {
+        Scale::Time => show_duration(Duration::from_nanos(value.round() as u64)),
+        Scale::Share => show_share(value),
+        Scale::PerSecond => Rate(value).to_string(),
+    })
+}
+
+fn change(row: &Row) -> String {
+    shown_change(row.scale, row.change)
+}
+
+/// A change with its sign: "+20 %", or "+0.4 points" of a share.
+fn shown_change(scale: Scale, change: f64) -> String {
+    let unit = if scale == Scale::Share { "points" } else { "%" };
+    let percent = change * 100.0;
+    let digits = show_number(if percent.abs() < 0.005 { 0.0 } else { percent.abs() });
+    let sign = match percent {
+        _ if digits == "0" => "",
+        p if p < 0.0 => "-",
+        _ => "+",
+    };
+    format!("{sign}{digits} {unit}")
+}
+
+fn interval(row: &Row) -> String {
+    let end = |end: Option<f64>| end.map_or("?".to_owned(), |end| shown_change(row.scale, end));
+    format!("{} to {}", end(row.low), end(row.high))
+}
+
+/// Text in a cell of a table: no bar ends it, no mark is taken for markup.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in text.chars() {
+        if "|*_<>`[]\\".contains(c) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
