@@ -1,0 +1,138 @@
+//! Whole comparisons with the real binary: runs of a practice target, and files that are not what
+//! they should be.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot start a run has failed")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Twenty calls a second for ten seconds, to a practice target as slow as it is told to be.
+const SCRIPT: &str = r#"
+local http = require "loadrun.http"
+local param = require "loadrun.param"
+local sandbox = require "loadrun.sandbox"
+local target = http.client { base = sandbox.start { latency = param("latency", "20ms") } }
+return {
+  scenarios = {
+    visitors = { rate = 20, duration = "10s", run = function()
+      target:get("/items/1", { name = "item" })
+    end },
+  },
+}"#;
+
+/// A folder with the script, in which the binary is run.
+struct Bench(TempDir);
+
+impl Bench {
+    fn new() -> Self {
+        let bench = Self(tempfile::tempdir().unwrap());
+        fs::write(bench.path("script.lua"), SCRIPT).unwrap();
+        bench
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loadrun"));
+        command.args(arguments).current_dir(self.0.path()).env("NO_COLOR", "1");
+        command.stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// A run of the script into a results folder of its own; where its outcome lies.
+    fn load(&self, out: &str, arguments: &[&str]) -> String {
+        let output = self.run(&[&["script.lua", "-q", "--out", out], arguments].concat());
+        assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+        format!("{out}/script")
+    }
+
+    /// Runs it, with what it prints and its exit code.
+    fn said(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.run(arguments);
+        (output.status.code().unwrap(), stdout(&output) + &stderr(&output))
+    }
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_target_twice_as_slow_fails_the_gate_in_every_format() {
+    let bench = Bench::new();
+    let before = bench.load("before", &[]);
+    let after = bench.load("after", &["-p", "latency=40ms"]);
+    let (exit, said) = bench.said(&["compare", &before, &after]);
+    assert_eq!(exit, 3, "{said}");
+    assert!(said.contains("parameter latency is 20ms in base, 40ms now"), "{said}");
+    let compare = ["compare", &before, &after, "--anyway"];
+    let (exit, said) = bench.said(&compare);
+    assert_eq!(exit, 1, "{said}");
+    for part in ["REGRESSED", "visitors: item", "p50", "compared anyway: parameter latency"] {
+        assert!(said.contains(part), "no {part:?} in\n{said}");
+    }
+    let (exit, said) = bench.said(&[&compare[..], &["--format", "markdown"]].concat());
+    assert_eq!(exit, 1);
+    assert!(said.contains("### REGRESSED: ") && said.contains("| **REGRESSED** |"), "{said}");
+    let (exit, said) = bench.said(&[&compare[..], &["--format", "json"]].concat());
+    let value: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((exit, &value["exit"], &value["verdict"]), (1, &1.into(), &"REGRESSED".into()));
+    let (exit, said) = bench.said(&["compare", &after, &before, "--anyway", "--fail-on", "60%"]);
+    assert_ne!(exit, 1, "{said}");
+}
+
+#[test]
+fn what_is_not_a_run_is_refused_with_everything_that_is_wrong() {
+    let bench = Bench::new();
+    let before = bench.load("before", &[]);
+    let file = bench.path("before/script");
+    let stamp = fs::read_dir(file).unwrap().next().unwrap().unwrap().path();
+    let text = fs::read_to_string(stamp.join("outcome.json")).unwrap();
+    fs::write(bench.path("cut.json"), &text[..text.len() / 2]).unwrap();
+    fs::write(bench.path("edited.json"), text.replacen("\"seed\":1", "\"seed\":2", 1)).unwrap();
+    let (exit, said) = bench.said(&["compare", "cut.json", "edited.json"]);
+    assert_eq!(exit, 4);
+    assert!(said.contains("cut.json: cut off"), "{said}");
+    assert!(said.contains("edited.json: edited or damaged"), "{said}");
+    let (exit, said) = bench.said(&["compare", "main", &before]);
+    assert_eq!(exit, 4);
+    assert!(said.contains("no baseline main") && said.contains("baseline save"), "{said}");
+    let (exit, said) = bench.said(&["compare", &before, &before]);
+    assert_eq!(exit, 3);
+    assert!(said.contains("both are the run of script at "), "{said}");
+    let (exit, said) = bench.said(&["compare", &before, &before, "--anyway"]);
+    assert_eq!(exit, 0, "{said}");
+    let (exit, said) = bench.said(&["compare", &before]);
+    assert_eq!(exit, 4, "{said}");
+}
+
+#[test]
+fn runs_are_kept_under_a_name_shown_compared_with_and_removed() {
+    let bench = Bench::new();
+    let (one, two) = (bench.load("one", &[]), bench.load("two", &[]));
+    let (exit, said) = bench.said(&["baseline", "save", "main", &one]);
+    assert_eq!(exit, 0, "{said}");
+    assert!(said.contains("1 run of script"), "{said}");
+    let (exit, said) = bench.said(&["baseline", "save", "main", &two]);
+    assert_eq!(exit, 4);
+    assert!(said.contains("there is a baseline main already") && said.contains("--add"), "{said}");
+    let (exit, said) = bench.said(&["baseline", "save", "main", "--add", &two]);
+    assert_eq!(exit, 0, "{said}");
+    let (exit, said) = bench.said(&["baseline", "list"]);
+    assert_eq!(exit, 0);
+    assert!(said.starts_with("main  2 runs of script"), "{said}");
+    let (_, said) = bench.said(&["compare", "main", &one]);
+    assert!(said.contains("both are the run of script at"), "{said}");
+    let (exit, said) = bench.said(&["baseline", "rm", "main"]);
+    assert_eq!(exit, 0, "{said}");
+    assert_eq!(bench.said(&["baseline", "show", "main"]).0, 4);
+}
