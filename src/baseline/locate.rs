@@ -17,8 +17,7 @@ pub fn locate(word: &str, results: &Path) -> Result<Vec<Outcome>, BaselineError>
     if path.is_file() {
         return Ok(vec![Outcome::load(path)?]);
     }
-    let is_path = path.components().count() > 1 || word.ends_with(".json");
-    if is_path {
+    if path.components().count() > 1 || path.extension().is_some_and(|e| e == "json") {
         let hint = "name an outcome.json, a folder of results, or a baseline".to_owned();
         return Err(BaselineError { what: format!("there is no {word}"), hint });
     }

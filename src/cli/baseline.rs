@@ -1,6 +1,7 @@
 //! `loadrun baseline`: runs kept under a name, to hold later ones against.
 
 use std::io::{self, Write};
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -117,14 +118,16 @@ fn list(results: &Path) -> String {
 }
 
 fn described(kept: &Baseline) -> String {
-    let mut text = format!("{}  {}\n", kept.name, runs(kept));
-    for outcome in &kept.outcomes {
+    let head = format!("{}  {}\n", kept.name, runs(kept));
+    let runs = kept.outcomes.iter().map(|outcome| {
         let run = &outcome.run;
         let elapsed = show_duration(Duration::from_secs_f64(run.elapsed));
-        text += &format!("  {}  {elapsed}, seed {}\n", run.started, run.seed);
-    }
+        format!("  {}  {elapsed}, seed {}\n", run.started, run.seed)
+    });
+    let text: String = iter::once(head).chain(runs).collect();
     if let [_] = kept.outcomes[..] {
-        text += "  how much runs differ by themselves is not known from one; five or more tell\n";
+        let warning = "how much runs differ by themselves is not known from one; five tell";
+        return format!("{text}  {warning}\n");
     }
     text
 }

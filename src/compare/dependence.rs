@@ -87,7 +87,6 @@ mod tests {
                     t < student::critical(0.05, noise.freedom)
                 });
                 let share = within.count() as f64 / 1000.0;
-                println!("r {correlation}, n {n}: {share}");
                 let least = if n < 30 { 0.85 } else { 0.92 };
                 assert!(share > least, "r {correlation}, n {n}: {share}");
             }

@@ -21,7 +21,7 @@ pub fn critical(p: f64, freedom: f64) -> f64 {
     high
 }
 
-/// I_x(a, b).
+/// The regularised incomplete beta function.
 fn incomplete_beta(x: f64, a: f64, b: f64) -> f64 {
     if x <= 0.0 || x >= 1.0 {
         return x.clamp(0.0, 1.0);
@@ -39,17 +39,17 @@ fn incomplete_beta(x: f64, a: f64, b: f64) -> f64 {
 /// The continued fraction, by Lentz's method.
 fn fraction(x: f64, a: f64, b: f64) -> f64 {
     let nonzero = |v: f64| if v.abs() < 1e-300 { 1e-300 } else { v };
-    let mut c = 1.0;
-    let mut d = 1.0 / nonzero(1.0 - (a + b) * x / (a + 1.0));
-    let mut value = d;
+    let mut over = 1.0;
+    let mut under = 1.0 / nonzero(1.0 - (a + b) * x / (a + 1.0));
+    let mut value = under;
     for m in (1..500).map(f64::from) {
         let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
         let odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
         let mut step = 1.0;
         for term in [even, odd] {
-            d = 1.0 / nonzero(1.0 + term * d);
-            c = nonzero(1.0 + term / c);
-            step = c * d;
+            under = 1.0 / nonzero(1.0 + term * under);
+            over = nonzero(1.0 + term / over);
+            step = over * under;
             value *= step;
         }
         if (step - 1.0).abs() < 1e-14 {

@@ -116,6 +116,7 @@ fn series(metric: &str, unit: Unit, total: Total, points: Vec<Point>) -> SeriesO
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one value, written out")]
 fn outcome(seed: u64, elapsed: f64, series: Vec<SeriesOutcome>) -> Outcome {
     let place = Place { file: "shop.lua".to_owned(), line: 1 };
     let curve = Curve::constant(100.0, std::time::Duration::from_secs_f64(elapsed));
@@ -211,7 +212,6 @@ fn of_200_pairs_without_a_change_at_most_5_percent_are_found_regressed() {
     for (correlation, limit) in [(0.3, 0.0), (0.6, 0.0), (0.85, LIMIT)] {
         let target = Target { correlation, ..REAL };
         let false_alarms = count(200, target, target, limit, Finding::Regressed);
-        println!("correlation {correlation}, limit {limit}: {false_alarms}");
         assert!(false_alarms <= 10, "correlation {correlation}, {limit}: {false_alarms}");
     }
 }
@@ -219,7 +219,6 @@ fn of_200_pairs_without_a_change_at_most_5_percent_are_found_regressed() {
 #[test]
 fn a_slowdown_of_10_percent_is_found_in_at_least_90_percent() {
     let found = count(100, REAL, slower(REAL, 1.1), LIMIT, Finding::Regressed);
-    println!("found {found} of 100");
     assert!(found >= 90, "{found} of 100");
     let improved = count(50, REAL, slower(REAL, 0.9), LIMIT, Finding::Improved);
     assert!(improved >= 45, "{improved} of 50 improvements");
@@ -229,7 +228,6 @@ fn a_slowdown_of_10_percent_is_found_in_at_least_90_percent() {
 fn without_a_change_most_pairs_are_found_unchanged() {
     let calm = Target { sway: 0.02, ..REAL };
     let unchanged = count(100, calm, calm, LIMIT, Finding::Unchanged);
-    println!("unchanged {unchanged} of 100");
     assert!(unchanged >= 90, "{unchanged} of 100");
 }
 
@@ -238,7 +236,6 @@ fn a_wave_of_load_that_both_runs_have_is_not_taken_for_noise() {
     let target = Target { burst: Some((15, 35)), rate: 40, ..REAL };
     let found = count(50, target, slower(target, 1.1), LIMIT, Finding::Regressed);
     let false_alarms = count(100, target, target, LIMIT, Finding::Regressed);
-    println!("found {found} of 50, false alarms {false_alarms} of 100");
     assert!(found >= 45 && false_alarms <= 5, "{found} of 50, {false_alarms} of 100");
 }
 
@@ -278,7 +275,6 @@ fn the_interval_of_every_figure_holds_the_truth_as_often_as_it_says() {
     for correlation in [0.0, 0.7] {
         let target = Target { correlation, ..REAL };
         let held = coverage(target, slower(target, 1.2), 1);
-        println!("correlation {correlation}: {held:?}");
         for (figure, share) in held {
             assert!(share >= 92.0, "{figure}, correlation {correlation}: {share} %");
         }
@@ -289,7 +285,6 @@ fn the_interval_of_every_figure_holds_the_truth_as_often_as_it_says() {
 fn what_runs_differ_by_themselves_is_learnt_from_several_of_them() {
     let target = Target { between: 0.06, seconds: 20, ..REAL };
     let held = coverage(target, target, 4);
-    println!("{held:?}");
     for (figure, share) in held {
         assert!(share >= 91.0, "{figure}: {share} %");
     }

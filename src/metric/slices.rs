@@ -96,7 +96,9 @@ mod tests {
 
     fn of(values: &[(u32, u64)]) -> Slices {
         let mut slices = Slices::default();
-        values.iter().for_each(|(second, value)| slices.add(*second, &one(*value)));
+        for (second, value) in values {
+            slices.add(*second, &one(*value));
+        }
         slices
     }
 

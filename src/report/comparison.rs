@@ -52,10 +52,13 @@ pub fn markdown(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> 
     for difference in &comparison.overridden {
         writeln!(out, "* compared anyway: {}", escaped(difference))?;
     }
+    if !comparison.overridden.is_empty() {
+        writeln!(out)?;
+    }
     writeln!(out, "| operation | | base | now | change | 95 % interval | |")?;
     writeln!(out, "|---|---|--:|--:|--:|--:|---|")?;
     for operation in &comparison.operations {
-        let title = escaped(&title(operation));
+        let title = escaped(&subject(operation));
         if let Some(why) = &operation.why {
             writeln!(out, "| {title} | | | | | | not compared: {why} |")?;
         }
@@ -179,4 +182,76 @@ fn escaped(text: &str) -> String {
         escaped.push(c);
     }
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(figure: &'static str, scale: Scale, change: f64, finding: Finding) -> Row {
+        let base = if scale == Scale::Share { 0.01 } else { 20e6 };
+        let now = if scale == Scale::Share { base + change } else { base * (1.0 + change) };
+        let (low, high) = (Some(change - 0.011), Some(change + 0.012));
+        Row { figure, scale, base, now, change, low, high, chance: 0.01, finding }
+    }
+
+    fn operation(name: &str, rows: Vec<Row>, finding: Finding) -> OperationChange {
+        OperationChange {
+            scenario: "buyers".to_owned(),
+            metric: "http.duration".to_owned(),
+            name: name.to_owned(),
+            calls: [1000, 990],
+            why: rows.is_empty().then(|| "fewer than 100 calls".to_owned()),
+            rows,
+            finding,
+        }
+    }
+
+    fn comparison(verdict: Finding) -> Comparison {
+        let started = "2026-01-02T03:04:05Z".to_owned();
+        let run = RunName { name: "shop".to_owned(), started };
+        let rows = vec![
+            row("mean", Scale::Time, 0.2, Finding::Regressed),
+            row("p50", Scale::Time, -0.3, Finding::Improved),
+            Row { high: None, ..row("p99", Scale::Time, 0.0, Finding::Inconclusive) },
+            row("failed", Scale::Share, 0.004, Finding::Unchanged),
+            row("throughput", Scale::PerSecond, -1e-7, Finding::Unchanged),
+        ];
+        Comparison {
+            verdict,
+            base: vec![run.clone(), run.clone()],
+            now: vec![run],
+            limit: 0.05,
+            overridden: vec!["parameter size is 10 in base, 20 now".to_owned()],
+            operations: vec![
+                operation("item|*", rows, verdict),
+                operation("rare", Vec::new(), Finding::Inconclusive),
+            ],
+        }
+    }
+
+    fn written(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
+        let mut out = Vec::new();
+        write(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_comparison_as_text() {
+        let comparison = comparison(Finding::Regressed);
+        insta::assert_snapshot!(written(|out| text(&comparison, Ink::Plain, out)));
+    }
+
+    #[test]
+    fn the_comparison_for_a_pull_request() {
+        let comparison = comparison(Finding::Regressed);
+        insta::assert_snapshot!(written(|out| markdown(&comparison, out)));
+    }
+
+    #[test]
+    fn every_verdict_is_said_in_a_sentence() {
+        let findings = [Finding::Improved, Finding::Unchanged, Finding::Inconclusive];
+        let said = findings.map(|finding| said(&comparison(finding)));
+        insta::assert_snapshot!(said.join("\n"));
+    }
 }
