@@ -210,7 +210,7 @@ fn slower(target: Target, factor: f64) -> Target {
 fn of_200_pairs_without_a_change_at_most_5_percent_are_found_regressed() {
     // Without a limit every change beyond the noise is found: the hardest case.
     for (correlation, limit) in [(0.3, 0.0), (0.6, 0.0), (0.85, LIMIT)] {
-        let target = Target { correlation, ..REAL };
+        let target = Target { correlation, rate: 40, ..REAL };
         let false_alarms = count(200, target, target, limit, Finding::Regressed);
         assert!(false_alarms <= 10, "correlation {correlation}, {limit}: {false_alarms}");
     }
@@ -273,7 +273,7 @@ fn coverage(base: Target, now: Target, runs: u64) -> BTreeMap<&'static str, f64>
 #[test]
 fn the_interval_of_every_figure_holds_the_truth_as_often_as_it_says() {
     for correlation in [0.0, 0.7] {
-        let target = Target { correlation, ..REAL };
+        let target = Target { correlation, rate: 50, ..REAL };
         let held = coverage(target, slower(target, 1.2), 1);
         for (figure, share) in held {
             assert!(share >= 92.0, "{figure}, correlation {correlation}: {share} %");
@@ -283,7 +283,7 @@ fn the_interval_of_every_figure_holds_the_truth_as_often_as_it_says() {
 
 #[test]
 fn what_runs_differ_by_themselves_is_learnt_from_several_of_them() {
-    let target = Target { between: 0.06, seconds: 20, ..REAL };
+    let target = Target { between: 0.06, seconds: 15, rate: 50, ..REAL };
     let held = coverage(target, target, 4);
     for (figure, share) in held {
         assert!(share >= 91.0, "{figure}: {share} %");
