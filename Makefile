@@ -9,8 +9,9 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 .PHONY: test
-test: nextest toxiproxy-client ## every test: Rust, Lua specs, whole runs of the binary
+test: nextest toxiproxy-client chromium ## every test: Rust, Lua specs, whole runs of the binary, the page in a browser
 	cargo nextest run --all-targets
+	cargo nextest run --test page --run-ignored only
 	cargo test --doc --quiet
 
 .PHONY: check
@@ -34,6 +35,13 @@ bench: ## hot paths (criterion), then side by side with wrk and nginx (Linux)
 .PHONY: nextest
 nextest:
 	@cargo nextest --version >/dev/null 2>&1 || cargo install cargo-nextest --locked --root $(TOOLS)
+
+# The page is tested in a real browser; LOADRUN_CHROMIUM names one that is not on the path.
+.PHONY: chromium
+chromium:
+	@[ -n "$$LOADRUN_CHROMIUM" ] || command -v chromium chromium-browser google-chrome >/dev/null \
+		|| { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
+		|| { echo "install Chromium, or set LOADRUN_CHROMIUM to its path" >&2; exit 1; }
 
 .PHONY: lua-tools
 lua-tools:

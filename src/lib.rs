@@ -56,7 +56,7 @@
 //!   | teardown, ledgers balanced, engine::validity
 //! Outcome
 //!   | saved as outcome.json, then
-//! report: text, json, csv, junit, markdown
+//! report: text, json, csv, junit, markdown, html
 //! ```
 //!
 //! Three kinds of trouble are never mixed: a *failure* is the target's and is data, a *script

@@ -35,6 +35,9 @@ pub struct Outcome {
     pub environment: Environment,
     /// What was asked.
     pub plan: Plan,
+    /// The script's text, the values of secrets masked; empty where it was not kept.
+    #[serde(default)]
+    pub script: String,
     /// Whether the numbers can be believed; stands above all thresholds.
     pub verdict: RunVerdict,
     /// Why, when the verdict is not [`RunVerdict::Valid`]; the first one made it.
@@ -136,7 +139,7 @@ pub struct Reason {
 }
 
 /// How the thresholds came out together, best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Grade {
     /// Every limit and every goal held.

@@ -53,6 +53,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("sqlx", &["client", "sandbox"]),
     ("csv", &["script", "report"]),
     ("quick_junit", &["report"]),
+    ("maud", &["report"]),
 ];
 
 /// Files of `src`, each with the room it stands in.

@@ -16,6 +16,9 @@ pub struct ReportArgs {
     /// An outcome.json, or the results folder it lies in
     #[arg(value_name = "OUTCOME")]
     outcome: PathBuf,
+    /// A page for a browser: charts, tables, the script
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Every series by second, for a spreadsheet
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -43,6 +46,7 @@ impl ReportArgs {
                 Report::Csv => &self.csv,
                 Report::Junit => &self.junit,
                 Report::Markdown => &self.markdown,
+                Report::Html => &self.html,
             };
             place.as_deref().map(|place| (report, place))
         });

@@ -105,6 +105,7 @@ pub fn outcome(close: &Close<'_>, ending: Ending) -> Outcome {
         loadrun: env!("CARGO_PKG_VERSION").to_owned(),
         environment: environment(),
         plan: Plan::clone(close.plan),
+        script: String::from_utf8_lossy(&close.world.source.text).into_owned(),
         verdict,
         reasons,
         grade,

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use super::progress::ScenarioProgress;
 use super::worker::{Ended, Second, ShareState};
 use crate::metric::{
-    BUILTIN, Comparison, Distribution, Filter, Interval, Judgement, Summary, Tags, Threshold,
-    Total, Unit,
+    BUILTIN, Comparison, Distribution, Filter, Interval, Judgement, Metric, Recorder, Summary,
+    Tags, Threshold, Total, Unit,
 };
 use crate::plan::{Load, Plan, Scenario};
 use crate::script::Busy;
@@ -27,6 +27,8 @@ const PROGRESS_WINDOW: Duration = Duration::from_secs(10);
 pub struct Collector {
     plan: Arc<Plan>,
     summary: Summary,
+    /// What the control thread itself measures.
+    own: Recorder,
     workers: Vec<Worker>,
     /// When the load began.
     begin: Instant,
@@ -55,6 +57,7 @@ impl Collector {
         let longest = windows.max().unwrap_or_default().max(PROGRESS_WINDOW);
         Self {
             summary: Summary::new(longest),
+            own: Recorder::new(),
             workers: (0..workers).map(|_| Worker::default()).collect(),
             begin,
             worst: vec![None; plan.thresholds.len()],
@@ -88,6 +91,21 @@ impl Collector {
     /// Takes in what the control state recorded in `setup` or `teardown`.
     pub fn absorb_control(&mut self, second: u32, interval: Interval) {
         self.summary.absorb(second, interval);
+    }
+
+    /// Takes in what is a level and not a flow, as it is at the end of `second`.
+    pub fn note_levels(&mut self, second: u32) {
+        let Some(metric) = Metric::builtin("users.busy") else { return };
+        let plan = Arc::clone(&self.plan);
+        for (at, scenario) in plan.scenarios.iter().enumerate() {
+            let share = self.share(at);
+            if share.begun.is_some() {
+                let tags = Tags::new([("scenario", &*scenario.name)]);
+                let series = self.own.series(&metric, &tags);
+                self.own.set(series, share.counts.users_busy as f64);
+            }
+        }
+        self.summary.absorb(second, self.own.take());
     }
 
     /// Judges every threshold at the end of each second up to `second` that is not yet judged; the

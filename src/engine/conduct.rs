@@ -266,6 +266,7 @@ impl Conductor {
                     break;
                 }
                 () = tokio::time::sleep_until(due) => {
+                    collector.note_levels(second);
                     if let Some(threshold) = collector.judge(second) {
                         collected.aborted_by = Some(threshold);
                         self.halt.send_if_modified(stop_gracefully);

@@ -300,12 +300,26 @@ struct Account<'a> {
     vm: &'a Vm,
     worker: u64,
     shares: Vec<Rc<Share>>,
-    series: Vec<[SeriesId; 2]>,
+    series: Vec<[SeriesId; 5]>,
     sent: Vec<Counts>,
     begin: Instant,
     cpu_before: Duration,
     /// The second the next message is about.
     second: u32,
+}
+
+/// What is recorded of a scenario's load each second.
+const FLOWS: [&str; 5] = [
+    "iteration.offered",
+    "iteration.started",
+    "iteration.finished",
+    "iteration.dropped",
+    "iteration.unfinished",
+];
+
+/// The counts of [`FLOWS`], in its order.
+fn flows(counts: &Counts) -> [u64; 5] {
+    [counts.offered, counts.started, counts.finished, counts.dropped, counts.unfinished]
 }
 
 impl<'a> Account<'a> {
@@ -321,7 +335,7 @@ impl<'a> Account<'a> {
             let scenario_tag = [("scenario", &*scenario.name)];
             let own = scenario.tags.iter().map(|(k, v)| (k.as_str(), v.as_str()));
             let tags = Tags::new(scenario_tag.into_iter().chain(own));
-            ["iteration.dropped", "iteration.unfinished"].map(|name| {
+            FLOWS.map(|name| {
                 let metric =
                     Metric::builtin(name).unwrap_or_else(|| unreachable!("{name} is built in"));
                 recorder.series(&metric, &tags)
@@ -339,10 +353,10 @@ impl<'a> Account<'a> {
         let shares: Vec<_> = self.shares.iter().map(|share| share.state()).collect();
         let mut recorder = self.vm.recorder().borrow_mut();
         for ((series, share), sent) in self.series.iter().zip(&shares).zip(&mut self.sent) {
-            let ([dropped, unfinished], now) = (*series, share.counts);
-            recorder.add(dropped, (now.dropped - sent.dropped) as f64);
-            recorder.add(unfinished, (now.unfinished - sent.unfinished) as f64);
-            *sent = now;
+            for ((series, now), sent) in series.iter().zip(flows(&share.counts)).zip(flows(sent)) {
+                recorder.add(*series, (now - sent) as f64);
+            }
+            *sent = share.counts;
         }
         let second = Second {
             worker: self.worker,

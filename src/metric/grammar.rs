@@ -3,6 +3,7 @@
 //! A cursor walks the text up to the operator; what follows is clauses between commas. Every
 //! error says what stands there, what was expected, and the nearest word where there is one.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::{Aggregate, Bound, Comparison, Filter, Form, Threshold, ThresholdError};
@@ -43,6 +44,14 @@ const COMPARISONS: [(&str, Comparison); 6] = [
     ("<", Comparison::Less),
     (">", Comparison::More),
 ];
+
+impl fmt::Display for Comparison {
+    /// As a threshold writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let written = COMPARISONS.iter().find(|(_, comparison)| comparison == self);
+        f.write_str(written.map_or("", |(sign, _)| sign))
+    }
+}
 
 impl Threshold {
     /// Reads a threshold. Whether it suits the metric is [`Self::fits`]'s to say.

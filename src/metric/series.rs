@@ -176,6 +176,27 @@ pub const BUILTIN: &[Builtin] = &[
         about: "connections to the database opened, or tried",
     },
     Builtin {
+        name: "iteration.offered",
+        kind: Kind::Counter,
+        unit: Unit::Number,
+        tags: &["scenario"],
+        about: "iterations that were due",
+    },
+    Builtin {
+        name: "iteration.started",
+        kind: Kind::Counter,
+        unit: Unit::Number,
+        tags: &["scenario"],
+        about: "iterations a user took up",
+    },
+    Builtin {
+        name: "iteration.finished",
+        kind: Kind::Counter,
+        unit: Unit::Number,
+        tags: &["scenario"],
+        about: "iterations that came to their end, broken ones included",
+    },
+    Builtin {
         name: "iteration.response",
         kind: Kind::Trend,
         unit: Unit::Time,
@@ -209,6 +230,13 @@ pub const BUILTIN: &[Builtin] = &[
         unit: Unit::Number,
         tags: &["scenario"],
         about: "iterations cut off after graceful_stop",
+    },
+    Builtin {
+        name: "users.busy",
+        kind: Kind::Gauge,
+        unit: Unit::Number,
+        tags: &["scenario"],
+        about: "users inside an iteration, at the end of each second",
     },
     Builtin {
         name: "check.failed",

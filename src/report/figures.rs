@@ -29,6 +29,11 @@ pub fn percent(share: f64) -> String {
     }
 }
 
+/// A percentage of up to 5 decimals, without zeros at the end: `99.9`.
+pub fn digits(percent: f64) -> String {
+    format!("{percent:.5}").trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// A check of the script, over all scenarios.
 pub struct Check<'a> {
     /// Its name.

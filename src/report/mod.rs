@@ -6,6 +6,7 @@
 pub mod comparison;
 mod csv;
 mod figures;
+mod html;
 mod json;
 mod junit;
 mod markdown;
@@ -32,11 +33,14 @@ pub enum Report {
     Junit,
     /// For a pull request.
     Markdown,
+    /// A page for a browser.
+    Html,
 }
 
 impl Report {
     /// Every form there is.
-    pub const ALL: [Self; 5] = [Self::Text, Self::Json, Self::Csv, Self::Junit, Self::Markdown];
+    pub const ALL: [Self; 6] =
+        [Self::Text, Self::Json, Self::Csv, Self::Junit, Self::Markdown, Self::Html];
 
     /// What it is called on the command line.
     pub fn name(self) -> &'static str {
@@ -46,6 +50,7 @@ impl Report {
             Self::Csv => "csv",
             Self::Junit => "junit",
             Self::Markdown => "markdown",
+            Self::Html => "html",
         }
     }
 
@@ -57,6 +62,7 @@ impl Report {
             Self::Csv => "series.csv",
             Self::Junit => "junit.xml",
             Self::Markdown => "summary.md",
+            Self::Html => "report.html",
         }
     }
 
@@ -68,6 +74,7 @@ impl Report {
             Self::Csv => csv::write(outcome, out),
             Self::Junit => junit::write(outcome, out),
             Self::Markdown => markdown::write(outcome, out),
+            Self::Html => html::write(outcome, out),
         }
     }
 }

@@ -51,6 +51,19 @@ fn the_markdown_for_a_pull_request() {
 }
 
 #[test]
+fn the_page() {
+    let page = file(Report::Html, &outcome());
+    // Style and script are files of their own.
+    let cut = |text: &str, from: &str, to: &str| {
+        let (before, rest) = text.split_once(from).unwrap();
+        let (_, after) = rest.split_once(to).unwrap();
+        format!("{before}{from}{to}{after}")
+    };
+    let page = cut(&cut(&page, "<style>", "</style>"), "<script>", "</script>");
+    insta::assert_snapshot!(page.replace("><", ">\n<"));
+}
+
+#[test]
 fn the_junit_file() {
     insta::assert_snapshot!(file(Report::Junit, &outcome()));
 }
@@ -116,6 +129,12 @@ fn a_text_from_outside_is_text_in_every_report() {
     let csv = file(Report::Csv, &outcome);
     let rows = csv::Reader::from_reader(csv.as_bytes()).into_records().map(Result::unwrap);
     assert!(rows.into_iter().all(|row| row.len() == 16));
+
+    let page = file(Report::Html, &outcome);
+    for tag in ["<script", "<img", "</script", "<style", "<title"] {
+        let most = usize::from(tag != "<img");
+        assert_eq!(page.matches(tag).count(), most, "{tag}");
+    }
 
     // A line of Markdown is either ours or holds the text within a fence longer than its own.
     for line in file(Report::Markdown, &outcome).lines().filter(|line| line.contains("<script>")) {

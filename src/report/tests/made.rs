@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ledger::Balance;
-use crate::metric::{Distribution, Kind, Metric, Point, Reading, Tags, Total, Unit};
+use crate::metric::{Distribution, Gauge, Kind, Metric, Point, Reading, Tags, Total, Unit};
 use crate::outcome::{
     Environment, FailureSample, Generator, Grade, LogLine, Outcome, Reason, Run, RunVerdict,
     ScenarioOutcome, ScriptErrorSample, SeriesOutcome, Verdict,
@@ -114,6 +114,7 @@ pub fn outcome() -> Outcome {
             has_setup: false,
             has_teardown: true,
         },
+        script: "-- a shop\nlocal token = \"***\"\n".to_owned(),
         verdict: RunVerdict::GeneratorLimited,
         reasons: vec![Reason {
             verdict: RunVerdict::GeneratorLimited,
@@ -132,8 +133,12 @@ pub fn outcome() -> Outcome {
             series("http.duration", &item, times(1..=200)),
             series("http.failed", &item, Total::Rate { hits: 0, total: 197 }),
             series("http.failed", &refused, Total::Rate { hits: 3, total: 3 }),
+            series("iteration.finished", &buyers, Total::Counter(988.0)),
             series("iteration.lag", &buyers, times(0..=5)),
+            series("iteration.offered", &buyers, Total::Counter(1000.0)),
             series("iteration.response", &buyers, times(2..=201)),
+            series("iteration.started", &buyers, Total::Counter(990.0)),
+            series("users.busy", &buyers, Total::Gauge(Gauge::new(3.0))),
         ],
         failures: vec![FailureSample {
             scenario: "buyers".to_owned(),

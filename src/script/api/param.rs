@@ -50,12 +50,14 @@ fn param(
     let in_lua = in_lua(lua, &value)?;
     if secret {
         hide(lua, &context, &name, &in_lua)?;
+        hide(lua, &context, &name, &self::in_lua(lua, &default)?)?;
     }
     declared.parameters.push(Parameter { name, value, default, about, secret, place });
     Ok(in_lua)
 }
 
-/// Keeps a secret out of the log and out of errors, as it was given and as a script writes it.
+/// Keeps a secret out of the log, of errors and of results, as it was given and as a script writes
+/// it; its default too, which stands in the script's text.
 fn hide(lua: &Lua, context: &Context, name: &str, in_lua: &Value) -> mlua::Result<()> {
     let secrets = &context.world.log.secrets;
     if matches!(in_lua, Value::Boolean(_)) {

@@ -1,0 +1,301 @@
+//! The page of a real run in a real browser: it shows everything, asks for nothing, and reads well
+//! on a wide screen and on a phone, in light and in dark.
+//!
+//! Needs Chromium, so `cargo test` alone leaves these out; `make test` installs it and runs them.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot drive its browser has failed")]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tungstenite::{Message, WebSocket};
+
+/// A run of a few seconds in which calls fail, checks do not hold and the script breaks, with
+/// markup in every name it may choose.
+const SCRIPT: &str = r#"
+local http = require "loadrun.http"
+local sandbox = require "loadrun.sandbox"
+local check = require "loadrun.check"
+local log = require "loadrun.log"
+local metric = require "loadrun.metric"
+local param = require "loadrun.param"
+local mark = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+local token = param("token", "a-secret-of-the-script", mark, { secret = true })
+local size = metric.trend("basket.size")
+local target = http.client { base = sandbox.start {} }
+return {
+  scenarios = {
+    visitors = { rate = 40, duration = "3s", run = function(vu)
+      local reply = target:get("/health", { name = mark })
+      size:record(vu.iteration)
+      check(reply, { [mark] = vu.iteration % 9 ~= 0 })
+      if vu.iteration % 5 == 0 then
+        target:get("/a/rather/long/path/that/has/no/place/to/break/in/it", { name = "nowhere" })
+      end
+      if vu.iteration == 7 then error(mark) end
+    end },
+    auditors = { users = 1, duration = "3s", run = function()
+      target:get("/health", { name = "audit" })
+      require("loadrun.time").sleep("100ms")
+    end },
+  },
+  teardown = function() log.warn(mark .. token) end,
+  thresholds = { "http.duration p95 < 10s, goal < 1ns", "http.failed rate < 0.01%, critical" },
+}"#;
+
+/// What is wrong with the page as it stands, one line each; run in the page itself.
+const FAULTS: &str = r#"(() => {
+  const faults = [];
+  const name = (e) => e.tagName + "." + e.className + " " + e.textContent.trim().slice(0, 40);
+  const width = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth > width) faults.push("the page scrolls sideways");
+  const lum = (c) => {
+    const [r, g, b] = c.match(/[\d.]+/g).slice(0, 3)
+      .map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (e) => {
+    for (; e; e = e.parentElement) {
+      const c = getComputedStyle(e).backgroundColor;
+      if (!c.startsWith("rgba(0, 0, 0, 0")) return c;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const contrast = (a, b) => (Math.max(lum(a), lum(b)) + 0.05) / (Math.min(lum(a), lum(b)) + 0.05);
+  for (const e of document.querySelectorAll("body *")) {
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+    if (!own || e.tagName === "SCRIPT") continue;
+    const box = e.getBoundingClientRect();
+    if (box.width === 0) continue;
+    if (box.right > width + 0.5 || box.left < -0.5) faults.push("outside: " + name(e));
+    const style = getComputedStyle(e);
+    if (style.overflowX !== "visible" && e.scrollWidth > e.clientWidth) faults.push("clipped: " + name(e));
+    const seen = contrast(style.color, behind(e));
+    if (seen < 4.5) faults.push("contrast " + seen.toFixed(2) + ": " + name(e));
+  }
+  for (const p of document.querySelectorAll("path.line")) {
+    const seen = contrast(getComputedStyle(p).stroke, behind(p));
+    if (!p.classList.contains("q1") && seen < 3) faults.push("contrast of a line: " + p.className.baseVal);
+  }
+  for (const labels of document.querySelectorAll(".x, .y")) {
+    const boxes = [...labels.children].map((e) => e.getBoundingClientRect()).filter((b) => b.width);
+    for (const [n, a] of boxes.entries()) {
+      for (const b of boxes.slice(n + 1)) {
+        const apart = a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
+        if (!apart) faults.push("labels overlap in " + labels.textContent);
+      }
+    }
+  }
+  const scripts = document.querySelectorAll("script").length;
+  if (scripts !== 1) faults.push(scripts + " scripts");
+  if (document.querySelectorAll("img").length) faults.push("an image");
+  return faults;
+})()"#;
+
+/// Chromium with one page, driven by its own protocol.
+struct Browser {
+    process: Child,
+    socket: WebSocket<TcpStream>,
+    session: Option<String>,
+    next: u64,
+    events: Vec<Value>,
+    _profile: TempDir,
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Ended already, at worst.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn chromium() -> PathBuf {
+    if let Some(named) = std::env::var_os("LOADRUN_CHROMIUM") {
+        return named.into();
+    }
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let found = std::env::split_paths(&paths)
+        .flat_map(|folder| names.map(|name| folder.join(name)))
+        .find(|path| path.is_file());
+    found.expect("no Chromium: install it, or set LOADRUN_CHROMIUM to its path")
+}
+
+impl Browser {
+    fn start() -> Self {
+        let profile = tempfile::tempdir().unwrap();
+        let mut command = Command::new(chromium());
+        command
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"])
+            .args(["--disable-background-networking", "--disable-component-update"])
+            .args(["--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-port=0"])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg("about:blank");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let mut told = BufReader::new(process.stderr.take().unwrap()).lines();
+        let address = told.find_map(|line| {
+            line.unwrap().strip_prefix("DevTools listening on ").map(str::to_owned)
+        });
+        let address = address.expect("Chromium does not listen");
+        // What else it says is nobody's business, but it must be able to say it.
+        std::thread::spawn(move || told.for_each(drop));
+        let host = address.trim_start_matches("ws://").split('/').next().unwrap();
+        let stream = TcpStream::connect(host).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let (socket, _) = tungstenite::client(address.as_str(), stream).unwrap();
+        let mut browser =
+            Self { process, socket, session: None, next: 0, events: Vec::new(), _profile: profile };
+        let target = browser.ask("Target.createTarget", &json!({ "url": "about:blank" }));
+        let attach = json!({ "targetId": target["targetId"], "flatten": true });
+        let session = browser.ask("Target.attachToTarget", &attach);
+        browser.session = Some(session["sessionId"].as_str().unwrap().to_owned());
+        for domain in ["Page", "Runtime", "Network", "Log"] {
+            browser.ask(&format!("{domain}.enable"), &json!({}));
+        }
+        browser
+    }
+
+    /// Asks and waits for the answer; what happens in the meantime is kept.
+    fn ask(&mut self, method: &str, params: &Value) -> Value {
+        self.next += 1;
+        let mut call = json!({ "id": self.next, "method": method, "params": params });
+        if let Some(session) = &self.session {
+            call["sessionId"] = json!(session);
+        }
+        self.socket.send(Message::text(call.to_string())).unwrap();
+        loop {
+            let heard = self.hear();
+            if heard["id"] == self.next {
+                assert!(heard["error"].is_null(), "{method}: {}", heard["error"]);
+                return heard["result"].clone();
+            }
+            self.events.push(heard);
+        }
+    }
+
+    fn hear(&mut self) -> Value {
+        loop {
+            if let Message::Text(text) = self.socket.read().unwrap() {
+                return serde_json::from_str(&text).unwrap();
+            }
+        }
+    }
+
+    /// Opens a page and waits until it is there.
+    fn open(&mut self, page: &Path) {
+        self.events.clear();
+        self.ask("Page.navigate", &json!({ "url": format!("file://{}", page.display()) }));
+        while !self.events.iter().any(|event| event["method"] == "Page.loadEventFired") {
+            let heard = self.hear();
+            self.events.push(heard);
+        }
+    }
+
+    /// The value of an expression in the page.
+    fn value(&mut self, expression: &str) -> Value {
+        let params = json!({ "expression": expression, "returnByValue": true });
+        let answer = self.ask("Runtime.evaluate", &params);
+        assert!(answer["exceptionDetails"].is_null(), "{answer}");
+        answer["result"]["value"].clone()
+    }
+
+    fn look(&mut self, width: u32, scheme: &str) {
+        let size =
+            json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
+        self.ask("Emulation.setDeviceMetricsOverride", &size);
+        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.ask("Emulation.setEmulatedMedia", &media);
+    }
+
+    /// Everything the page should not have done.
+    fn misdeeds(&self, page: &Path) -> Vec<String> {
+        let own = format!("file://{}", page.display());
+        let misdeed = |event: &Value| {
+            let params = &event["params"];
+            match event["method"].as_str().unwrap_or_default() {
+                "Network.requestWillBeSent" => {
+                    let url = params["request"]["url"].as_str().unwrap_or_default();
+                    (url != own && !url.starts_with("data:")).then(|| format!("asked for {url}"))
+                }
+                "Runtime.consoleAPICalled" | "Runtime.exceptionThrown" | "Log.entryAdded" => {
+                    Some(params.to_string())
+                }
+                "Page.javascriptDialogOpening" => Some("a dialog".to_owned()),
+                _ => None,
+            }
+        };
+        self.events.iter().filter_map(misdeed).collect()
+    }
+}
+
+/// The page of a run of [`SCRIPT`].
+fn a_page(folder: &Path) -> PathBuf {
+    fs::write(folder.join("script.lua"), SCRIPT).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loadrun"));
+    command.args(["script.lua", "--quiet", "--report", "html"]).current_dir(folder);
+    let ran = command.output().unwrap();
+    let told = String::from_utf8_lossy(&ran.stderr).into_owned();
+    let stamps = fs::read_dir(folder.join("results/script"));
+    let results = stamps.unwrap_or_else(|_| panic!("{told}")).next().unwrap().unwrap().path();
+    results.join("report.html")
+}
+
+#[test]
+#[ignore = "needs Chromium: make test"]
+fn the_page_shows_all_asks_for_nothing_and_fits_wide_and_narrow_in_light_and_dark() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = a_page(folder.path());
+    assert!(!fs::read_to_string(&page).unwrap().contains("a-secret-of-the-script"));
+    let mut browser = Browser::start();
+    for (width, scheme) in [(1280, "light"), (1280, "dark"), (400, "light"), (400, "dark")] {
+        browser.look(width, scheme);
+        browser.open(&page);
+        let faults = browser.value(FAULTS);
+        assert_eq!(faults, json!([]), "{width} px, {scheme}");
+        let dark = browser.value("matchMedia('(prefers-color-scheme: dark)').matches");
+        assert_eq!(dark, json!(scheme == "dark"));
+        let sections = browser.value("[...document.querySelectorAll('section')].map(s => s.id)");
+        for id in ["thresholds", "time", "operations", "failures", "checks", "errors", "script"] {
+            assert!(sections.as_array().unwrap().contains(&json!(id)), "no {id} in {sections}");
+        }
+        let drawn = "[...document.querySelectorAll('figure.chart')].every(figure => \
+            [...figure.querySelectorAll('.field path.line')].some(path => path.getTotalLength() > 1))";
+        assert_eq!(browser.value(drawn), json!(true), "a chart has no line");
+        assert_eq!(browser.misdeeds(&page), Vec::<String>::new());
+    }
+}
+
+#[test]
+#[ignore = "needs Chromium: make test"]
+fn a_pointer_over_a_chart_shows_the_values_of_that_second_in_all_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = a_page(folder.path());
+    let mut browser = Browser::start();
+    browser.look(1280, "light");
+    browser.open(&page);
+    let legends =
+        "[...document.querySelectorAll('figure[data-shared] .legend .at')].map(e => e.textContent)";
+    let still = browser.value(legends);
+    assert!(still.as_array().unwrap().iter().all(|at| at == "max"), "{still}");
+    let middle = browser.value(
+        "(() => { const f = document.querySelector('figure[data-shared] .field'); \
+         f.scrollIntoView({ block: 'center' }); const b = f.getBoundingClientRect(); \
+         return { x: b.left + 1, y: b.top + b.height / 2 }; })()",
+    );
+    let moved = json!({ "type": "mouseMoved", "x": middle["x"], "y": middle["y"] });
+    browser.ask("Input.dispatchMouseEvent", &moved);
+    let shown = browser.value(legends);
+    assert!(shown.as_array().unwrap().len() > 3, "{shown}");
+    assert!(shown.as_array().unwrap().iter().all(|at| at == "0 s"), "{shown}");
+    let offered = browser.value("document.querySelector('figure .legend output').textContent");
+    assert!(offered.as_str().unwrap().parse::<f64>().unwrap() > 0.0, "{offered}");
+    assert_eq!(browser.misdeeds(&page), Vec::<String>::new());
+}
