@@ -149,7 +149,7 @@ impl Browser {
         std::thread::spawn(move || told.for_each(drop));
         let host = address.trim_start_matches("ws://").split('/').next().unwrap();
         let stream = TcpStream::connect(host).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         let (socket, _) = tungstenite::client(address.as_str(), stream).unwrap();
         let mut browser =
             Self { process, socket, session: None, next: 0, events: Vec::new(), _profile: profile };

@@ -45,8 +45,13 @@ fn a_run(arguments: &[&str]) -> (tempfile::TempDir, PathBuf) {
 
 #[test]
 fn a_run_leaves_the_reports_it_was_asked_for_and_the_outcome_makes_the_same_again() {
-    let (folder, results) = a_run(&["--report", "junit,markdown,csv"]);
-    let files = [("junit", "junit.xml"), ("markdown", "summary.md"), ("csv", "series.csv")];
+    let (folder, results) = a_run(&["--report", "junit,markdown,csv,html"]);
+    let files = [
+        ("junit", "junit.xml"),
+        ("markdown", "summary.md"),
+        ("csv", "series.csv"),
+        ("html", "report.html"),
+    ];
     for (form, file) in files {
         let left = fs::read_to_string(results.join(file)).unwrap();
         assert!(left.contains("health"), "{form}: {left}");
@@ -58,7 +63,7 @@ fn a_run_leaves_the_reports_it_was_asked_for_and_the_outcome_makes_the_same_agai
         loadrun(folder.path(), &["report", results.to_str().unwrap(), &flag, "again"]);
         assert_eq!(fs::read_to_string(folder.path().join("again")).unwrap(), left);
     }
-    assert_eq!(fs::read_dir(&results).unwrap().count(), 4, "nothing else is left");
+    assert_eq!(fs::read_dir(&results).unwrap().count(), 5, "nothing else is left");
 }
 
 #[test]

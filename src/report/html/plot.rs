@@ -5,6 +5,8 @@
 //! and paper read alike. Colours are classes of the style sheet, so that one drawing serves light,
 //! dark and paper; `plotters` writes the colour and the pixel of every label into the drawing.
 
+use std::fmt::Write as _;
+
 use maud::{Markup, html};
 
 use crate::metric::{Kind, Unit, show};
@@ -189,8 +191,10 @@ impl Chart {
 /// The values in the fewest characters that still show them.
 fn rounded(values: &[Option<f64>]) -> String {
     let shown = values.iter().map(|value| match value {
-        Some(value) if *value == value.trunc() => format!("{value}"),
-        Some(value) => format!("{value:.4}"),
+        Some(value) => {
+            let text = format!("{value:.4}");
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
         None => "null".to_owned(),
     });
     format!("[{}]", shown.collect::<Vec<_>>().join(","))
@@ -203,7 +207,12 @@ fn path(values: &[Option<f64>], places: &[f64], top: f64) -> String {
     for (value, place) in values.iter().zip(places) {
         if let Some(value) = value {
             let (x, y) = (across(*place), height(*value, top));
-            drawn += &if down { format!("L{x} {y}") } else { format!("M{x} {y}h0") };
+            let _ = if down {
+                write!(drawn, "L{x} {y}")
+            } else {
+                // A stroke of no length, so that a value between two gaps is seen: as a dot.
+                write!(drawn, "M{x} {y}h0")
+            };
         }
         down = value.is_some();
     }
