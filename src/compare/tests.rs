@@ -167,6 +167,7 @@ fn outcome(seed: u64, elapsed: f64, series: Vec<SeriesOutcome>) -> Outcome {
             has_setup: false,
             has_teardown: false,
         },
+        script: String::new(),
         verdict: RunVerdict::Valid,
         reasons: Vec::new(),
         grade: None,
