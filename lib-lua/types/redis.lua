@@ -34,6 +34,8 @@
 ---@field connect_timeout? loadrun.Duration for opening a connection; 5 s when not given
 ---@field connections? "user" | "shared" one kept open for each user (the default), or `size` for all
 ---@field size? integer connections shared by all users, at least one a worker; 20 when not given
+---@field cluster? boolean whether the server is a node of a cluster: commands go to the node that has their first key
+---@field sentinel? string the name under which the sentinel at `url` knows the master; `user`, `password` and `database` are then the master's
 ---@field protocol? 2 | 3 version of the protocol; 3 when not given, which servers before version 6 do not speak
 ---@field reply_limit? integer | string largest reply, in bytes or as text such as `"4MiB"`; 16 MiB when not given
 ---@field ca? string a file of trusted certificates (PEM) beside the script, in place of the system's

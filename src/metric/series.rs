@@ -148,6 +148,13 @@ pub const BUILTIN: &[Builtin] = &[
         about: "commands sent; a pipeline or transaction is one call with several",
     },
     Builtin {
+        name: "redis.redirects",
+        kind: Kind::Counter,
+        unit: Unit::Number,
+        tags: &["scenario", "name", "command"],
+        about: "steps by which nodes of a cluster sent commands on; their time is the call's",
+    },
+    Builtin {
         name: "sql.duration",
         kind: Kind::Trend,
         unit: Unit::Time,

@@ -25,6 +25,8 @@ pub struct Exchange {
     pub connects: u32,
     /// Commands in it.
     pub commands: u32,
+    /// Steps by which nodes of a cluster sent it on.
+    pub redirects: u32,
     /// This machine, not the target, had no socket left: the failure says nothing of the target.
     pub exhausted: bool,
 }
@@ -70,6 +72,7 @@ impl Draft {
             wait: None,
             connects: 0,
             commands: commands as u32,
+            redirects: 0,
             exhausted: false,
         };
         Self { exchange, stage: Stage::Queued }

@@ -120,10 +120,11 @@ pub(super) async fn take<'a>(
     let deadline = draft.exchange.started + limit;
     let mut permit = None;
     if matches!(client.settings.connections, Connections::Shared(_)) {
+        let begun = Instant::now();
         let right = timeout_at(deadline, client.permits.acquire()).await;
         // The semaphore is never closed.
         permit = right.map_err(|_| late(draft, limit))?.ok();
-        draft.exchange.wait = Some(draft.exchange.started.elapsed());
+        draft.exchange.wait = Some(draft.exchange.wait.unwrap_or_default() + begun.elapsed());
     }
     if let Some(stream) = lines.kept().await {
         return Ok((Taken { stream, lines, permit }, deadline));

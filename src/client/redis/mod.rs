@@ -15,6 +15,7 @@ mod decode;
 mod exchange;
 mod flight;
 mod lines;
+mod nodes;
 mod request;
 mod script;
 mod settings;
@@ -31,7 +32,7 @@ use tokio::time::{Instant, timeout_at};
 pub use exchange::Exchange;
 pub use request::{Command, Request};
 pub use script::Script;
-pub use settings::{Address, Connections, Settings, passwords_in};
+pub use settings::{Address, Connections, Settings, Topology, passwords_in};
 pub use subscription::{Interest, Message, Subscription};
 pub use value::Value;
 
@@ -46,8 +47,9 @@ const LONGEST: Duration = Duration::from_hours(365 * 24);
 /// Sends commands by one set of settings; one a worker and declaration.
 pub struct Client {
     settings: Settings,
-    /// The server, once it is known.
+    /// What stands at the address, once it is known.
     place: OnceCell<Rc<Place>>,
+    nodes: nodes::Nodes,
     connector: Connector,
     lent: RefCell<flight::Lent>,
     /// Connections shared by all users, and the right to use one.
@@ -75,7 +77,7 @@ struct Place {
     password: Option<String>,
     database: u32,
     /// Accepts any certificate, as the address asks; `None` for the client's own rules.
-    insecure: Option<Connector>,
+    insecure: Option<Rc<Connector>>,
 }
 
 impl std::fmt::Debug for Place {
@@ -87,7 +89,7 @@ impl std::fmt::Debug for Place {
 
 impl Place {
     fn connector<'a>(&'a self, client: &'a Client) -> &'a Connector {
-        self.insecure.as_ref().unwrap_or(&client.connector)
+        self.insecure.as_deref().unwrap_or(&client.connector)
     }
 }
 
@@ -102,6 +104,7 @@ impl Client {
         };
         let client = Self {
             place: OnceCell::new(),
+            nodes: nodes::Nodes::default(),
             connector: Connector::new(&settings.tls)?,
             lent: RefCell::default(),
             shared: RefCell::default(),
@@ -109,7 +112,7 @@ impl Client {
             settings,
         };
         if let Address::Url(_) = &client.settings.address {
-            client.place().map_err(|error| format!("url: {error}"))?;
+            client.entry().map_err(|error| format!("url: {error}"))?;
         }
         Ok(Rc::new(client))
     }
@@ -156,35 +159,65 @@ impl Client {
         draft: &mut Draft,
     ) -> Result<Value, Failure> {
         let limit = request.timeout.unwrap_or(self.settings.timeout).min(LONGEST);
-        let place = self.place().map_err(|why| Failure::new(FailureKind::Refused, why))?;
-        let (mut taken, deadline) = lines::take(self, session, &place, draft, limit).await?;
-        let sending = flight::exchange(
-            &mut taken.stream,
-            &self.lent,
-            |out| request.write(out),
-            request.replies(),
-            self.settings.reply_limit,
-            &mut draft.stage,
-        );
+        let mut place = nodes::locate(self, session, request, draft, limit).await?;
+        let mut asking = false;
+        loop {
+            let replies = self.hop(session, &place, request, asking, draft, limit).await?;
+            let value = request.value(replies);
+            let Some(redirect) = nodes::redirect(self, &value, draft) else {
+                return Ok(value);
+            };
+            (place, asking) = (redirect.place, redirect.asking);
+            draft.exchange.redirects += 1;
+        }
+    }
+
+    /// Sends a request to one server and reads its replies.
+    async fn hop(
+        &self,
+        session: &Session,
+        place: &Rc<Place>,
+        request: &Request,
+        asking: bool,
+        draft: &mut Draft,
+        limit: Duration,
+    ) -> Result<Vec<Value>, Failure> {
+        let taken = lines::take(self, session, place, draft, limit).await;
+        let (mut taken, deadline) = taken.inspect_err(|_| self.nodes.doubt())?;
+        let write = |out: &mut Vec<u8>| {
+            if asking {
+                out.extend_from_slice(b"*1\r\n$6\r\nASKING\r\n");
+            }
+            request.write(out);
+        };
+        let expected = request.replies() + usize::from(asking);
+        let stage = &mut draft.stage;
+        let most = self.settings.reply_limit;
+        let sending = flight::exchange(&mut taken.stream, &self.lent, write, expected, most, stage);
         let replied = match timeout_at(deadline, sending).await {
             Ok(replied) => replied,
             Err(_) => Err(lines::late(draft, limit)),
         };
-        let replies = replied.inspect_err(|_| taken.lines.lost())?;
-        let refused = |value: &Value| {
-            value.error().is_some_and(|error| error.kind == FailureKind::MaxClients)
-        };
-        if replies.iter().any(refused) {
+        let mut replies = replied.inspect_err(|_| {
+            taken.lines.lost();
+            self.nodes.doubt();
+        })?;
+        if asking {
+            replies.remove(0);
+        }
+        let refused = |error: &Failure| error.kind == FailureKind::MaxClients;
+        if replies.iter().filter_map(Value::error).any(refused) {
             // The server closes the connection behind these words.
             taken.lines.lost();
         } else {
             lines::give_back(self, taken);
         }
-        Ok(request.value(replies))
+        Ok(replies)
     }
 
-    /// The server, read when it is first needed: a service's address is not known before it runs.
-    fn place(&self) -> Result<Rc<Place>, String> {
+    /// What stands at the address, read when it is first needed: that of a service is not known
+    /// before it runs.
+    fn entry(&self) -> Result<Rc<Place>, String> {
         if let Some(place) = self.place.get() {
             return Ok(Rc::clone(place));
         }
@@ -192,12 +225,18 @@ impl Client {
         let url = settings.address.url();
         let target = Target::parse(url.ok_or("the service the client is for is not running")?)?;
         let trusting = TlsSettings { insecure: true, ..settings.tls.clone() };
+        // What is said of the server itself is not meant for the sentinel that knows it.
+        let (user, password, database) = match settings.topology {
+            Topology::Sentinel(_) => (None, None, None),
+            _ => (settings.user.clone(), settings.password.clone(), settings.database),
+        };
+        let insecure = target.insecure.then(|| Connector::new(&trusting)).transpose()?;
         let place = Place {
             door: target.door,
-            user: settings.user.clone().or(target.user),
-            password: settings.password.clone().or(target.password),
-            database: settings.database.unwrap_or(target.database),
-            insecure: target.insecure.then(|| Connector::new(&trusting)).transpose()?,
+            user: user.or(target.user),
+            password: password.or(target.password),
+            database: database.unwrap_or(target.database),
+            insecure: insecure.map(Rc::new),
         };
         if place.user.is_some() && place.password.is_none() {
             return Err("a user without a password; expected both, or neither".to_owned());

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use redis::Cmd;
+use redis::cluster_routing::{Route, SlotAddr};
+use redis::{Arg, Cmd};
 
 use super::value::Value;
 
@@ -18,6 +19,31 @@ impl Command {
             cmd.arg(word);
         }
         Self(cmd)
+    }
+
+    /// Where its key leads to in a cluster, if it has one.
+    fn route(&self) -> Option<Route> {
+        let mut args = self.0.args_iter().map(|arg| match arg {
+            Arg::Simple(bytes) => bytes,
+            _ => b"",
+        });
+        let word = args.next()?.to_ascii_uppercase();
+        let key = match word.as_slice() {
+            b"ACL" | b"CLIENT" | b"CLUSTER" | b"COMMAND" | b"CONFIG" | b"DBSIZE" | b"ECHO"
+            | b"FLUSHALL" | b"FLUSHDB" | b"INFO" | b"KEYS" | b"LATENCY" | b"PING" | b"PUBLISH"
+            | b"RANDOMKEY" | b"SCAN" | b"SCRIPT" | b"SLOWLOG" | b"TIME" | b"WAIT" => None,
+            // First a script, then how many keys there are.
+            b"EVAL" | b"EVAL_RO" | b"EVALSHA" | b"EVALSHA_RO" | b"FCALL" | b"FCALL_RO" => {
+                args.nth(1).filter(|count| *count != b"0").and_then(|_| args.next())
+            }
+            b"XREAD" | b"XREADGROUP" => {
+                args.find(|arg| arg.eq_ignore_ascii_case(b"STREAMS")).and_then(|_| args.next())
+            }
+            b"BITOP" | b"LMPOP" | b"MEMORY" | b"OBJECT" | b"SINTERCARD" | b"XGROUP" | b"XINFO"
+            | b"ZDIFF" | b"ZINTER" | b"ZMPOP" | b"ZUNION" => args.nth(1),
+            _ => args.next(),
+        };
+        key.map(|key| Route::with_key(key, SlotAddr::Master))
     }
 
     /// Adds an argument.
@@ -74,6 +100,11 @@ impl Request {
         self.commands.is_empty()
     }
 
+    /// Where it leads to in a cluster: by the first key in it.
+    pub(super) fn route(&self) -> Option<Route> {
+        self.commands.iter().find_map(Command::route)
+    }
+
     /// Replies that are to come.
     pub(super) fn replies(&self) -> usize {
         self.len() + if self.shape == Shape::Transaction { 2 } else { 0 }
@@ -106,6 +137,33 @@ impl Request {
                 }
                 done => done,
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_leads_to_where_its_key_is() {
+        let foo = Some(Route::with_key("foo", SlotAddr::Master));
+        for (words, route) in [
+            ("GET foo", foo),
+            ("set foo 1", foo),
+            ("GET {foo}bar", foo),
+            ("MGET foo bar", foo),
+            ("EVAL text 1 foo bar", foo),
+            ("EVALSHA hash 0 foo", None),
+            ("XREAD COUNT 1 streams foo 0", foo),
+            ("XREADGROUP GROUP foo me STREAMS foo >", foo),
+            ("XGROUP CREATE foo group $", foo),
+            ("OBJECT ENCODING foo", foo),
+            ("PING foo", None),
+            ("INFO", None),
+            ("GET", None),
+        ] {
+            assert_eq!(Request::single(Command::new(words)).route(), route, "{words}");
         }
     }
 }

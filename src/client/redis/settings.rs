@@ -27,6 +27,8 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// How connections are kept.
     pub connections: Connections,
+    /// What stands at the address.
+    pub topology: Topology,
     /// The version of the protocol: 2 or 3.
     pub protocol: u8,
     /// Largest reply accepted, in bytes.
@@ -45,6 +47,7 @@ impl Default for Settings {
             timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),
             connections: Connections::User,
+            topology: Topology::Single,
             protocol: 3,
             reply_limit: 16 << 20,
             tls: TlsSettings::default(),
@@ -60,6 +63,18 @@ pub enum Connections {
     User,
     /// So many serve all users of a worker, one call at a time each.
     Shared(usize),
+}
+
+/// What stands at an address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Topology {
+    /// The server itself.
+    #[default]
+    Single,
+    /// One of the nodes of a cluster.
+    Cluster,
+    /// A sentinel that knows the server by this name.
+    Sentinel(String),
 }
 
 /// Where the server is.
@@ -90,6 +105,16 @@ pub(super) enum Door {
     Tls(String, u16),
     /// A socket in the file system.
     Unix(PathBuf),
+}
+
+impl Door {
+    /// The host it is at.
+    pub(super) fn host(&self) -> &str {
+        match self {
+            Self::Tcp(host, _) | Self::Tls(host, _) => host,
+            Self::Unix(_) => "127.0.0.1",
+        }
+    }
 }
 
 impl fmt::Display for Door {

@@ -16,7 +16,7 @@ use super::decode::Decoder;
 use super::exchange::{Draft, Exchange, Stage};
 use super::request::Command;
 use super::value::Value;
-use super::{Client, LONGEST, Session, flight, lines};
+use super::{Client, LONGEST, Session, flight, lines, nodes};
 use super::{Failure, FailureKind};
 use crate::wire::Stream;
 
@@ -79,7 +79,8 @@ pub(super) async fn subscribe(
     let mut draft = Draft::new(Instant::now(), 1);
     let limit = client.settings.timeout.min(LONGEST);
     let attempt = async {
-        let place = client.place().map_err(|why| Failure::new(FailureKind::Refused, why))?;
+        let command = super::Request::single(Command::new("PING"));
+        let place = nodes::locate(client, session, &command, &mut draft, limit).await?;
         let lines = lines::lines_of(client, session, &place);
         let (stream, deadline) = lines::fresh(client, &lines, &mut draft, limit).await?;
         let decoder = Decoder::new(client.settings.reply_limit);

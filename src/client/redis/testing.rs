@@ -36,6 +36,35 @@ impl Server {
         panic!("redis-server {options:?} does not start")
     }
 
+    /// Starts a sentinel that watches a master at this port under a name.
+    pub fn sentinel(name: &str, master: u16) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let rules = format!(
+            "port {port}\nbind 127.0.0.1\ndir {}\n\
+             sentinel monitor {name} 127.0.0.1 {master} 1\n\
+             sentinel down-after-milliseconds {name} 300\n\
+             sentinel failover-timeout {name} 3000\n",
+            folder.path().display()
+        );
+        let file = folder.path().join("sentinel.conf");
+        std::fs::write(&file, rules).unwrap();
+        let child = Command::new("redis-server")
+            .arg(&file)
+            .arg("--sentinel")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut made = Self { child, folder, port };
+        while !answers(port) {
+            assert!(made.child.try_wait().unwrap().is_none(), "the sentinel does not start");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        made
+    }
+
     /// Its address as a URL.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
@@ -82,8 +111,18 @@ fn launch(folder: &Path, port: u16, options: &[&str]) -> Child {
         .expect("redis-server is installed")
 }
 
-fn free_port() -> u16 {
+/// A port nobody listens at.
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Waits until something is so, for a minute at most.
+pub async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !so().await {
+        assert!(Instant::now() < deadline, "not within a minute: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Whether something of Redis's answers there, be it that it wants a password.

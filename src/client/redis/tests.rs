@@ -4,6 +4,7 @@ mod failures;
 mod keeping;
 mod replies;
 mod secure;
+mod several;
 
 use std::rc::Rc;
 

@@ -10,6 +10,7 @@ use crate::metric::{Recorder, SeriesId};
 #[derive(Default)]
 pub(super) struct Series {
     commands: OnceCell<SeriesId>,
+    redirects: OnceCell<SeriesId>,
 }
 
 impl Operation {
@@ -26,5 +27,9 @@ impl Operation {
         self.record(recorder, second, &called);
         let commands = self.series(recorder, &self.redis.commands, "redis.commands");
         recorder.add(commands, f64::from(exchange.commands));
+        if exchange.redirects > 0 {
+            let redirects = self.series(recorder, &self.redis.redirects, "redis.redirects");
+            recorder.add(redirects, f64::from(exchange.redirects));
+        }
     }
 }

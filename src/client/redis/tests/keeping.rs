@@ -82,7 +82,7 @@ async fn a_command_that_may_have_reached_the_server_is_never_sent_again() {
 
 #[tokio::test(start_paused = true)]
 async fn who_lost_a_connection_pauses_for_longer_each_time_and_by_chance() {
-    let place = || client_of("redis://127.0.0.1:1", |_| {}).place().unwrap();
+    let place = || client_of("redis://127.0.0.1:1", |_| {}).entry().unwrap();
     let pause = |lines: &lines::Lines| {
         lines.lost();
         lines.pause().map_or(Duration::ZERO, |resume| resume - Instant::now())

@@ -2,7 +2,7 @@
 
 use mlua::{Lua, Value};
 
-use crate::client::redis::{Address, Connections, Settings, passwords_in};
+use crate::client::redis::{Address, Connections, Settings, Topology, passwords_in};
 use crate::script::api::service;
 use crate::script::context::Context;
 use crate::script::options::{self, Options, shown};
@@ -14,6 +14,7 @@ use crate::wire::{Identity, TlsSettings};
 const KNOWN: &[&str] = &[
     "ca",
     "cert",
+    "cluster",
     "connect_timeout",
     "connections",
     "database",
@@ -22,6 +23,7 @@ const KNOWN: &[&str] = &[
     "password",
     "protocol",
     "reply_limit",
+    "sentinel",
     "size",
     "timeout",
     "url",
@@ -54,6 +56,7 @@ pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<S
         timeout: given.duration("timeout")?.unwrap_or(usual.timeout),
         connect_timeout: given.duration("connect_timeout")?.unwrap_or(usual.connect_timeout),
         connections: connections(context, &given)?,
+        topology: topology(&given)?,
         protocol: given.read("protocol", protocol)?.unwrap_or(usual.protocol),
         reply_limit: given.read("reply_limit", bytes)?.unwrap_or(usual.reply_limit),
         tls: tls(context, &given)?,
@@ -87,6 +90,16 @@ fn bytes(value: &Value) -> Result<u64, String> {
             .map(|bytes| bytes.0)
             .map_err(|error| error.to_string()),
         other => options::count(other),
+    }
+}
+
+/// `cluster = true`, or `sentinel` with the name the server has there.
+fn topology(given: &Options<'_>) -> mlua::Result<Topology> {
+    match (given.boolean("cluster")?, given.string("sentinel")?) {
+        (Some(true), Some(_)) => Err(given.wrong("`cluster` and `sentinel` exclude one another")),
+        (Some(true), None) => Ok(Topology::Cluster),
+        (_, Some(name)) => Ok(Topology::Sentinel(name)),
+        _ => Ok(Topology::Single),
     }
 }
 

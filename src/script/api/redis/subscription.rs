@@ -200,6 +200,7 @@ impl Listener {
                 wait: None,
                 connects: 0,
                 commands: 0,
+                redirects: 0,
                 exhausted: false,
             };
             let second = self.context.world.second(begun);
