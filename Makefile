@@ -43,6 +43,27 @@ chromium:
 		|| { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
 		|| { echo "install Chromium, or set LOADRUN_CHROMIUM to its path" >&2; exit 1; }
 
+# The real servers that tests start for themselves; a server package's own service is not needed.
+SERVERS := redis-server postgresql mariadb-server
+
+.PHONY: servers
+servers: ## the servers that tests start: Redis, PostgreSQL, MariaDB
+	@export PATH="$$PATH:/usr/sbin:$$(echo /usr/lib/postgresql/*/bin | tr ' ' ':')"; \
+	missing=; for server in redis-server postgres mariadbd; do \
+	  command -v $$server >/dev/null || missing="$$missing $$server"; \
+	done; \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  apt-get update -q && apt-get install -qy --no-install-recommends $(SERVERS); \
+	else \
+	  echo "the tests need what is not on this machine:$$missing"; \
+	  echo "  Debian  sudo apt install $(SERVERS)"; \
+	  echo "  Fedora  sudo dnf install valkey postgresql-server mariadb-server"; \
+	  echo "  macOS   brew install redis postgresql mariadb"; \
+	  exit 1; \
+	fi
+
 .PHONY: lua-tools
 lua-tools:
 	@command -v stylua >/dev/null || cargo install stylua --locked --features lua54 --root $(TOOLS)

@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -269,6 +270,59 @@ fn a_second_interrupt_ends_the_run_at_once() {
     assert_eq!(bench.outcome()["scenarios"][0]["unfinished"], 3);
 }
 
+/// A script with a web service of its own that is told where its cache is.
+const COMMANDED: &str = r#"
+    local check = require "loadrun.check"
+    local http = require "loadrun.http"
+    local service = require "loadrun.service"
+    local cache = service.redis { requirepass = "hunter22secret" }
+    local web = service.command {
+      name = "web",
+      cmd = { "python3", "web.py", "{port}" },
+      env = { CACHE_URL = cache },
+      ready = "http://127.0.0.1:{port}/",
+    }
+    local client = http.client { base = web }
+    return {
+      scenarios = { s = { iterations = 5, run = function()
+        local page = client:get("/", { name = "page" })
+        check(page, { ["knows its cache"] = page.body == cache.url })
+      end } },
+      thresholds = { "check.failed rate == 0", "http.failed rate == 0" },
+    }"#;
+
+const WEB: &str = r#"
+import http.server, os, sys
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = os.environ["CACHE_URL"].encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Page).serve_forever()
+"#;
+
+#[test]
+fn a_script_runs_commands_only_when_it_is_allowed_to() {
+    let bench = Bench::with(COMMANDED);
+    bench.write("web.py", WEB);
+    let refused = bench.run(&["script.lua"]);
+    assert_eq!(code(&refused), 4, "{}", stderr(&refused));
+    let expected = "error: service \"web\" would run a command: python3 web.py {port}\n  \
+                    --> script.lua:6\n  hint: add --allow-command";
+    assert!(stderr(&refused).contains(expected), "{}", stderr(&refused));
+    let checked = stdout(&bench.run(&["check", "script.lua"]));
+    let expected = "  redis: redis\n  web: python3 web.py {port}  (a command: only with \
+                    --allow-command)\n";
+    assert!(checked.contains(expected), "{checked}");
+
+    let output = bench.run(&["script.lua", "--allow-command"]);
+    let all = format!("{}{}{}", stdout(&output), stderr(&output), bench.outcome());
+    assert_eq!(code(&output), 0, "{all}");
+    assert!(!all.contains("hunter22secret"), "{all}");
+}
+
 /// A script that starts services, says where they are, and then takes its time.
 const SERVED: &str = r#"
     local log = require "loadrun.log"
@@ -276,9 +330,14 @@ const SERVED: &str = r#"
     local service = require "loadrun.service"
     local time = require "loadrun.time"
     local target, cache = sandbox.start {}, service.redis { requirepass = "hunter22secret" }
+    local stores = { service.postgres {}, service.mariadb {} }
     return {
-      setup = function() log.info("served at", target.address, cache.address, cache.url) end,
+      setup = function()
+        log.info("served at", target.address, cache.address, stores[1].address,
+          stores[2].address, "url", cache.url, stores[1].url)
+      end,
       scenarios = { s = { users = 1, duration = "10m", graceful_stop = "10m", run = function()
+        log.info("begun")
         time.sleep("10m")
       end } },
     }"#;
@@ -289,14 +348,19 @@ fn served_until(end: impl FnOnce(&mut Child, BufReader<std::process::ChildStderr
     let bench = Bench::with(SERVED);
     let own = bench.0.path().join("tmp");
     fs::create_dir(&own).unwrap();
+    for folder in [bench.0.path(), &own] {
+        // A server that runs as another user has its folder in there.
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    }
     let mut run = bench.command(&["script.lua"]).env("TMPDIR", &own).spawn().unwrap();
     let mut lines = BufReader::new(run.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("served at") {
-        line.clear();
-        assert_ne!(lines.read_line(&mut line).unwrap(), 0, "no address was said");
+    let mut told = String::new();
+    while !told.ends_with("begun\n") {
+        assert_ne!(lines.read_line(&mut told).unwrap(), 0, "ended too early: {told}");
     }
+    let line = told.lines().find(|line| line.contains("served at")).unwrap();
     assert!(line.contains("redis://:***@127.0.0.1"), "{line}");
+    assert!(line.contains("postgres://postgres:***@127.0.0.1"), "{line}");
     let places: Vec<String> = line
         .split_whitespace()
         .skip_while(|word| *word != "at")
@@ -307,7 +371,7 @@ fn served_until(end: impl FnOnce(&mut Child, BufReader<std::process::ChildStderr
     for place in &places {
         std::net::TcpStream::connect(place).unwrap();
     }
-    assert_eq!(fs::read_dir(&own).unwrap().count(), 2);
+    assert_eq!(fs::read_dir(&own).unwrap().count(), 4);
     end(&mut run, lines);
     run.wait().unwrap();
     while fs::read_dir(&own).unwrap().count() > 0 {
@@ -357,7 +421,13 @@ fn a_run_with_its_own_redis_passes_and_keeps_the_password_to_itself() {
     assert!(!all.contains("hunter22secret"), "{all}");
     assert_eq!(bench.outcome()["plan"]["services"][1]["name"], "redis");
     let checked = stdout(&bench.run(&["check", "script.lua"]));
-    assert!(checked.contains("services it starts\n  sandbox\n  redis\n"), "{checked}");
+    assert!(
+        checked.contains(
+            "services it starts\n  sandbox: sandbox\n  redis: redis\n  \
+                               postgres: postgres\n  mariadb: mariadb\n"
+        ),
+        "{checked}"
+    );
 }
 
 #[test]

@@ -189,3 +189,175 @@ async fn several_services_of_a_kind_run_beside_each_other() {
         running.stop().await.unwrap();
     }
 }
+
+/// Who owns a process.
+fn owner(pid: u32) -> String {
+    let shown = Command::new("ps").args(["-o", "uid=", "-p", &pid.to_string()]).output().unwrap();
+    String::from_utf8_lossy(&shown.stdout).trim().to_owned()
+}
+
+#[tokio::test]
+async fn a_postgres_keeps_its_options_its_database_and_its_password() {
+    use sqlx::Connection as _;
+    let mut decl = declared(
+        "postgres",
+        &[
+            ("database", "shop"),
+            ("max_connections", "7"),
+            ("lock_timeout", "250ms"),
+            ("shared_buffers", "16MiB"),
+            ("config.idle_session_timeout", "5s"),
+        ],
+    );
+    decl.secrets = table(&[("password", "it's @ \\ secret")]);
+    let running = started(&decl).await;
+    let mut open = sqlx::PgConnection::connect(running.url()).await.unwrap();
+    for (asked, expected) in [
+        ("SELECT current_database()::text", "shop"),
+        ("SHOW max_connections", "7"),
+        ("SHOW lock_timeout", "250ms"),
+        ("SHOW shared_buffers", "16MB"),
+        ("SHOW idle_session_timeout", "5s"),
+        ("SHOW fsync", "on"),
+    ] {
+        let said: String = sqlx::query_scalar(asked).fetch_one(&mut open).await.unwrap();
+        assert_eq!(said, expected, "{asked}");
+    }
+    let wrong = format!("postgres://postgres:wrong@{}/shop", place(running.url()));
+    assert!(sqlx::PgConnection::connect(&wrong).await.is_err());
+    assert_ne!(owner(running.pid()), "0");
+    let (folder, place) = (folder_of(running.pid()), place(running.url()).to_owned());
+    running.stop().await.unwrap();
+    assert!(!Path::new(&folder).exists());
+    TcpListener::bind(place).unwrap();
+}
+
+#[tokio::test]
+async fn a_postgres_without_options_has_a_password_nobody_knows_before() {
+    let [one, other] =
+        [started(&declared("postgres", &[])).await, started(&declared("postgres", &[])).await];
+    let password = |url: &str| url.split([':', '@']).nth(2).unwrap().to_owned();
+    assert_eq!(password(one.url()).len(), 32);
+    assert_ne!(password(one.url()), password(other.url()));
+    one.stop().await.unwrap();
+    other.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_postgres_that_refuses_its_configuration_is_quoted() {
+    let error = refused(&declared("postgres", &[("config.no_such_thing", "1")])).await;
+    assert!(error.contains("ended before it was ready"), "{error}");
+    assert!(error.contains("unrecognized configuration parameter \"no_such_thing\""), "{error}");
+}
+
+#[tokio::test]
+async fn a_mariadb_keeps_its_options_its_database_and_its_password() {
+    use sqlx::Connection as _;
+    let mut decl = declared(
+        "mariadb",
+        &[
+            ("database", "shop"),
+            ("user", "owner"),
+            ("max_connections", "17"),
+            ("innodb_lock_wait_timeout", "3s"),
+            ("config.sql_mode", "ANSI"),
+        ],
+    );
+    decl.secrets = table(&[("password", "it's @ \\ secret")]);
+    let running = started(&decl).await;
+    let mut open = sqlx::MySqlConnection::connect(running.url()).await.unwrap();
+    let asked = "SELECT CONCAT_WS(' ', DATABASE(), @@global.max_connections,
+                 @@global.innodb_lock_wait_timeout, @@global.sql_mode LIKE '%ANSI%')";
+    let said: String = sqlx::query_scalar(asked).fetch_one(&mut open).await.unwrap();
+    assert_eq!(said, "shop 17 3 1");
+    for user in ["owner:wrong", "root"] {
+        let wrong = format!("mysql://{user}@{}/shop", place(running.url()));
+        assert!(sqlx::MySqlConnection::connect(&wrong).await.is_err(), "{user}");
+    }
+    assert_ne!(owner(running.pid()), "0");
+    let (folder, place) = (folder_of(running.pid()), place(running.url()).to_owned());
+    running.stop().await.unwrap();
+    assert!(!Path::new(&folder).exists());
+    TcpListener::bind(place).unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_is_given_up_while_it_is_being_made_leaves_nothing() {
+    for kind in ["postgres", "mariadb"] {
+        let mut running =
+            service::start(&declared(kind, &[("ready_within", "100ms")]), &site()).unwrap();
+        let error = running.ready().await.unwrap_err();
+        assert!(error.what.contains("was not ready within 0.1 s"), "{error}");
+        running.stop().await.unwrap();
+    }
+}
+
+/// A command of the shell as a declaration.
+fn shell(script: &str, options: &[(&str, &str)]) -> ServiceDecl {
+    let mut decl = declared("command", options);
+    let words = [("word.0000", "sh"), ("word.0001", "-c"), ("word.0002", script)];
+    decl.options.extend(table(&words));
+    decl
+}
+
+#[tokio::test]
+async fn a_command_is_ready_when_its_line_says_so_and_where() {
+    let decl = shell(
+        "echo starting; echo up at http://127.0.0.1:1 >&2; exec sleep 1000",
+        &[("ready.line", "up at ")],
+    );
+    let running = started(&decl).await;
+    assert_eq!(running.url(), "http://127.0.0.1:1");
+    assert_eq!(running.ended(), None);
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_command_is_ready_when_its_port_answers() {
+    let serve = "exec python3 -m http.server --bind 127.0.0.1 {port}";
+    for ready in ["http://127.0.0.1:{port}/", "127.0.0.1:{port}"] {
+        let running = started(&shell(serve, &[("ready", ready)])).await;
+        assert!(TcpStream::connect(place(running.url())).is_ok(), "{ready}");
+        running.stop().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_command_has_its_environment_and_a_folder_for_what_is_temporary() {
+    let mut decl =
+        shell("touch $TMPDIR/x; echo \"is $A $TMPDIR\"; exec sleep 1000", &[("ready.line", "is ")]);
+    decl.secrets = table(&[("env.A", "b c")]);
+    let running = started(&decl).await;
+    let folder = running.url().strip_prefix("b c ").unwrap().to_owned();
+    assert!(Path::new(&folder).join("x").exists());
+    running.stop().await.unwrap();
+    assert!(!Path::new(&folder).exists());
+}
+
+#[tokio::test]
+async fn a_command_that_ends_too_early_is_quoted() {
+    let decl = shell("echo hello; echo no such flag >&2; exit 3", &[("ready.line", "up")]);
+    let error = refused(&decl).await;
+    let start = "service \"practice\" ended before it was ready (exit status: 3); it wrote:";
+    assert!(error.starts_with(start), "{error}");
+    assert!(error.contains("\n    no such flag"), "{error}");
+}
+
+#[tokio::test]
+async fn a_command_that_ignores_the_request_to_end_is_killed_with_what_it_started() {
+    let script = "trap '' TERM; sleep 1000 & echo up $!; while :; do sleep 1; done";
+    let decl = shell(script, &[("ready.line", "up "), ("stop.within", "50ms")]);
+    let running = started(&decl).await;
+    let (pid, grandchild) = (running.pid(), running.url().parse().unwrap());
+    let error = running.stop().await.unwrap_err();
+    assert!(error.what.contains("did not end within 0.05 s and was killed"), "{error}");
+    assert!(!is_alive(pid));
+    until(|| !is_alive(grandchild)).await;
+}
+
+#[tokio::test]
+async fn a_command_is_asked_to_end_by_the_signal_it_knows() {
+    let script = "trap 'exit 0' INT; trap '' TERM; echo up; while :; do sleep 0.01; done";
+    let decl = shell(script, &[("ready.line", "up"), ("stop.signal", "INT")]);
+    started(&decl).await.stop().await.unwrap();
+}

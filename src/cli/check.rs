@@ -6,8 +6,9 @@ use clap::Args;
 
 use super::source::SourceArgs;
 use crate::error::Error;
-use crate::plan::{Arrivals, Load, ParamValue, Plan, Scenario, Start};
+use crate::plan::{Arrivals, Load, ParamValue, Plan, Scenario, ServiceDecl, Start};
 use crate::script;
+use crate::service::{command, setting};
 use crate::units::show_duration;
 
 /// Arguments of a check.
@@ -21,8 +22,10 @@ pub struct CheckArgs {
 pub fn run(args: &CheckArgs) -> Result<u8, Error> {
     let loaded = script::load(args.source.read()?)?;
     let mut text = Vec::new();
+    let described = describe(&loaded.plan, &mut text);
+    let text = loaded.control.world().masked(String::from_utf8_lossy(&text).into_owned());
     // A closed pipe on stdout is not the script's fault.
-    let _ = describe(&loaded.plan, &mut text).and_then(|()| io::stdout().lock().write_all(&text));
+    let _ = described.and_then(|()| io::stdout().lock().write_all(text.as_bytes()));
     Ok(0)
 }
 
@@ -33,7 +36,7 @@ fn describe(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     for scenario in &plan.scenarios {
         writeln!(out, "  {}: {}", scenario.name, load(scenario))?;
     }
-    section(out, "services it starts", plan.services.iter().map(|s| s.name.clone()))?;
+    section(out, "services it starts", plan.services.iter().map(service))?;
     let parameters = plan.parameters.iter().map(|parameter| {
         let shown = parameter.shown();
         let value = match &shown.value {
@@ -58,6 +61,20 @@ fn size(plan: &Plan) -> String {
         rate => format!(", at most {rate} arrivals/s"),
     };
     format!("{length}, at most {} users{rate}", plan.peak_users())
+}
+
+/// What a service is, and what it is given; a command as it would be typed.
+fn service(service: &ServiceDecl) -> String {
+    let ServiceDecl { name, kind, options, .. } = service;
+    if kind == command::KIND {
+        let words = command::words(service).join(" ");
+        return format!("{name}: {words}  (a command: only with --allow-command)");
+    }
+    let given = options.iter().fold(String::new(), |all, (key, value)| {
+        let key = key.strip_prefix(setting::CONFIG).unwrap_or(key);
+        format!("{all} {key}={value}")
+    });
+    format!("{name}: {kind}{given}")
 }
 
 /// A headed list, or nothing when it is empty.

@@ -24,6 +24,9 @@ pub struct RunArgs {
     /// Threads that make the load [default: one a processor]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=512))]
     workers: Option<u16>,
+    /// Let the script run the commands it names in `service.command`; `loadrun check` lists them
+    #[arg(long)]
+    allow_command: bool,
     /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "results")]
     out: PathBuf,
@@ -68,7 +71,8 @@ pub fn run(args: &RunArgs) -> Result<u8, Error> {
         (_, true) => Detail::Verbose,
         _ => Detail::Normal,
     };
-    let options = Options { name, workers: args.workers.map(usize::from) };
+    let options =
+        Options { name, workers: args.workers.map(usize::from), allow_command: args.allow_command };
     let progress = Progress::new(detail, io::stderr().is_terminal(), loaded.control.world());
     let outcome = engine::run(loaded, options, |states| progress.follow(states));
     let outcome = outcome.inspect_err(|_| drop_if_empty(&folder))?;

@@ -14,13 +14,13 @@ use super::closing::{self, Close, Ending};
 use super::collector::Collector;
 use super::progress::{Progress, Stage};
 use super::worker::{self, Gates, Message, Orders};
-use super::{EngineError, Options, signals};
+use super::{EngineError, Options, services, signals};
 use crate::executor::{Halt, Stop, Stripe};
 use crate::metric::{Kind, Tags};
 use crate::outcome::Outcome;
-use crate::plan::{Load, Plan, Problem, ServiceDecl};
-use crate::script::{Level, Loaded, Vm, World};
-use crate::service::{self, Running, ServiceError, Site};
+use crate::plan::{Load, Plan, Problem};
+use crate::script::{Loaded, Vm, World};
+use crate::service::Running;
 
 /// Between "all workers are ready" and the first intended start.
 const HEAD_START: Duration = Duration::from_millis(20);
@@ -50,9 +50,9 @@ pub async fn run(
         stop,
         interrupted,
     };
-    let mut services = Vec::new();
-    let outcome = conductor.conduct(&mut services).await;
-    conductor.stop_services(services).await;
+    let mut running = Vec::new();
+    let outcome = conductor.conduct(&mut running).await;
+    services::stop(&conductor.world, running).await;
     listening.abort();
     outcome
 }
@@ -81,8 +81,8 @@ struct Collected {
 }
 
 impl Conductor {
-    async fn conduct(&self, services: &mut Vec<Running>) -> Result<Outcome, EngineError> {
-        self.prepare(services).await?;
+    async fn conduct(&self, running: &mut Vec<Running>) -> Result<Outcome, EngineError> {
+        self.prepare(running).await?;
         let workers = self.workers();
         // Read by clients whose connections all workers share; set nowhere else.
         let _ = self.world.workers.set(workers);
@@ -108,7 +108,7 @@ impl Conductor {
         }
         let load = closing::Usage::now().since(&before);
         let teardown = self.teardown(&mut collector, elapsed).await;
-        self.stop_services(std::mem::take(services)).await;
+        services::stop(&self.world, std::mem::take(running)).await;
         let ending = Ending {
             started,
             elapsed,
@@ -134,10 +134,12 @@ impl Conductor {
     }
 
     /// Services and `setup`.
-    async fn prepare(&self, services: &mut Vec<Running>) -> Result<(), EngineError> {
+    async fn prepare(&self, running: &mut Vec<Running>) -> Result<(), EngineError> {
         if !self.plan.services.is_empty() {
             self.stage(Stage::Services);
-            self.unless_halted(self.start_services(services)).await??;
+            let allowed = self.options.allow_command;
+            let started = services::start(&self.plan.services, &self.world, allowed, running);
+            self.unless_halted(started).await??;
         }
         if self.plan.has_setup {
             self.stage(Stage::Setup);
@@ -152,16 +154,6 @@ impl Conductor {
         Ok(())
     }
 
-    /// Ends the services; one that had ended by itself, or had to be killed, is told of.
-    async fn stop_services(&self, services: Vec<Running>) {
-        for service in services {
-            if let Err(error) = service.stop().await {
-                let what = self.world.masked(error.to_string());
-                self.world.log.add(Level::Error, what);
-            }
-        }
-    }
-
     /// Awaits `work`, or gives up on the first signal.
     async fn unless_halted<T>(&self, work: impl Future<Output = T>) -> Result<T, EngineError> {
         let mut halt = self.halt.subscribe();
@@ -169,40 +161,6 @@ impl Conductor {
             biased;
             _ = halt.wait_for(|halt| *halt != Halt::Run) => Err(EngineError::Interrupted),
             done = work => Ok(done),
-        }
-    }
-
-    async fn start_services(&self, services: &mut Vec<Running>) -> Result<(), EngineError> {
-        let exe = std::env::current_exe()
-            .map_err(|e| EngineError::System(format!("cannot find this program itself: {e}")))?;
-        let site = Site { exe, folder: self.world.source.folder.clone() };
-        let mut problems = Vec::new();
-        let mut failed = |declared: &ServiceDecl, error: ServiceError| {
-            problems.push(self.problem(declared, error));
-        };
-        for declared in &self.plan.services {
-            match service::start(declared, &site) {
-                Ok(running) => services.push(running),
-                Err(error) => failed(declared, error),
-            }
-        }
-        // They become ready beside each other, however long the first one takes.
-        for running in services {
-            let declared = running.declared().clone();
-            match running.ready().await {
-                Ok(()) => self.world.found(&declared.name, running.url(), running.pid()),
-                Err(error) => failed(&declared, error),
-            }
-        }
-        if problems.is_empty() { Ok(()) } else { Err(EngineError::Services(problems)) }
-    }
-
-    /// Why a service is not there, with the line that declares it and without secrets.
-    fn problem(&self, declared: &ServiceDecl, error: ServiceError) -> Problem {
-        Problem {
-            what: self.world.masked(error.what),
-            at: declared.place.clone(),
-            hint: error.hint,
         }
     }
 

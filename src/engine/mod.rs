@@ -23,6 +23,7 @@ mod closing;
 mod collector;
 mod conduct;
 mod progress;
+mod services;
 mod signals;
 mod validity;
 mod worker;
@@ -36,6 +37,8 @@ pub struct Options {
     pub name: String,
     /// Threads that make the load; `None`: one a processor this process may use.
     pub workers: Option<usize>,
+    /// Whether the script may run commands: whoever runs it has said so.
+    pub allow_command: bool,
 }
 
 /// Why there is no outcome.

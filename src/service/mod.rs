@@ -8,14 +8,18 @@
 //! One kind of service is one file that turns a declaration into a launch ([`redis`] is the
 //! template); `running.rs` is the server they all share, seen from the run.
 
+pub mod command;
 pub mod guard;
 mod host;
+mod mariadb;
+mod postgres;
 mod probe;
 mod redis;
 mod running;
 mod sandbox;
 pub mod setting;
 mod tail;
+mod user;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -28,10 +32,10 @@ use crate::plan::ServiceDecl;
 use guard::{Orders, Program};
 use running::Launch;
 pub use running::Running;
-use setting::Kind;
+use setting::{Chosen, Kind};
 
 /// The real servers a script can declare, by a function of the same name.
-pub const SERVERS: &[&Kind] = &[&self::redis::KIND];
+pub const SERVERS: &[&Kind] = &[&mariadb::KIND, &postgres::KIND, &self::redis::KIND];
 
 /// Why a service is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +70,10 @@ pub fn start(decl: &ServiceDecl, site: &Site) -> Result<Running, ServiceError> {
 
 fn launch(decl: &ServiceDecl, site: &Site) -> Result<Launch, ServiceError> {
     match decl.kind.as_str() {
+        "mariadb" => mariadb::launch(decl),
+        "postgres" => postgres::launch(decl),
         "redis" => self::redis::launch(decl),
+        command::KIND => command::launch(decl, site),
         sandbox::KIND => sandbox::launch(decl, site),
         other => Err(ServiceError {
             what: format!("service {:?} is of the unknown kind {other:?}", decl.name),
@@ -77,7 +84,7 @@ fn launch(decl: &ServiceDecl, site: &Site) -> Result<Launch, ServiceError> {
 
 /// The kinds of service there are.
 fn kinds() -> Vec<&'static str> {
-    SERVERS.iter().map(|kind| kind.name).chain([sandbox::KIND]).collect()
+    SERVERS.iter().map(|kind| kind.name).chain([command::KIND, sandbox::KIND]).collect()
 }
 
 impl Orders {
@@ -110,22 +117,35 @@ fn place(service: &str) -> Result<(PathBuf, u16), ServiceError> {
     Ok((folder(service)?, port))
 }
 
+/// A password of its own for a server whose users can do more than use it.
+fn password(chosen: &Chosen<'_>) -> Result<String, ServiceError> {
+    match chosen.secret("password") {
+        Some(password) => Ok(password.to_owned()),
+        None => host::random().map_err(|error| nothing(&chosen.0.name, "random numbers", &error)),
+    }
+}
+
 fn nothing(service: &str, what: &str, error: &std::io::Error) -> ServiceError {
     ServiceError { what: format!("service {service:?}: no {what}: {error}"), hint: None }
 }
 
-/// A URL on this machine, with what needs it escaped.
-fn local_url(
-    scheme: &str,
-    user: Option<&str>,
-    password: Option<&str>,
-    port: u16,
-    path: &str,
-) -> String {
-    let plain = format!("{scheme}://127.0.0.1:{port}{path}");
-    let Ok(mut url) = url::Url::parse(&plain) else { return plain };
-    // Refused only for a URL without a host.
-    let _ = url.set_username(user.unwrap_or_default());
-    let _ = url.set_password(password);
-    url.to_string()
+/// Who is let in at a server, and to what.
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry<'a> {
+    user: &'a str,
+    password: Option<&'a str>,
+    database: &'a str,
+}
+
+impl Entry<'_> {
+    /// As a URL on this machine, with what needs it escaped.
+    fn url(&self, scheme: &str, port: u16) -> String {
+        let plain = format!("{scheme}://127.0.0.1:{port}");
+        let Ok(mut url) = url::Url::parse(&plain) else { return plain };
+        // Refused only for a URL without a host.
+        let _ = url.set_username(self.user);
+        let _ = url.set_password(self.password);
+        url.set_path(self.database);
+        url.to_string()
+    }
 }

@@ -14,6 +14,14 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) enum Probe {
     /// `PING` at host and port; a demand for a password is an answer too.
     Redis(String),
+    /// At host and port, whether it does TLS: it says yes or no.
+    Postgres(String),
+    /// It speaks first, at host and port.
+    MariaDb(String),
+    /// Somebody listens at host and port.
+    Port(String),
+    /// A URL is answered with a status below 400.
+    Url(String),
 }
 
 impl Probe {
@@ -24,6 +32,16 @@ impl Probe {
                 Self::Redis(place) => {
                     let reply = exchange(place, b"PING\r\n").await?;
                     Some(reply.starts_with(b"+PONG") || reply.starts_with(b"-NOAUTH"))
+                }
+                Self::Postgres(place) => {
+                    let reply = exchange(place, b"\x00\x00\x00\x08\x04\xd2\x16\x2f").await?;
+                    Some(matches!(reply[..], [b'S' | b'N']))
+                }
+                Self::MariaDb(place) => Some(exchange(place, b"").await?.get(4) == Some(&10)),
+                Self::Port(place) => TcpStream::connect(place).await.ok().map(|_| true),
+                Self::Url(url) => {
+                    let reply = reqwest::get(url).await.ok()?;
+                    Some(reply.status().as_u16() < 400)
                 }
             }
         };

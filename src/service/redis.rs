@@ -7,7 +7,7 @@ use super::host::Wanted;
 use super::probe::Probe;
 use super::running::{Launch, Ready};
 use super::setting::{Chosen, Kind, Setting, Takes};
-use super::{ServiceError, local_url};
+use super::{Entry, ServiceError};
 use crate::plan::ServiceDecl;
 
 /// What a script can declare.
@@ -80,7 +80,7 @@ pub(super) fn launch(decl: &ServiceDecl) -> Result<Launch, ServiceError> {
         ready: Ready {
             line: Some("Ready to accept connections".to_owned()),
             probe: Some(Probe::Redis(format!("127.0.0.1:{port}"))),
-            url: Some(local_url("redis", None, password, port, "")),
+            url: Some(Entry { password, ..Entry::default() }.url("redis", port)),
         },
         ready_within: chosen.ready_within(Launch::READY_WITHIN),
     })

@@ -87,8 +87,8 @@ pub struct Running {
 }
 
 impl Launch {
-    /// How long a service may take to become ready.
-    pub(super) const READY_WITHIN: Duration = Duration::from_secs(30);
+    /// How long a service may take to become ready: long, for a busy machine's first start.
+    pub(super) const READY_WITHIN: Duration = Duration::from_mins(1);
 
     fn failed(&self, why: &str) -> ServiceError {
         ServiceError { what: format!("service {:?} {why}", self.name), hint: None }

@@ -126,6 +126,11 @@ impl<'a> Chosen<'a> {
         Bytes::parse(self.text(name)?).ok().map(|bytes| bytes.0)
     }
 
+    /// In whole milliseconds.
+    pub(super) fn millis(&self, name: &str) -> Option<u128> {
+        parse_duration(self.text(name)?).ok().map(|time| time.as_millis())
+    }
+
     /// How long the server may take to become ready, `usual` when nothing is said.
     pub(super) fn ready_within(&self, usual: Duration) -> Duration {
         self.text("ready_within").and_then(|text| parse_duration(text).ok()).unwrap_or(usual)

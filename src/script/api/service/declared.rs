@@ -56,9 +56,6 @@ impl Service {
             Some(name) => name,
             None => usual.find(|name| !taken(name)).unwrap_or_default(),
         };
-        for secret in secrets.values() {
-            context.world.log.secrets.add(secret);
-        }
         declared.services.push(ServiceDecl {
             name: name.clone(),
             kind: kind.to_owned(),
@@ -67,6 +64,17 @@ impl Service {
             place: Some(context.world.source.caller(lua)),
         });
         Ok(Ok(Self { found: context.world.service(&name), name }))
+    }
+
+    /// The name of the service a value is, of whatever kind.
+    pub fn named(value: &Value) -> Option<String> {
+        Self::of(value).map(|service| service.name)
+    }
+
+    fn of(value: &Value) -> Option<Self> {
+        let data = value.as_userdata()?;
+        let service = data.borrow::<Self>().map(|service| service.clone()).ok();
+        service.or_else(|| Some(data.borrow::<Sandbox>().ok()?.as_ref().clone()))
     }
 
     /// Its URL, empty until it has been started.
@@ -82,9 +90,9 @@ impl Service {
             let url = this.as_ref().known(lua, "service.address")?;
             Ok(authority(&url).to_owned())
         });
-        fields.add_field_method_get("pid", |lua, this| {
-            this.as_ref().known(lua, "service.pid")?;
-            Ok(this.as_ref().found.pid())
+        fields.add_field_method_get("pid", |lua, this| match this.as_ref().found.pid() {
+            0 => this.as_ref().known(lua, "service.pid").map(|_| 0),
+            pid => Ok(pid),
         });
     }
 
@@ -95,11 +103,21 @@ impl Service {
     }
 
     fn known(&self, lua: &Lua, field: &'static str) -> mlua::Result<String> {
-        self.found.url.get().cloned().ok_or_else(|| {
-            let hint = "read it in `setup`, `init`, `run` or `teardown`; a client takes the \
-                        service itself as its address";
-            Call::new(lua, field).wrong(format!("is known once the run has begun\n  hint: {hint}"))
-        })
+        let wrong = |what: &str, hint: &str| {
+            Err(Call::new(lua, field).wrong(format!("{what}\n  hint: {hint}")))
+        };
+        match self.found.url.get() {
+            Some(url) if url.is_empty() => {
+                let hint = "give `service.command` a `url`, or have its ready line end in one";
+                wrong("this service has not said where it is", hint)
+            }
+            Some(url) => Ok(url.clone()),
+            None => {
+                let hint = "read it in `setup`, `init`, `run` or `teardown`; a client takes the \
+                            service itself as its address";
+                wrong("is known once the run has begun", hint)
+            }
+        }
     }
 }
 
@@ -122,11 +140,7 @@ impl UserData for Service {
 /// Where the service a script gave as an address is, as a URL that is set before any user runs;
 /// `None` for a value that is no service.
 pub fn address(value: &Value) -> Option<Arc<OnceLock<String>>> {
-    let data = value.as_userdata()?;
-    if let Ok(service) = data.borrow::<Service>() {
-        return Some(service.url());
-    }
-    Some(data.borrow::<Sandbox>().ok()?.as_ref().url())
+    Service::of(value).map(|service| service.url())
 }
 
 /// Host and port of a URL.

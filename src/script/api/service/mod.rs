@@ -3,6 +3,7 @@
 //! `service.redis {}` at file scope declares one. What a kind can be given is in its file of the
 //! room `service`, as a table, and is checked here while the script loads.
 
+mod command;
 mod declared;
 
 use mlua::{Lua, Value};
@@ -15,8 +16,16 @@ use crate::service::SERVERS;
 use crate::service::setting::{self, Kind, Takes};
 
 /// What a script can call or read.
-pub const FUNCTIONS: &[&str] =
-    &["Service:address", "Service:name", "Service:pid", "Service:url", "redis"];
+pub const FUNCTIONS: &[&str] = &[
+    "Service:address",
+    "Service:name",
+    "Service:pid",
+    "Service:url",
+    "command",
+    "mariadb",
+    "postgres",
+    "redis",
+];
 
 /// Options of every kind, besides its own.
 const COMMON: &[&str] = &["config", "name", "ready_within"];
@@ -28,12 +37,14 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
         let declare = lua.create_function(move |lua, given| declare(lua, kind, given))?;
         table.set(kind.name, declare)?;
     }
+    table.set("command", lua.create_function(command::declare)?)?;
     Ok(Value::Table(table))
 }
 
 fn declare(lua: &Lua, kind: &'static Kind, given: Value) -> mlua::Result<Service> {
     let call = format!("service.{}", kind.name);
-    Context::of(lua)?.may_declare(lua, &call)?;
+    let context = Context::of(lua)?;
+    context.may_declare(lua, &call)?;
     let known = kind.settings.iter().map(|setting| setting.name).chain(COMMON.iter().copied());
     let given = Options::new(lua, &call, given, &known.collect::<Vec<_>>())?;
     let mut declaration = Declaration { kind: kind.name, ..Declaration::default() };
@@ -42,8 +53,12 @@ fn declare(lua: &Lua, kind: &'static Kind, given: Value) -> mlua::Result<Service
         let Some(text) = given.read(setting.name, |value| checked(setting.takes, value))? else {
             continue;
         };
-        let secret = setting.takes == Takes::Secret;
-        let place = if secret { &mut declaration.secrets } else { &mut declaration.options };
+        let place = if setting.takes == Takes::Secret {
+            context.world.log.secrets.add(&text);
+            &mut declaration.secrets
+        } else {
+            &mut declaration.options
+        };
         place.insert(setting.name.to_owned(), text);
     }
     if let Some(text) = given.read("ready_within", |value| checked(Takes::Duration, value))? {

@@ -62,6 +62,29 @@ fn mistakes_are_found_while_the_script_loads() {
         ("redis { name = service.redis {}.name }", "there is a service \"redis\" already"),
         ("redis { config = { port = 1 } }", "config: `port` is decided by loadrun"),
         ("redis { config = { hz = '1\\nport 2' } }", "config: hz: expected one line of text"),
+        ("postgres { max_connections = 'many' }", "expected a whole number from 1 to 262143"),
+        ("postgres { database = 'a b' }", "service.postgres: database: expected letters, digits"),
+        ("postgres { config = { fsync = 'off' } }", "`fsync` is an option of its own: `fsync`"),
+        ("mariadb { max_conections = 5 }", "unknown key `max_conections`; did you mean"),
+        (
+            "mariadb { config = { ['bind-address'] = '::' } }",
+            "`bind-address` is decided by loadrun",
+        ),
+        ("command {}", "service.command: cmd: expected a program and its arguments"),
+        ("command { cmd = 'ls -l', ready = ':1' }", "without a shell; got \"ls -l\""),
+        ("command { cmd = {}, ready = 'a:1' }", "cmd: expected a program and its arguments, got"),
+        ("command { cmd = { 'ls' } }", "ready: expected a URL, host and port, or"),
+        ("command { cmd = { 'ls' }, ready = 'soon' }", "ready: expected a URL such as"),
+        ("command { cmd = { 'ls' }, ready = 'https://a' }", "ready: expected a URL such as"),
+        ("command { cmd = { 'ls' }, ready = { lien = 1 } }", "ready: unknown key `lien`"),
+        (
+            "command { cmd = { 'ls' }, ready = 'a:1', stop = { signal = 'USR1' } }",
+            "stop: signal: expected one of TERM, INT, QUIT, HUP, KILL; got \"USR1\"",
+        ),
+        (
+            "command { cmd = { 'ls' }, ready = 'a:1', env = { A = {} } }",
+            "env: A: expected a string or a number, got a table",
+        ),
         ("redis {}.url", "service.url: is known once the run has begun"),
         ("redis {}.pid", "service.pid: is known once the run has begun"),
     ];
@@ -69,6 +92,29 @@ fn mistakes_are_found_while_the_script_loads() {
         let error = load(&format!("return service.{code}")).1.unwrap_err().to_string();
         assert!(error.contains(expected), "{code}: {error}");
     }
+}
+
+#[test]
+fn a_command_is_declared_word_by_word_with_its_environment_out_of_sight() {
+    let (lua, done) = load(
+        "local cache = service.redis { name = 'cache' }
+         return service.command {
+           cmd = { './shop', '--port', '{port}' },
+           env = { PORT = '{port}', DEBUG = true, CACHE_URL = cache },
+           ready = 'http://127.0.0.1:{port}/health', url = 'http://127.0.0.1:{port}',
+           stop = { signal = 'INT', within = '10s' },
+         }.name",
+    );
+    assert_eq!(done.unwrap(), "command");
+    let service = declared(&lua).pop().unwrap();
+    assert_eq!(crate::service::command::words(&service), ["./shop", "--port", "{port}"]);
+    let shown = |name: &str| service.options[name].as_str();
+    assert_eq!(shown("ready"), "http://127.0.0.1:{port}/health");
+    assert_eq!(shown("url"), "http://127.0.0.1:{port}");
+    assert_eq!([shown("stop.signal"), shown("stop.within")], ["INT", "10s"]);
+    assert_eq!(shown("env_of.CACHE_URL"), "cache");
+    let hidden = [("env.DEBUG", "true"), ("env.PORT", "{port}")];
+    assert_eq!(service.secrets, hidden.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
 }
 
 #[test]
