@@ -513,6 +513,35 @@ fn every_shipped_script_passes_check_without_traffic() {
     assert!(seen >= 4, "only {seen} scripts found");
 }
 
+/// Runs a shipped script for a second on a database in memory; what its summary says.
+fn shipped(script: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(script);
+    let bench = Bench::new();
+    let output = bench.run(&[path.to_str().unwrap(), "--quiet", "-p", "duration=1s"]);
+    stdout(&output) + &stderr(&output)
+}
+
+#[test]
+fn no_money_is_lost_where_many_move_it_between_few_accounts() {
+    let said = shipped("sql_contention.lua");
+    assert!(
+        said.contains("held    money.difference value == 0, critical  ")
+            || said.contains("held  money.difference value == 0, critical  "),
+        "{said}"
+    );
+    assert!(said.contains("transfer") && !said.contains("script errors"), "{said}");
+}
+
+#[test]
+fn every_statement_of_the_sql_bench_finds_what_it_asks_for() {
+    let said = shipped("sql_bench.lua");
+    assert!(!said.contains("FAILED") && !said.contains("script errors"), "{said}");
+    for name in ["by key", "by index", "join", "page", "insert 100", "all columns"] {
+        assert!(said.lines().any(|line| line.trim_start().starts_with(name)), "{name}\n{said}");
+    }
+    assert!(said.contains("the item asked for"), "{said}");
+}
+
 #[test]
 fn a_stalled_target_is_measured_as_arithmetic_says() {
     let output = Bench::new().run(&["selftest", "--quiet"]);

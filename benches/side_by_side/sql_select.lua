@@ -15,7 +15,7 @@ return {
       run = function(vu)
         local _, err = database:value(
           "SELECT abalance FROM pgbench_accounts WHERE aid = $1",
-          vu.rand:integer(1, 100000)
+          { vu.rand:integer(1, 100000) }
         )
         if err then error(tostring(err)) end
       end,

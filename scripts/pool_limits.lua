@@ -1,0 +1,79 @@
+--- More users than connections, and more connections than the server takes: who waits, for how long,
+--- who is refused, and how busy the server is meanwhile.
+---
+--- Shows: a pool that users queue for (`sql.wait`), a client that asks for more than the server allows
+--- (`exhausted`), one scenario that watches the others, and scenarios one after the other.
+---
+--- needs: a PostgreSQL, MySQL or MariaDB of your own at `database`, of which `limit` says how many
+---        connections it takes (PostgreSQL: 100, MariaDB: 151, where nobody changed it)
+--- run:   loadrun scripts/pool_limits.lua -p database=mariadb://me@127.0.0.1/shop -p limit=151 -p users=500
+local metric = require "loadrun.metric"
+local param = require "loadrun.param"
+local sql = require "loadrun.sql"
+local time = require "loadrun.time"
+
+local database = param(
+  "database",
+  "postgres://postgres@127.0.0.1:5432/postgres",
+  "address of a PostgreSQL, MySQL or MariaDB"
+)
+local limit = param("limit", 100, "connections the server takes")
+local size = param("size", 20, "connections of the pool that is within the limit")
+local users = param("users", 200, "users that share it")
+local work = param("work", 0.005, "seconds the server works on a statement")
+
+local pooled = sql.client { url = database, size = size, timeout = "10s" }
+local greedy = sql.client { url = database, size = 2 * limit, timeout = "2s" }
+local watcher = sql.client { url = database, size = 1, timeout = "2s" }
+
+local busy = metric.trend "server.busy"
+local refused = metric.counter "greedy.refused"
+local served = metric.counter "greedy.served"
+
+local postgres = database:find "^postgres" ~= nil
+local SLEEP <const> = postgres and "SELECT pg_sleep($1)" or "SELECT sleep(?)"
+local BUSY <const> = postgres
+    and "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid()"
+  or "SELECT count(*) FROM information_schema.processlist WHERE command = 'Execute' AND id <> connection_id()"
+
+--- Everybody asks again as soon as there is an answer; nobody is served out of turn.
+local function ask() pooled:value(SLEEP, { work }, { name = "within the pool" }) end
+
+--- Twice as many connections as the server takes, each held for a while.
+---@param vu loadrun.Vu
+local function crowd(vu)
+  local _, err = greedy:value(SLEEP, { 0.2 }, { name = "beyond the server" })
+  if err and err.kind == "exhausted" then
+    refused:add(1)
+    time.sleep(0.1 * vu.rand:number())
+  elseif not err then
+    served:add(1)
+  end
+end
+
+--- How many connections of the server have work, ten times a second.
+local function watch()
+  local count = watcher:value(BUSY, nil, { name = "watch" })
+  if count then busy:record(count) end
+  time.sleep(0.1)
+end
+
+---@type loadrun.Script
+return {
+  scenarios = {
+    waiting = { users = users, duration = "10s", run = ask },
+    watching = { users = 1, duration = "10s", run = watch },
+    crowding = { users = 2 * limit, duration = "5s", start = { after = "waiting" }, run = crowd },
+  },
+  thresholds = {
+    -- With so many users to a connection the wait is so many times the work.
+    ("sql.wait{scenario=waiting} p99 < %.2f"):format(5 * work * users / size) .. "s",
+    "sql.failed{scenario=waiting} rate == 0",
+    "sql.duration{scenario=waiting} p95 < 100ms",
+    ("server.busy max <= %d"):format(size),
+    "server.busy med > 1",
+    -- The server refuses whom it cannot take, and goes on serving the others.
+    "greedy.refused count > 0",
+    "greedy.served count > 0",
+  },
+}
