@@ -34,6 +34,13 @@ impl Bench {
         bench
     }
 
+    /// The same with thresholds.
+    fn ask(&self, thresholds: &str) {
+        let whole = format!("  }},\n  thresholds = {{ {thresholds} }},\n}}");
+        let at = SCRIPT.rfind("  },").unwrap();
+        fs::write(self.path("script.lua"), SCRIPT[..at].to_owned() + &whole).unwrap();
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
@@ -135,4 +142,44 @@ fn runs_are_kept_under_a_name_shown_compared_with_and_removed() {
     let (exit, said) = bench.said(&["baseline", "rm", "main"]);
     assert_eq!(exit, 0, "{said}");
     assert_eq!(bench.said(&["baseline", "show", "main"]).0, 4);
+}
+
+#[test]
+fn a_run_is_compared_at_its_end_and_its_thresholds_held_against_the_baseline() {
+    let bench = Bench::new();
+    bench.ask(r#""http.duration{name=item} p50 <= baseline + 20%""#);
+    let (exit, said) = bench.said(&["script.lua", "-q"]);
+    assert_eq!(exit, 4, "{said}");
+    assert!(said.contains("there is no baseline") && said.contains("--baseline NAME"), "{said}");
+    assert!(said.contains("script.lua:"), "{said}");
+    bench.ask("");
+    let before = bench.load("results", &[]);
+    bench.said(&["baseline", "save", "main", &before]);
+    bench.ask(r#""http.duration{name=item} p50 <= baseline + 20%""#);
+    let run = ["script.lua", "-q", "--baseline", "main", "-p", "latency=40ms"];
+    let (exit, said) = bench.said(&run);
+    assert_eq!(exit, 3, "{said}");
+    assert!(said.contains("MISSED") && said.contains(" (limit "), "{said}");
+    assert!(said.contains("the script's text is not the same"), "{said}");
+    let (exit, said) = bench.said(&[&run[..], &["--anyway"]].concat());
+    assert_eq!(exit, 2, "{said}");
+    assert!(said.contains("REGRESSED") && said.contains("compared anyway"), "{said}");
+    let stamps = fs::read_dir(bench.path("results/script")).unwrap().flatten();
+    let written = stamps.filter(|stamp| stamp.path().join("comparison.md").is_file()).count();
+    assert_eq!(written, 1);
+}
+
+#[test]
+fn two_targets_in_turn_are_compared_with_the_noise_of_the_machine() {
+    let bench = Bench::new();
+    let ab = ["ab", "script.lua", "-q", "--rounds", "2"];
+    let sides = ["--a", "latency=20ms", "--b", "latency=60ms"];
+    let (exit, said) = bench.said(&[&ab[..], &sides].concat());
+    assert_eq!(exit, 1, "{said}");
+    for part in ["2 runs of script against 2 runs of script", "REGRESSED", "control: A against"] {
+        assert!(said.contains(part), "no {part:?} in\n{said}");
+    }
+    assert_eq!(fs::read_dir(bench.path("results/script")).unwrap().count(), 4);
+    let (exit, said) = bench.said(&["ab", "script.lua", "--a", "latency=20ms"]);
+    assert_eq!(exit, 4, "{said}");
 }

@@ -11,10 +11,12 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::compare::{differences, is_same_run};
+use crate::metric::{Threshold, Unit};
 use crate::outcome::{FileError, Outcome, RunVerdict, load_sealed, save_sealed};
 
 pub use locate::{latest_run, locate};
@@ -88,6 +90,17 @@ impl Baseline {
         }
         self.outcomes.push(outcome);
         Ok(())
+    }
+
+    /// What its runs measured of what a threshold asks, on average.
+    pub fn measure(&self, threshold: &Threshold, unit: Unit) -> Option<f64> {
+        let values = self.outcomes.iter().map(|outcome| {
+            let series = outcome.series.iter().filter(|s| s.metric == threshold.metric);
+            let elapsed = Duration::from_secs_f64(outcome.run.elapsed.max(0.0));
+            threshold.measure(series.map(|series| (&series.tags, &series.total)), elapsed, unit)
+        });
+        let values: Vec<f64> = values.collect::<Option<_>>()?;
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     }
 
     /// Writes it into a results folder, in the place of one with the same name.

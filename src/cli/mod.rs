@@ -12,6 +12,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::report::Ink;
 
+mod ab;
 mod baseline;
 mod check;
 mod compare;
@@ -44,6 +45,8 @@ enum Command {
     Report(report::ReportArgs),
     /// Say whether one run, or several, is slower than another
     Compare(compare::CompareArgs),
+    /// Run a script against two targets in turn, and say which is faster
+    Ab(ab::AbArgs),
     /// Keep runs under a name, to compare later ones with
     Baseline(baseline::BaselineArgs),
     /// Run the practice target, a small message service to load
@@ -68,7 +71,7 @@ Exit codes:
   4    could not start: usage, script, plan, a service that is not there
   5    broke while running
   130  interrupted; the report covers what was done
-Of compare: 0 no regression, 1 regressed, 3 cannot be told or compared";
+Of compare and ab: 0 no regression, 1 regressed, 3 cannot be told or compared";
 
 /// The whole program.
 pub fn main() -> ExitCode {
@@ -81,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Ab(args) => ab::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Baseline(args) => baseline::run(&args),
         Command::Sandbox(args) => sandbox::run(args),

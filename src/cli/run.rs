@@ -7,13 +7,17 @@ use std::path::{Path, PathBuf};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
+use super::compare::{self, Format, Judging, compared};
 use super::progress::{Detail, Progress};
 use super::source::SourceArgs;
 use super::{ink, tell};
+use crate::baseline::Baseline;
 use crate::engine::{self, Options};
 use crate::error::Error;
+use crate::metric::Unit;
 use crate::outcome::{Outcome, write_whole};
-use crate::report::{self, Report};
+use crate::plan::{Plan, Problem};
+use crate::report::{self, Report, comparison};
 use crate::script;
 
 /// Arguments of a run.
@@ -36,6 +40,11 @@ pub struct RunArgs {
     /// Reports to write beside outcome.json, such as `junit,markdown`
     #[arg(long = "report", value_name = "FORMS", value_delimiter = ',', value_parser = form())]
     reports: Vec<Report>,
+    /// Compare with this baseline at the end, and hold thresholds such as `p99 <= baseline` against it
+    #[arg(long, value_name = "NAME")]
+    baseline: Option<String>,
+    #[command(flatten)]
+    judging: Judging,
     /// No progress; only the summary, warnings and errors
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
@@ -64,7 +73,10 @@ fn form() -> impl TypedValueParser<Value = Report> {
 pub fn run(args: &RunArgs) -> Result<u8, Error> {
     let source = args.source.read()?;
     let name = stem(&args.source.script);
-    let loaded = script::load(source)?;
+    let mut loaded = script::load(source)?;
+    let baseline =
+        args.baseline.as_ref().map(|name| Baseline::load(&args.out, name)).transpose()?;
+    hold_against(&mut loaded.plan, baseline.as_ref())?;
     let folder = results_folder(&args.out, &name)?;
     let detail = match (args.quiet, args.verbose) {
         (true, _) => Detail::Quiet,
@@ -76,7 +88,65 @@ pub fn run(args: &RunArgs) -> Result<u8, Error> {
     let progress = Progress::new(detail, io::stderr().is_terminal(), loaded.control.world());
     let outcome = engine::run(loaded, options, |states| progress.follow(states));
     let outcome = outcome.inspect_err(|_| drop_if_empty(&folder))?;
-    conclude(&outcome, &folder, args)
+    let exit = conclude(&outcome, &folder, args)?;
+    let Some(baseline) = baseline else { return Ok(exit) };
+    let compared = compare_with(&baseline, outcome, &folder, args)?;
+    // Above 3 there is more wrong than a comparison can be.
+    Ok(if exit > 3 { exit } else { exit.max(compared) })
+}
+
+/// Gives thresholds that speak of a baseline its values; all that lack one are told at once.
+fn hold_against(plan: &mut Plan, baseline: Option<&Baseline>) -> Result<(), Error> {
+    let units: Vec<_> = plan.thresholds.iter().map(|(t, _)| plan.metric(&t.metric)).collect();
+    let mut problems = Vec::new();
+    let needing = plan.thresholds.iter_mut().zip(units);
+    for ((threshold, place), metric) in needing.filter(|((t, _), _)| t.needs_baseline()) {
+        let told = |what: &str, hint: String| Problem {
+            what: format!("threshold `{}`: {what}", threshold.text),
+            at: Some(place.clone()),
+            hint: Some(hint),
+        };
+        let Some(baseline) = baseline else {
+            problems.push(told("there is no baseline", "run with --baseline NAME".to_owned()));
+            continue;
+        };
+        let unit = metric.map_or(Unit::Number, |metric| metric.unit);
+        if let Some(value) = baseline.measure(threshold, unit) {
+            threshold.hold_against(value);
+        } else {
+            let hint = "compare with a baseline of this script".to_owned();
+            problems.push(told(&format!("no sample of it in {}", baseline.name), hint));
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
+}
+
+/// Tells how the run compares, on stdout and beside its outcome; the exit code of the comparison.
+fn compare_with(
+    baseline: &Baseline,
+    outcome: Outcome,
+    folder: &Path,
+    args: &RunArgs,
+) -> Result<u8, Error> {
+    let compared = match compared(&baseline.outcomes, &[outcome], &args.judging, &[]) {
+        Err(error @ Error::Incomparable(_)) => {
+            tell(&error.to_string());
+            return Ok(error.exit_code());
+        }
+        compared => compared?,
+    };
+    for (file, write) in [
+        ("comparison.md", comparison::markdown as fn(&_, &mut dyn Write) -> _),
+        ("comparison.json", comparison::json),
+    ] {
+        let mut text = Vec::new();
+        write(&compared, &mut text).map_err(Error::Summary)?;
+        write_whole(&folder.join(file), &text).map_err(Error::Report)?;
+    }
+    if matches!(args.summary, Summary::Text) {
+        compare::print(&compared, Format::Text)?;
+    }
+    Ok(compared.exit_code())
 }
 
 /// Saves, then prints: the summary even when saving failed.
@@ -103,12 +173,13 @@ fn conclude(outcome: &Outcome, folder: &Path, args: &RunArgs) -> Result<u8, Erro
     }
 }
 
-fn stem(script: &Path) -> String {
+/// The name results of a script are kept under.
+pub fn stem(script: &Path) -> String {
     script.file_stem().map_or_else(|| "run".to_owned(), |stem| stem.to_string_lossy().into_owned())
 }
 
 /// `results/<script>/<stamp>`, made before the run so that a full or read-only disk is told first.
-fn results_folder(out: &Path, name: &str) -> Result<PathBuf, Error> {
+pub fn results_folder(out: &Path, name: &str) -> Result<PathBuf, Error> {
     let parent = out.join(name);
     let unwritable = |error: io::Error| {
         Error::usage(
@@ -131,7 +202,7 @@ fn results_folder(out: &Path, name: &str) -> Result<PathBuf, Error> {
 }
 
 /// A run that never began leaves no empty folder behind.
-fn drop_if_empty(folder: &Path) {
+pub fn drop_if_empty(folder: &Path) {
     if let Err(error) = fs::remove_dir(folder)
         && error.kind() != io::ErrorKind::DirectoryNotEmpty
     {

@@ -71,7 +71,8 @@ fn nearby(script: &Path) -> String {
     format!("scripts there: {}", found.join(", "))
 }
 
-fn parameters(given: &[String]) -> Result<BTreeMap<String, String>, Error> {
+/// `name=value` pairs as they were typed.
+pub fn parameters(given: &[String]) -> Result<BTreeMap<String, String>, Error> {
     let mut problems = Vec::new();
     let mut params = BTreeMap::new();
     for text in given {

@@ -9,7 +9,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::collector::Collector;
 use super::validity::{self, Evidence, Lag};
 use crate::ledger::{Balance, Ledger};
-use crate::metric::{Metric, Tags, Total};
+use crate::metric::{Metric, Tags, Threshold, Total};
 use crate::outcome::{
     End, Environment, FailureSample, Generator, Grade, LogLine, Outcome, Run, SCHEMA,
     ScenarioOutcome, ScriptErrorSample, SeriesOutcome, Verdict, exit_code,
@@ -209,7 +209,7 @@ fn verdicts(close: &Close<'_>, elapsed: Duration) -> Vec<Verdict> {
         threshold: threshold.text.clone(),
         shown: judgement.value.map(|value| {
             let metric = close.plan.metric(&threshold.metric);
-            metric.map_or_else(String::new, |m| threshold.show(m.kind, m.unit, value))
+            metric.map_or_else(String::new, |m| shown(threshold, &m, value))
         }),
         value: judgement.value,
         limit_held: judgement.limit_held,
@@ -217,6 +217,16 @@ fn verdicts(close: &Close<'_>, elapsed: Duration) -> Vec<Verdict> {
         critical: threshold.critical,
     });
     verdicts.collect()
+}
+
+/// A measured value; with the limit where the script does not say it in numbers.
+fn shown(threshold: &Threshold, metric: &Metric, value: f64) -> String {
+    let show = |value| threshold.show(metric.kind, metric.unit, value);
+    if threshold.needs_baseline() {
+        format!("{} (limit {})", show(value), show(threshold.limit.value))
+    } else {
+        show(value)
+    }
 }
 
 fn scenarios(close: &Close<'_>) -> Vec<ScenarioOutcome> {

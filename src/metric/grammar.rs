@@ -14,6 +14,7 @@ const CLAUSES: &str = "\"over 10s\", \"goal < 100ms\", \"critical\" or \"abort a
 const FILTERS: &str = "tag=value, tag!=value or tag in (a|b)";
 const VALUE: &str =
     "a number with its unit, such as \"300ms\", \"1%\", \"4MiB\", \"10/s\" or \"12\"";
+const BASELINE: &str = "\"baseline\", \"baseline - 85%\" or \"baseline + 14%\"";
 
 /// Words a misspelt aggregate is compared with, and the aggregate each means.
 const NEARBY: &[(&str, &str)] = &[
@@ -287,7 +288,9 @@ fn window(text: &str) -> Result<Duration, ThresholdError> {
 
 fn bound(comparison: Comparison, text: &str) -> Result<Bound, ThresholdError> {
     let text = text.trim();
-    let (value, form) = if text.ends_with('%') {
+    let (value, form) = if let Some(change) = text.strip_prefix("baseline") {
+        (times(change)?, Form::Baseline)
+    } else if text.ends_with('%') {
         (units::parse_share(text)?, Form::Percent)
     } else if let Some(amount) = decimal(text) {
         (amount, Form::Plain)
@@ -306,6 +309,22 @@ fn bound(comparison: Comparison, text: &str) -> Result<Bound, ThresholdError> {
         return Err(wrong(format!("malformed value \"{text}\""), VALUE));
     };
     Ok(Bound { comparison, value, form })
+}
+
+/// How many times the baseline: 1 alone, 0.15 for `- 85%`.
+fn times(change: &str) -> Result<f64, ThresholdError> {
+    let change = change.trim();
+    if change.is_empty() {
+        return Ok(1.0);
+    }
+    let sign = if change.starts_with('-') { -1.0 } else { 1.0 };
+    let percent = change.strip_prefix(['-', '+']).and_then(|rest| rest.trim().strip_suffix('%'));
+    match percent.map(str::trim_end).and_then(decimal) {
+        Some(percent) if percent >= 0.0 && sign * percent >= -100.0 => {
+            Ok(1.0 + sign * percent / 100.0)
+        }
+        _ => Err(wrong(format!("malformed value \"baseline {change}\""), BASELINE)),
+    }
 }
 
 /// A plain decimal number, perhaps negative: no exponent, no `inf`.

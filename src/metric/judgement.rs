@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Aggregate, Bound, Builtin, Distribution, Form, Kind, Summary, Threshold, ThresholdError, Total,
-    Unit, show,
+    Aggregate, Bound, Builtin, Distribution, Form, Kind, Summary, Tags, Threshold, ThresholdError,
+    Total, Unit, gather, show,
 };
 use crate::units;
 
@@ -46,6 +46,10 @@ impl Threshold {
                 format!("one of {}", Aggregate::of(kind)),
             ));
         };
+        if self.over.is_some() && self.needs_baseline() {
+            let expected = "the same without \"over\"".to_owned();
+            return Err(self.error("a baseline says nothing of windows", expected));
+        }
         for bound in [Some(self.limit), self.goal].into_iter().flatten() {
             if !scale.takes(bound) {
                 let (aggregate, metric) = (self.aggregate, &self.metric);
@@ -80,6 +84,21 @@ impl Threshold {
             limit_held: holds(&self.limit),
             goal_held: self.goal.as_ref().map(holds),
         }
+    }
+
+    /// What a run that has ended measured, of its metric's series and their totals.
+    pub fn measure<'a>(
+        &self,
+        series: impl Iterator<Item = (&'a Tags, &'a Total)>,
+        elapsed: Duration,
+        unit: Unit,
+    ) -> Option<f64> {
+        let parts = series.map(|(tags, total)| (tags, total.kind(), total));
+        if let Some(total) = gather(&self.filters, parts, |total| Some(total.clone())) {
+            return self.aggregate.of_total(&total, elapsed, unit);
+        }
+        let zero = Builtin::find(&self.metric).is_some_and(Builtin::silence_is_zero);
+        zero.then_some(0.0)
     }
 
     /// Nothing dropped is a real 0, and so is nothing within a window when there was something
@@ -139,6 +158,7 @@ impl Bound {
             Form::PerSecond => Scale::PerSecond.to_string(),
             Form::BytesPerSecond => Scale::BytesPerSecond.to_string(),
             Form::Plain => units::show_number(self.value),
+            Form::Baseline => "a baseline".to_owned(),
         }
     }
 }
@@ -222,7 +242,8 @@ impl Scale {
         match (self, bound.form) {
             (_, Form::Plain) if bound.value == 0.0 => true,
             (Self::Share, Form::Plain) => (0.0..=1.0).contains(&bound.value),
-            (Self::Time, Form::Time)
+            (_, Form::Baseline)
+            | (Self::Time, Form::Time)
             | (Self::Bytes, Form::Bytes)
             | (Self::Share, Form::Percent)
             | (Self::Number, Form::Plain)

@@ -22,6 +22,7 @@ pub use judgement::Judgement;
 pub use recorder::{Interval, Recorder, SERIES_LIMIT, SeriesId};
 pub use series::{BUILTIN, Builtin, Kind, Metric, Series, Tags, Unit, show};
 pub use slices::Slices;
+use summary::gather;
 pub use summary::{Point, Reading, Summary};
 pub use threshold::{Aggregate, Bound, Comparison, Filter, Form, Threshold, ThresholdError};
 pub use total::{Accumulator, Gauge, Merge, Total};

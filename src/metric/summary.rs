@@ -20,7 +20,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Accumulator, Distribution, Filter, Gauge, Interval, Kind, Merge, Series, Slices, Total,
+    Accumulator, Distribution, Filter, Gauge, Interval, Kind, Merge, Series, Slices, Tags, Total,
 };
 
 /// Seconds for which late values still move a point's percentiles.
@@ -133,38 +133,15 @@ impl Summary {
 
     /// What the matching series of a metric received together, since the beginning or within
     /// `over`: a window's length and its last second. None when no sample matched.
-    ///
-    /// Only a rate's hits carry the tag `kind`, so a condition on it narrows these and leaves
-    /// what they are a share of as it is.
     pub fn select(
         &self,
         metric: &str,
         filters: &[Filter],
         over: Option<(Duration, u32)>,
     ) -> Option<Total> {
-        let mut found: Option<Total> = None;
-        for (series, history) in &self.series {
-            let rate = series.metric.kind == Kind::Rate;
-            let (narrow, wide): (Vec<_>, Vec<_>) =
-                filters.iter().partition(|filter| rate && filter.key == "kind");
-            let meant = |filters: &[&Filter]| filters.iter().all(|f| f.matches(&series.tags));
-            if *series.metric.name != *metric || !meant(&wide) {
-                continue;
-            }
-            let Some(mut part) = history.within(over) else {
-                continue;
-            };
-            if let Total::Rate { hits, .. } = &mut part
-                && !meant(&narrow)
-            {
-                *hits = 0;
-            }
-            match &mut found {
-                Some(found) => found.merge(&part),
-                None => found = Some(part),
-            }
-        }
-        found
+        let named = self.series.iter().filter(|(series, _)| *series.metric.name == *metric);
+        let parts = named.map(|(series, history)| (&series.tags, series.metric.kind, history));
+        gather(filters, parts, |history| history.within(over))
     }
 
     /// A series second by second, ascending; seconds without a sample are left out.
@@ -181,6 +158,39 @@ impl Summary {
     pub fn overflowed(&self) -> u64 {
         self.overflowed
     }
+}
+
+/// What series of one metric that match received together; none when no sample matched.
+///
+/// Only a rate's hits carry the tag `kind`, so a condition on it narrows these and leaves what
+/// they are a share of as it is.
+pub(super) fn gather<'a, T>(
+    filters: &[Filter],
+    series: impl Iterator<Item = (&'a Tags, Kind, T)>,
+    total: impl Fn(T) -> Option<Total>,
+) -> Option<Total> {
+    let mut found: Option<Total> = None;
+    for (tags, kind, series) in series {
+        let (narrow, wide): (Vec<_>, Vec<_>) =
+            filters.iter().partition(|filter| kind == Kind::Rate && filter.key == "kind");
+        let meant = |filters: &[&Filter]| filters.iter().all(|f| f.matches(tags));
+        if !meant(&wide) {
+            continue;
+        }
+        let Some(mut part) = total(series) else {
+            continue;
+        };
+        if let Total::Rate { hits, .. } = &mut part
+            && !meant(&narrow)
+        {
+            *hits = 0;
+        }
+        match &mut found {
+            Some(found) => found.merge(&part),
+            None => found = Some(part),
+        }
+    }
+    found
 }
 
 impl History {

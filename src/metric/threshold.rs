@@ -7,7 +7,8 @@
 //! filter    = tag "=" text | tag "!=" text | tag "in" "(" text { "|" text } ")"
 //! aggregate = "count" | "rate" | "value" | "avg" | "min" | "max" | "med" | "p95" | "p(99.9)"
 //! operator  = "<" | "<=" | ">" | ">=" | "==" | "!="
-//! value     = "300ms" | "1%" | "4MiB" | "10/s" | "4MiB/s" | "12" | "-0.5"
+//! value     = number | "baseline" [ ( "-" | "+" ) percent ]
+//! number    = "300ms" | "1%" | "4MiB" | "10/s" | "4MiB/s" | "12" | "-0.5"
 //! clause    = [","] "over" duration               only what ended in the last so many seconds
 //!           | "," "goal" [ operator ] value       what would be better; the limit's operator
 //!           | "," "critical"                      missed, it alone makes the grade POOR
@@ -16,6 +17,8 @@
 //!
 //! `http.duration{name=item,scenario in (buy|look)} p95 < 300ms, goal < 100ms` for example. A text
 //! with a comma, a quote, or a brace without its partner stands in double quotes.
+//!
+//! `baseline - 85%` is 15 % of what earlier runs measured; which they are is said when it is run.
 //!
 //! A time and a size need their unit: `p95 < 300` could mean milliseconds or seconds. A value is
 //! compared as computed. A percentile is at most 0.1 % above the true one, never below it.
@@ -56,7 +59,8 @@ pub struct Threshold {
 pub struct Bound {
     /// How the measured value must compare with `value`.
     pub comparison: Comparison,
-    /// Nanoseconds, bytes, a share from 0 to 1, a number, or so many a second.
+    /// Nanoseconds, bytes, a share from 0 to 1, a number, or so many a second; for a baseline not
+    /// told yet, how many times it.
     pub value: f64,
     /// How it was written.
     pub form: Form,
@@ -77,6 +81,8 @@ pub enum Form {
     BytesPerSecond,
     /// `12`
     Plain,
+    /// `baseline - 85%`
+    Baseline,
 }
 
 /// An operator.
@@ -139,6 +145,22 @@ impl Bound {
     /// Whether a measured value satisfies it.
     pub fn holds(&self, measured: f64) -> bool {
         self.comparison.holds(measured, self.value)
+    }
+}
+
+impl Threshold {
+    /// Whether it speaks of a baseline.
+    pub fn needs_baseline(&self) -> bool {
+        let bounds = [Some(self.limit), self.goal];
+        bounds.into_iter().flatten().any(|bound| bound.form == Form::Baseline)
+    }
+
+    /// Tells it what the baseline measured. Once is enough.
+    pub fn hold_against(&mut self, baseline: f64) {
+        let bounds = [Some(&mut self.limit), self.goal.as_mut()];
+        for bound in bounds.into_iter().flatten().filter(|bound| bound.form == Form::Baseline) {
+            bound.value *= baseline;
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{Judgement, Kind, Metric, Recorder, Series, Summary, Unit};
+use super::super::{Judgement, Kind, Metric, Recorder, Series, Summary, Total, Unit};
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -318,4 +318,51 @@ proptest! {
         prop_assert!(threshold.filters.iter().all(|filter| filter.matches(&series.tags)));
         prop_assert_eq!(threshold.filters.len(), series.tags.iter().count());
     }
+}
+
+#[test]
+fn a_limit_may_be_so_much_of_a_baseline() {
+    for (text, times) in [
+        ("http.duration p99 <= baseline - 85%", 0.15),
+        ("http.duration p99 <= baseline", 1.0),
+        ("http.duration p99 >= baseline + 14 %, critical", 1.14),
+        ("http.duration p99 < baseline-7.5%", 0.925),
+    ] {
+        let mut threshold = Threshold::parse(text).unwrap();
+        assert!(threshold.needs_baseline(), "{text}");
+        threshold.fits(Kind::Trend, Unit::Time).unwrap();
+        threshold.hold_against(2e9);
+        assert!((threshold.limit.value - times * 2e9).abs() < 1.0, "{text}");
+    }
+    let mut goal = Threshold::parse("http.failed rate < 1%, goal < baseline").unwrap();
+    goal.hold_against(0.002);
+    assert!((goal.goal.unwrap().value - 0.002).abs() < 1e-12);
+    assert!((goal.limit.value - 0.01).abs() < 1e-12);
+    assert!(!Threshold::parse("http.failed rate < 1%").unwrap().needs_baseline());
+}
+
+#[test]
+fn what_no_baseline_can_be_is_refused() {
+    for text in ["baseline - 101%", "baseline 5%", "baseline - 5", "baseline * 2", "baselines"] {
+        let error = Threshold::parse(&format!("http.duration p99 <= {text}")).unwrap_err();
+        assert!(error.expected.contains("baseline - 85%"), "{text}: {error}");
+    }
+    let windowed = Threshold::parse("http.duration p99 <= baseline over 10s").unwrap();
+    let said = windowed.fits(Kind::Trend, Unit::Time).unwrap_err().what;
+    assert!(said.ends_with("a baseline says nothing of windows"), "{said}");
+}
+
+#[test]
+fn a_baseline_is_measured_as_a_run_is() {
+    let tags = |name: &str| Tags::new([("name", name)]);
+    let (one, two) = (tags("one"), tags("two"));
+    let rate = |hits| Total::Rate { hits, total: 100 };
+    let series = [(&one, &rate(10)), (&two, &rate(30))];
+    let measured = |text: &str| {
+        let threshold = Threshold::parse(text).unwrap();
+        threshold.measure(series.into_iter(), Duration::from_secs(10), Unit::Number)
+    };
+    assert_eq!(measured("http.failed rate <= baseline"), Some(0.2));
+    assert_eq!(measured("http.failed{name=two} rate <= baseline"), Some(0.3));
+    assert_eq!(measured("http.failed{name=three} rate <= baseline"), None);
 }

@@ -1,0 +1,124 @@
+//! `loadrun ab SCRIPT --a target=URL1 --b target=URL2`: which of two is faster, now and here.
+//!
+//! Runs alternate A B B A, so that a machine that grows warmer or busier does so for both alike.
+//! Every second run of A against the others is a control: nothing has changed there, so what is
+//! seen to change is the noise of this machine now.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::compare::{self, Format, Judging, compared};
+use super::progress::{Detail, Progress};
+use super::run::{drop_if_empty, results_folder, stem};
+use super::source::{SourceArgs, parameters};
+use super::tell;
+use crate::compare::{Comparison, Scale};
+use crate::engine::{self, Options};
+use crate::error::Error;
+use crate::outcome::Outcome;
+use crate::script;
+use crate::units::show_share;
+
+/// Arguments of `ab`.
+#[derive(Debug, Args)]
+pub struct AbArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// A parameter as it is for A; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", required = true)]
+    a: Vec<String>,
+    /// A parameter as it is for B
+    #[arg(long, value_name = "NAME=VALUE", required = true)]
+    b: Vec<String>,
+    /// Runs of each
+    #[arg(long, value_name = "NUMBER", default_value_t = 6,
+          value_parser = clap::value_parser!(u16).range(2..=100))]
+    rounds: u16,
+    /// Threads that make the load [default: one a processor]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=512))]
+    workers: Option<u16>,
+    /// Folder for the results
+    #[arg(long, value_name = "FOLDER", default_value = "results")]
+    out: PathBuf,
+    #[command(flatten)]
+    judging: Judging,
+    /// How to print the comparison on stdout
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// No progress
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Runs both in turn, then compares B with A; exit codes as of `compare`, 130 when interrupted.
+pub fn run(args: &AbArgs) -> Result<u8, Error> {
+    let sides = [parameters(&args.a)?, parameters(&args.b)?];
+    let varied: Vec<String> = sides.iter().flat_map(|side| side.keys().cloned()).collect();
+    let mut runs: [Vec<Outcome>; 2] = [Vec::new(), Vec::new()];
+    for at in 0..2 * usize::from(args.rounds) {
+        let side = usize::from(matches!(at % 4, 1 | 2));
+        let (letter, round) = (["A", "B"][side], runs[side].len() + 1);
+        if !args.quiet {
+            tell(&format!("{letter} {round} of {}", args.rounds));
+        }
+        let mut source = args.source.read()?;
+        source.params.extend(sides[side].clone());
+        let outcome = once(args, source)?;
+        if outcome.run.interrupted {
+            tell("interrupted: nothing is compared; the runs so far are in the results");
+            return Ok(130);
+        }
+        runs[side].push(outcome);
+    }
+    let [a, b] = runs;
+    let compared = compared(&a, &b, &args.judging, &varied)?;
+    compare::print(&compared, args.format)?;
+    if matches!(args.format, Format::Text) {
+        // A closed pipe on stdout must not hide the exit code.
+        let _ = writeln!(io::stdout().lock(), "\n{}", control(&a, args)?);
+    }
+    Ok(compared.exit_code())
+}
+
+/// One run, kept like any other.
+fn once(args: &AbArgs, source: script::Source) -> Result<Outcome, Error> {
+    let loaded = script::load(source)?;
+    let name = stem(&args.source.script);
+    let folder = results_folder(&args.out, &name)?;
+    let options = Options { name, workers: args.workers.map(usize::from) };
+    let detail = if args.quiet { Detail::Quiet } else { Detail::Normal };
+    let progress = Progress::new(detail, io::stderr().is_terminal(), loaded.control.world());
+    let outcome = engine::run(loaded, options, |states| progress.follow(states));
+    let outcome = outcome.inspect_err(|_| drop_if_empty(Path::new(&folder)))?;
+    outcome.save(&folder).map_err(Error::Results)?;
+    Ok(outcome)
+}
+
+/// How much a target that has not changed seems to change, by figure.
+fn control(a: &[Outcome], args: &AbArgs) -> Result<String, Error> {
+    let half = |odd: usize| -> Vec<Outcome> {
+        a.iter().enumerate().filter(|(at, _)| at % 2 == odd).map(|(_, run)| run.clone()).collect()
+    };
+    let control = compared(&half(0), &half(1), &args.judging, &[])?;
+    let figures = ["mean", "p50", "p95", "p99"].map(|figure| {
+        let noise = noise(&control, figure);
+        format!(
+            "{figure} {}",
+            noise.map_or("unknown".to_owned(), |n| format!("±{}", show_share(n)))
+        )
+    });
+    Ok(format!(
+        "control: A against itself is {}; noise of this machine now: {}",
+        control.verdict,
+        figures.join(", ")
+    ))
+}
+
+/// The widest arm of a figure's intervals; none when one is open.
+fn noise(control: &Comparison, figure: &str) -> Option<f64> {
+    let rows = control.rows().filter(|row| row.scale == Scale::Time && row.figure == figure);
+    let arms = rows.map(|row| Some((row.high? - row.low?) / 2.0));
+    arms.collect::<Option<Vec<f64>>>()?.into_iter().reduce(f64::max)
+}
