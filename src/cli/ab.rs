@@ -39,6 +39,9 @@ pub struct AbArgs {
     /// Threads that make the load [default: one a processor]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=512))]
     workers: Option<u16>,
+    /// Let the script run the commands it names in `service.command`; `loadrun check` lists them
+    #[arg(long)]
+    allow_command: bool,
     /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "results")]
     out: PathBuf,
@@ -87,7 +90,8 @@ fn once(args: &AbArgs, source: script::Source) -> Result<Outcome, Error> {
     let loaded = script::load(source)?;
     let name = stem(&args.source.script);
     let folder = results_folder(&args.out, &name)?;
-    let options = Options { name, workers: args.workers.map(usize::from) };
+    let options =
+        Options { name, workers: args.workers.map(usize::from), allow_command: args.allow_command };
     let detail = if args.quiet { Detail::Quiet } else { Detail::Normal };
     let progress = Progress::new(detail, io::stderr().is_terminal(), loaded.control.world());
     let outcome = engine::run(loaded, options, |states| progress.follow(states));
