@@ -4,9 +4,10 @@
 --- Shows: HTTP, Redis and SQL in one iteration of one user, own metrics by path, a number worked out in
 --- `teardown`, a barrier, and scenarios one after the other.
 ---
---- needs: redis-server on this machine or a Redis of your own, and a PostgreSQL of your own at
----        `database`, in which keys `aside:*` and the table aside_products are made and dropped
---- run:   loadrun scripts/cache_aside.lua -p database=postgres://me@127.0.0.1/shop -p protect=true
+--- needs: redis-server and PostgreSQL on this machine; or your own, in which keys `aside:*` and the table
+---        aside_products are made and dropped. `protect=true` lets one user fill a cold key for all.
+--- run:   loadrun scripts/cache_aside.lua -p protect=true
+---        loadrun scripts/cache_aside.lua -p redis=redis://127.0.0.1:6379 -p database=postgres://me@127.0.0.1/shop
 local check = require "loadrun.check"
 local http = require "loadrun.http"
 local json = require "loadrun.json"
@@ -20,8 +21,7 @@ local sql = require "loadrun.sql"
 local time = require "loadrun.time"
 
 local redis_url = param("redis", "", "address of the Redis; empty starts one for the run")
-local database =
-  param("database", "postgres://postgres@127.0.0.1:5432/postgres", "address of a PostgreSQL")
+local database = param("database", "", "address of a PostgreSQL; empty starts one for the run")
 local products = param("products", 2000, "how many products there are")
 local users = param("users", 10, "how many users there are, and how many rush at once")
 local work = param("work", 0.002, "seconds the database needs for a product, besides reading it")
@@ -32,7 +32,7 @@ local cache = redis.client {
   url = redis_url ~= "" and redis_url or service.redis { maxmemory = "256MiB" },
   connections = "shared",
 }
-local db = sql.client { url = database, size = 10 }
+local db = sql.client { url = database ~= "" and database or service.postgres {}, size = 10 }
 local web = http.client { base = sandbox.start {}, timeout = "5s" }
 
 local hits = metric.rate "cache.hits"

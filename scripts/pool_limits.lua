@@ -4,35 +4,42 @@
 --- Shows: a pool that users queue for (`sql.wait`), a client that asks for more than the server allows
 --- (`exhausted`), one scenario that watches the others, and scenarios one after the other.
 ---
---- needs: a PostgreSQL, MySQL or MariaDB of your own at `database`, of which `limit` says how many
----        connections it takes (PostgreSQL: 100, MariaDB: 151, where nobody changed it)
---- run:   loadrun scripts/pool_limits.lua -p database=mariadb://me@127.0.0.1/shop -p limit=151 -p users=500
+--- needs: PostgreSQL or MariaDB on this machine; or a server of your own, of which `limit` says how many
+---        connections it takes
+--- run:   loadrun scripts/pool_limits.lua -p kind=mariadb -p users=500
 local metric = require "loadrun.metric"
 local param = require "loadrun.param"
+local service = require "loadrun.service"
 local sql = require "loadrun.sql"
 local time = require "loadrun.time"
 
-local database = param(
-  "database",
-  "postgres://postgres@127.0.0.1:5432/postgres",
-  "address of a PostgreSQL, MySQL or MariaDB"
-)
-local limit = param("limit", 100, "connections the server takes")
+local kind = param("kind", "postgres", "postgres or mariadb")
+local database = param("database", "", "address of the database; empty starts one for the run")
+local limit = param("limit", 30, "connections the server takes")
 local size = param("size", 20, "connections of the pool that is within the limit")
 local users = param("users", 200, "users that share it")
 local work = param("work", 0.005, "seconds the server works on a statement")
 
-local pooled = sql.client { url = database, size = size, timeout = "10s" }
-local greedy = sql.client { url = database, size = 2 * limit, timeout = "2s" }
-local watcher = sql.client { url = database, size = 1, timeout = "2s" }
+local STARTS <const> = { postgres = service.postgres, mariadb = service.mariadb }
+
+---@return string | loadrun.Service
+local function address()
+  if database ~= "" then return database end
+  local start = STARTS[kind] or error("kind: expected postgres or mariadb, got " .. kind)
+  return start { max_connections = limit }
+end
+
+local place = address()
+local pooled = sql.client { url = place, size = size, timeout = "10s" }
+local greedy = sql.client { url = place, size = 2 * limit, timeout = "2s" }
+local watcher = sql.client { url = place, size = 1, timeout = "2s" }
 
 local busy = metric.trend "server.busy"
 local refused = metric.counter "greedy.refused"
 local served = metric.counter "greedy.served"
 
-local postgres = database:find "^postgres" ~= nil
-local SLEEP <const> = postgres and "SELECT pg_sleep($1)" or "SELECT sleep(?)"
-local BUSY <const> = postgres
+local SLEEP <const> = kind == "postgres" and "SELECT pg_sleep($1)" or "SELECT sleep(?)"
+local BUSY <const> = kind == "postgres"
     and "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid()"
   or "SELECT count(*) FROM information_schema.processlist WHERE command = 'Execute' AND id <> connection_id()"
 

@@ -4,19 +4,18 @@
 --- Shows: SQL calls that return `value, err`, a mix of statements, a table of thresholds, the wait for
 --- a connection apart from the statement's own time, and one script for three databases.
 ---
---- needs: nothing: without `database` it is SQLite in memory; or a PostgreSQL, MySQL or MariaDB of your
+--- needs: PostgreSQL or MariaDB on this machine, or nothing for `kind=sqlite`; or a database of your
 ---        own, in which the tables bench_* are made and dropped
---- run:   loadrun scripts/sql_bench.lua -p database=postgres://me:secret@127.0.0.1/shop
+--- run:   loadrun scripts/sql_bench.lua -p kind=mariadb
+---        loadrun scripts/sql_bench.lua -p kind=postgres -p database=postgres://me:secret@127.0.0.1/shop
 local check = require "loadrun.check"
 local param = require "loadrun.param"
 local rand = require "loadrun.rand"
+local service = require "loadrun.service"
 local sql = require "loadrun.sql"
 
-local database = param(
-  "database",
-  "sqlite::memory:",
-  "address of the database: postgres, mysql, mariadb or sqlite"
-)
+local kind = param("kind", "postgres", "postgres, mariadb or sqlite")
+local database = param("database", "", "address of the database; empty starts one for the run")
 local rows = param("rows", 10000, "how many items there are")
 local users = param("users", 8, "how many users there are")
 local duration = param("duration", "20s", "how long they keep asking")
@@ -24,11 +23,13 @@ local duration = param("duration", "20s", "how long they keep asking")
 --- What the three do not have in common.
 local DIALECTS <const> = {
   postgres = {
+    start = service.postgres,
     full_text = "CREATE INDEX bench_words ON bench_items USING gin (to_tsvector('english', about))",
     search = "to_tsvector('english', about) @@ plainto_tsquery('english', $1)",
     uses_index = "Index",
   },
   mariadb = {
+    start = service.mariadb,
     full_text = "CREATE FULLTEXT INDEX bench_words ON bench_items (about)",
     search = "MATCH (about) AGAINST (?)",
     uses_index = "key=bench_by_category",
@@ -40,13 +41,15 @@ local DIALECTS <const> = {
     uses_index = "USING INDEX",
   },
 }
-local SCHEMES <const> = { postgresql = "postgres", mysql = "mariadb" }
-local scheme = database:match "^%a*"
-local kind = SCHEMES[scheme] or scheme ---@type string?
-local dialect = DIALECTS[kind]
-  or error "database: expected an address that begins postgres://, mariadb:// or sqlite:"
+local dialect = DIALECTS[kind] or error("kind: expected postgres, mariadb or sqlite, got " .. kind)
 
-local db = sql.client { url = database, size = 4, timeout = "10s" }
+---@return string | loadrun.Service
+local function address()
+  if database ~= "" then return database end
+  return dialect.start and dialect.start {} or "sqlite::memory:"
+end
+
+local db = sql.client { url = address(), size = 4, timeout = "10s" }
 
 --- PostgreSQL numbers its parameters, the others do not.
 ---@param statement string with `?` for each parameter

@@ -4,19 +4,17 @@
 --- Shows: transactions, failures that may be tried again told from those that may not, a check of an
 --- invariant in `teardown`, and how often the database had to refuse.
 ---
---- needs: nothing: without `database` it is SQLite in memory, where one waits for the other; or a
----        PostgreSQL, MySQL or MariaDB of your own, in which the table contention_accounts is made and dropped
---- run:   loadrun scripts/sql_contention.lua -p database=mariadb://me@127.0.0.1/shop -p isolation="read committed"
+--- needs: PostgreSQL or MariaDB on this machine, or nothing for `kind=sqlite`; or a database of your
+---        own, in which the table contention_accounts is made and dropped
+--- run:   loadrun scripts/sql_contention.lua -p kind=mariadb -p isolation="read committed"
 local metric = require "loadrun.metric"
 local param = require "loadrun.param"
+local service = require "loadrun.service"
 local sql = require "loadrun.sql"
 local time = require "loadrun.time"
 
-local database = param(
-  "database",
-  "sqlite::memory:",
-  "address of the database: postgres, mysql, mariadb or sqlite"
-)
+local kind = param("kind", "postgres", "postgres, mariadb or sqlite")
+local database = param("database", "", "address of the database; empty starts one for the run")
 local isolation =
   param("isolation", "serializable", "read committed, repeatable read or serializable")
 local accounts =
@@ -24,7 +22,17 @@ local accounts =
 local users = param("users", 8, "how many users there are")
 local duration = param("duration", "15s", "how long they move money")
 
-local db = sql.client { url = database, size = users, timeout = "10s" }
+local STARTS <const> = { postgres = service.postgres, mariadb = service.mariadb }
+
+---@return string | loadrun.Service
+local function address()
+  if database ~= "" then return database end
+  if kind == "sqlite" then return "sqlite::memory:" end
+  local start = STARTS[kind] or error("kind: expected postgres, mariadb or sqlite, got " .. kind)
+  return start {}
+end
+
+local db = sql.client { url = address(), size = users, timeout = "10s" }
 local retries = metric.counter "transfer.retries"
 local given_up = metric.rate "transfer.given_up"
 local difference = metric.gauge "money.difference"
@@ -32,7 +40,7 @@ local difference = metric.gauge "money.difference"
 local BALANCE <const> = 1000
 local ATTEMPTS <const> = 20
 
-local numbered = database:find "^postgres" ~= nil
+local numbered = kind == "postgres"
 local READ <const> = "SELECT balance FROM contention_accounts WHERE id = "
   .. (numbered and "$1" or "?")
 local ADD <const> = "UPDATE contention_accounts SET balance = balance + "

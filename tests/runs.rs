@@ -517,7 +517,8 @@ fn every_shipped_script_passes_check_without_traffic() {
 fn shipped(script: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(script);
     let bench = Bench::new();
-    let output = bench.run(&[path.to_str().unwrap(), "--quiet", "-p", "duration=1s"]);
+    let output =
+        bench.run(&[path.to_str().unwrap(), "--quiet", "-p", "kind=sqlite", "-p", "duration=1s"]);
     stdout(&output) + &stderr(&output)
 }
 
