@@ -27,6 +27,7 @@
 //! | 5 | [`report`] | how we tell: outcome to text |
 //! | 4 | [`compare`] | whether one set of runs is slower than another, and how sure that is |
 //! | 4 | [`client`] | how we talk: one call, one exchange; no Lua, no metrics |
+//! | 4 | [`fault`] | how we break: faults on proxies, with a lease, undone and proved |
 //! | 4 | [`executor`] | when to start: users, rate, iterations, and a clock |
 //! | 4 | [`service`] | real servers a run starts for itself |
 //! | 4 | [`sandbox`] | the practice target, a small message service |
@@ -34,6 +35,7 @@
 //! | 3 | [`wire`] | the byte stream: names, connections, TLS, proxies and their toxics |
 //! | 3 | [`outcome`] | all that a report may say |
 //! | 2 | [`plan`] | what to run: curves, scenarios, and all that can be wrong with them |
+//! | 2 | [`recovery`] | what a fault did to the traffic |
 //! | 2 | [`ledger`] | what was accepted against what landed |
 //! | 1 | [`metric`] | what we measure: series, histograms, thresholds |
 //! | 0 | [`units`] | `"90s"`, `"200/s"`, `"4MiB"`, `"99.5%"` |
@@ -86,10 +88,12 @@ pub mod compare;
 pub mod engine;
 pub mod error;
 pub mod executor;
+pub mod fault;
 pub mod ledger;
 pub mod metric;
 pub mod outcome;
 pub mod plan;
+pub mod recovery;
 pub mod report;
 pub mod sandbox;
 pub mod script;

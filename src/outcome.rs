@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 use crate::ledger::Balance;
 use crate::metric::{Kind, Metric, Point, Slices, Tags, Total, Unit};
 use crate::plan::{Place, Plan};
+use crate::recovery::Recovery;
 
 /// The format of `outcome.json`; raised when a field changes its meaning or goes.
 pub const SCHEMA: u32 = 1;
@@ -58,10 +59,51 @@ pub struct Outcome {
     pub script_errors: Vec<ScriptErrorSample>,
     /// What was accepted against what landed, by ledger.
     pub ledgers: BTreeMap<String, Balance>,
+    /// What was broken, and what that did.
+    #[serde(default)]
+    pub faults: Vec<FaultOutcome>,
     /// What the generator itself used.
     pub generator: Generator,
     /// Warnings of the run and the script's own log lines, oldest first.
     pub log: Vec<LogLine>,
+}
+
+/// Something that was broken for a while, and what that did. Times in seconds from the begin.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FaultOutcome {
+    /// The tag `fault` of its metrics.
+    pub name: String,
+    /// What it was on.
+    pub on: String,
+    /// What it did, with its amounts.
+    pub what: String,
+    /// When it was to begin.
+    pub at: f64,
+    /// How long it was to last.
+    pub lasts: f64,
+    /// When it was in force; `None` when the load ended before.
+    pub injected: Option<f64>,
+    /// When it was gone.
+    pub cleared: f64,
+    /// Why it may still be there; `None` when it was seen to be gone.
+    pub unclean: Option<String>,
+    /// Connections that were there while it was.
+    pub eligible: u64,
+    /// Of these, those it disturbed.
+    pub touched: u64,
+    /// Bytes in the chunks it disturbed.
+    pub bytes: u64,
+    /// What it did to the calls; `None` when it never began.
+    pub recovery: Option<Recovery>,
+}
+
+impl FaultOutcome {
+    /// Whether there is no sign that it did anything. A refused connection never reaches a proxy,
+    /// so calls that failed meanwhile are a sign as well.
+    pub fn no_effect(&self) -> bool {
+        let failed = self.recovery.as_ref().is_some_and(|recovery| recovery.fault.failed > 0);
+        self.touched == 0 && !failed
+    }
 }
 
 /// When, how long and with which seed.
@@ -115,6 +157,8 @@ pub enum RunVerdict {
     TargetDown,
     /// The run was ended before its plan was done.
     Incomplete,
+    /// A fault may still be there.
+    Unclean,
 }
 
 impl fmt::Display for RunVerdict {
@@ -125,6 +169,7 @@ impl fmt::Display for RunVerdict {
             Self::ScriptLimited => "SCRIPT_LIMITED",
             Self::TargetDown => "TARGET_DOWN",
             Self::Incomplete => "INCOMPLETE",
+            Self::Unclean => "UNCLEAN",
         })
     }
 }

@@ -35,7 +35,7 @@
 
 --- What a client is given once.
 ---@class loadrun.http.ClientOptions
----@field base? string | loadrun.Sandbox what paths are relative to: a URL, or a service of the run
+---@field base? string | loadrun.Service | loadrun.Sandbox what paths are relative to: a URL, or a service of the run
 ---@field headers? loadrun.http.Pairs sent with every request that does not set the same name
 ---@field auth? loadrun.http.Auth
 ---@field timeout? loadrun.Duration for a whole call; 30 s when not given

@@ -51,5 +51,6 @@
 ---@class loadrun.Script
 ---@field scenarios table<string, loadrun.Scenario>
 ---@field thresholds? string[] `METRIC{tag=value} AGGREGATE OP VALUE [over 10s][, goal OP VALUE][, critical][, abort]`
+---@field faults? loadrun.Fault[] what is broken, when, and for how long
 ---@field setup? fun(): any called once before the load; its plain data is `vu.setup`
 ---@field teardown? fun(data: any) called once after the load, with what `setup` returned

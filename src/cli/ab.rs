@@ -90,8 +90,12 @@ fn once(args: &AbArgs, source: script::Source) -> Result<Outcome, Error> {
     let loaded = script::load(source)?;
     let name = stem(&args.source.script);
     let folder = results_folder(&args.out, &name)?;
-    let options =
-        Options { name, workers: args.workers.map(usize::from), allow_command: args.allow_command };
+    let options = Options {
+        name,
+        workers: args.workers.map(usize::from),
+        allow_command: args.allow_command,
+        allow_fault: Vec::new(),
+    };
     let detail = if args.quiet { Detail::Quiet } else { Detail::Normal };
     let progress = Progress::new(detail, io::stderr().is_terminal(), loaded.control.world());
     let outcome = engine::run(loaded, options, |states| progress.follow(states));

@@ -31,6 +31,10 @@ pub struct RunArgs {
     /// Let the script run the commands it names in `service.command`; `loadrun check` lists them
     #[arg(long)]
     allow_command: bool,
+
+    /// A host beyond this machine that faults may concern, once or more
+    #[arg(long, value_name = "HOST")]
+    allow_fault: Vec<String>,
     /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "results")]
     out: PathBuf,
@@ -83,8 +87,12 @@ pub fn run(args: &RunArgs) -> Result<u8, Error> {
         (_, true) => Detail::Verbose,
         _ => Detail::Normal,
     };
-    let options =
-        Options { name, workers: args.workers.map(usize::from), allow_command: args.allow_command };
+    let options = Options {
+        name,
+        workers: args.workers.map(usize::from),
+        allow_command: args.allow_command,
+        allow_fault: args.allow_fault.clone(),
+    };
     let progress = Progress::new(detail, io::stderr().is_terminal(), loaded.control.world());
     let outcome = engine::run(loaded, options, |states| progress.follow(states));
     let outcome = outcome.inspect_err(|_| drop_if_empty(&folder))?;

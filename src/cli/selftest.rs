@@ -60,7 +60,12 @@ pub fn run(args: &SelftestArgs) -> Result<u8, Error> {
     let detail = if args.quiet { Detail::Quiet } else { Detail::Normal };
     let loaded = script::load(source)?;
     let progress = Progress::new(detail, io::stderr().is_terminal(), loaded.control.world());
-    let options = Options { name: "selftest".to_owned(), workers: None, allow_command: false };
+    let options = Options {
+        name: "selftest".to_owned(),
+        workers: None,
+        allow_command: false,
+        allow_fault: Vec::new(),
+    };
     let outcome = engine::run(loaded, options, |states| progress.follow(states))?;
     let expected = expected(&responses(&outcome));
     let held = outcome.verdict == RunVerdict::Valid && expected.iter().all(Expected::holds);

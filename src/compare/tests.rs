@@ -139,6 +139,7 @@ fn outcome(seed: u64, elapsed: f64, series: Vec<SeriesOutcome>) -> Outcome {
     };
     Outcome {
         schema: crate::outcome::SCHEMA,
+        faults: Vec::new(),
         loadrun: "0.1.0".to_owned(),
         run: Run {
             name: "shop".to_owned(),
@@ -163,6 +164,7 @@ fn outcome(seed: u64, elapsed: f64, series: Vec<SeriesOutcome>) -> Outcome {
             thresholds: Vec::new(),
             parameters: vec![parameter],
             metrics: Vec::new(),
+            faults: Vec::new(),
             services: Vec::new(),
             has_setup: false,
             has_teardown: false,

@@ -11,7 +11,7 @@ use super::validity::{self, Evidence, Lag};
 use crate::ledger::{Balance, Ledger};
 use crate::metric::{Metric, Tags, Threshold, Total};
 use crate::outcome::{
-    End, Environment, FailureSample, Generator, Grade, LogLine, Outcome, Run, SCHEMA,
+    End, Environment, FailureSample, FaultOutcome, Generator, Grade, LogLine, Outcome, Run, SCHEMA,
     ScenarioOutcome, ScriptErrorSample, SeriesOutcome, Verdict, exit_code,
 };
 use crate::plan::{Load, Plan};
@@ -33,6 +33,8 @@ pub struct Ending {
     pub teardown: Option<String>,
     /// What the load used.
     pub load: Usage,
+    /// What was broken, and what that did.
+    pub faults: Vec<FaultOutcome>,
 }
 
 /// What is closed.
@@ -116,6 +118,7 @@ pub fn outcome(close: &Close<'_>, ending: Ending) -> Outcome {
         failures: failures(close),
         script_errors: script_errors(close),
         ledgers: balances(close.world),
+        faults: ending.faults,
         generator: Generator {
             cpu: ending.load.cpu.as_secs_f64(),
             busiest_worker: evidence.busiest_worker,
@@ -155,6 +158,7 @@ fn evidence(close: &Close<'_>, ending: &Ending, scenarios: &[ScenarioOutcome]) -
         interrupted: ending.interrupted,
         aborted_by: ending.aborted_by.clone(),
         broke: ending.broke.clone(),
+        unclean: unclean(&ending.faults),
         teardown: ending.teardown.clone(),
         started: sum(|s| s.started),
         finished: sum(|s| s.finished),
@@ -173,6 +177,15 @@ fn evidence(close: &Close<'_>, ending: &Ending, scenarios: &[ScenarioOutcome]) -
         busiest_worker: busiest,
         elapsed: ending.elapsed,
     }
+}
+
+/// Faults that may still be there, and why.
+fn unclean(faults: &[FaultOutcome]) -> Vec<String> {
+    let told = faults.iter().filter_map(|fault| {
+        let why = fault.unclean.as_ref()?;
+        Some(format!("fault {:?} on {:?} may still be there: {why}", fault.name, fault.on))
+    });
+    told.collect()
 }
 
 /// Scenarios with a fixed amount of work that was not all begun.

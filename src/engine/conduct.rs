@@ -13,14 +13,16 @@ use tokio::time::Instant;
 use super::closing::{self, Close, Ending};
 use super::collector::Collector;
 use super::progress::{Progress, Stage};
+use super::proxies::Proxies;
 use super::worker::{self, Gates, Message, Orders};
-use super::{EngineError, Options, services, signals};
+use super::{EngineError, Options, faults, services, signals};
 use crate::executor::{Halt, Stop, Stripe};
 use crate::metric::{Kind, Tags};
-use crate::outcome::Outcome;
+use crate::outcome::{FaultOutcome, Outcome};
 use crate::plan::{Load, Plan, Problem};
 use crate::script::{Loaded, Vm, World};
 use crate::service::Running;
+use crate::wire::proxy::Reach;
 
 /// Between "all workers are ready" and the first intended start.
 const HEAD_START: Duration = Duration::from_millis(20);
@@ -49,6 +51,7 @@ pub async fn run(
         halt,
         stop,
         interrupted,
+        proxies: Proxies::default(),
     };
     let mut running = Vec::new();
     let outcome = conductor.conduct(&mut running).await;
@@ -67,6 +70,8 @@ struct Conductor {
     stop: Stop,
     /// Whether there was a signal.
     interrupted: Rc<Cell<bool>>,
+    /// Links that can be broken.
+    proxies: Proxies,
 }
 
 /// How the load ended.
@@ -98,8 +103,10 @@ impl Conductor {
         begin.send_replace(Some(at));
         self.stage(Stage::Load);
         let mut collector = Collector::new(Arc::clone(&self.plan), workers, at);
+        let faults = faults::hold(&self.plan, &self.proxies, at, &self.halt);
         let collected = self.collect(&mut collector, &mut messages, at).await;
         let elapsed = at.elapsed();
+        let records = faults.end().await;
         if !collected.abandoned {
             for thread in threads {
                 // A panic has been told of by message.
@@ -107,7 +114,8 @@ impl Conductor {
             }
         }
         let load = closing::Usage::now().since(&before);
-        let teardown = self.teardown(&mut collector, elapsed).await;
+        let broken = faults::outcomes(&self.plan, &records, collector.ended(), elapsed);
+        let teardown = self.teardown(&mut collector, elapsed, &broken).await;
         services::stop(&self.world, std::mem::take(running)).await;
         let ending = Ending {
             started,
@@ -117,6 +125,7 @@ impl Conductor {
             broke: collected.broke,
             teardown,
             load,
+            faults: broken,
         };
         let close = Close {
             plan: &self.plan,
@@ -140,6 +149,7 @@ impl Conductor {
             let allowed = self.options.allow_command;
             let started = services::start(&self.plan.services, &self.world, allowed, running);
             self.unless_halted(started).await??;
+            self.open_proxies()?;
         }
         if self.plan.has_setup {
             self.stage(Stage::Setup);
@@ -162,6 +172,13 @@ impl Conductor {
             _ = halt.wait_for(|halt| *halt != Halt::Run) => Err(EngineError::Interrupted),
             done = work => Ok(done),
         }
+    }
+
+    /// Proxies come last: what they lead to is there.
+    fn open_proxies(&self) -> Result<(), EngineError> {
+        let reach = Reach { allowed: self.options.allow_fault.clone() };
+        let problems = self.proxies.open(&self.plan.services, &self.world, &reach);
+        if problems.is_empty() { Ok(()) } else { Err(EngineError::Services(problems)) }
     }
 
     /// Threads that make the load: as asked, else one a processor.
@@ -240,7 +257,12 @@ impl Conductor {
     }
 
     /// Runs the script's `teardown`; the answer is what went wrong in it.
-    async fn teardown(&self, collector: &mut Collector, elapsed: Duration) -> Option<String> {
+    async fn teardown(
+        &self,
+        collector: &mut Collector,
+        elapsed: Duration,
+        broken: &[FaultOutcome],
+    ) -> Option<String> {
         let mut failed = None;
         if self.plan.has_teardown {
             self.stage(Stage::Teardown);
@@ -252,6 +274,7 @@ impl Conductor {
             };
         }
         closing::record_ledgers(&self.world, &self.control);
+        faults::record(broken, &mut self.control.recorder().borrow_mut());
         let interval = self.control.recorder().borrow_mut().take();
         collector.absorb_control(elapsed.as_secs() as u32, interval);
         failed

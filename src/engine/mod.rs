@@ -22,7 +22,9 @@ use crate::script::Loaded;
 mod closing;
 mod collector;
 mod conduct;
+mod faults;
 mod progress;
+mod proxies;
 mod services;
 mod signals;
 mod validity;
@@ -39,6 +41,8 @@ pub struct Options {
     pub workers: Option<usize>,
     /// Whether the script may run commands: whoever runs it has said so.
     pub allow_command: bool,
+    /// Hosts beyond this machine that faults may concern.
+    pub allow_fault: Vec<String>,
 }
 
 /// Why there is no outcome.

@@ -3,7 +3,7 @@
 //! Commands come last, one after the other, because they may need to know where the rest is; and
 //! they go first.
 
-use super::EngineError;
+use super::{EngineError, proxies};
 use crate::plan::{Problem, ServiceDecl};
 use crate::script::{Level, World};
 use crate::service::{self, Running, ServiceError, Site, command};
@@ -15,8 +15,8 @@ pub(super) async fn start(
     allow_command: bool,
     running: &mut Vec<Running>,
 ) -> Result<(), EngineError> {
-    let (commands, servers): (Vec<_>, Vec<_>) =
-        declared.iter().partition(|decl| decl.kind == command::KIND);
+    let own = declared.iter().filter(|decl| decl.kind != proxies::KIND);
+    let (commands, servers): (Vec<_>, Vec<_>) = own.partition(|decl| decl.kind == command::KIND);
     if !allow_command && !commands.is_empty() {
         return Err(EngineError::Services(commands.into_iter().map(forbidden).collect()));
     }

@@ -90,6 +90,8 @@ pub struct Evidence {
     pub lags: Vec<Lag>,
     /// Share of its time the busiest worker was on a CPU.
     pub busiest_worker: f64,
+    /// Faults that may still be there, and why.
+    pub unclean: Vec<String>,
     /// Length of the load.
     pub elapsed: Duration,
 }
@@ -99,6 +101,7 @@ pub struct Evidence {
 /// that stalls makes the generator late.
 pub fn judge(evidence: &Evidence) -> (RunVerdict, Vec<Reason>) {
     let causes = [
+        (RunVerdict::Unclean, evidence.unclean.clone()),
         (RunVerdict::Incomplete, incomplete(evidence)),
         (RunVerdict::TargetDown, target_down(evidence)),
         (RunVerdict::ScriptLimited, script_limited(evidence)),

@@ -16,8 +16,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
+use super::faults;
 use crate::executor::{self, Clock, Counts, Driver, Halt, Shift, Stop, Stripe, Tally, Turn};
-use crate::metric::{Interval, Metric, SeriesId, Tags};
+use crate::metric::{Interval, Metric, SeriesId, Tags, Windows};
 use crate::outcome::FailureSample;
 use crate::plan::{Plan, Problem, Scenario, Start};
 use crate::script::{Busy, Errors, User, Vm, World};
@@ -81,6 +82,8 @@ pub struct Ended {
     pub failures: Vec<FailureSample>,
     /// Connections this machine had no socket or port for.
     pub exhausted: u64,
+    /// Its calls by window, where something is broken during the run.
+    pub windows: Option<Windows>,
 }
 
 /// One worker's share of a scenario as it is now.
@@ -165,6 +168,9 @@ async fn work(mut orders: Orders) -> Result<(), Message> {
         return Ok(());
     };
     let begin = begin.unwrap_or_else(Instant::now);
+    if let Some(windows) = faults::windows(&orders.plan, begin) {
+        vm.recorder().borrow_mut().watch(windows);
+    }
     // What loading the script took held nobody up.
     vm.take_busy();
     let cpu_before = thread_cpu();
@@ -194,6 +200,7 @@ async fn work(mut orders: Orders) -> Result<(), Message> {
                     errors: vm.take_errors(),
                     failures: vm.failures(),
                     exhausted: vm.exhausted(),
+                    windows: vm.recorder().borrow_mut().take_windows(),
                 };
                 let _ = orders.out.send(Message::Ended(Box::new(last)));
                 return ended;

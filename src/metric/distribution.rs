@@ -151,6 +151,13 @@ impl Distribution {
         self.counts[..place].iter().sum::<u64>() as f64 / self.count as f64
     }
 
+    /// By how much the values are larger than `value`, summed up over those that are.
+    pub fn beyond(&self, value: u64) -> f64 {
+        let over = self.filled().filter(|(bucket, _)| *bucket > bucket_of(value));
+        over.map(|(bucket, count)| (top_of(bucket).min(self.max) - value) as f64 * count as f64)
+            .sum()
+    }
+
     /// As `HdrHistogram` V2, deflated, in base64.
     pub fn to_base64(&self) -> Result<String, String> {
         let mut histogram = Histogram::<u64>::new(DIGITS).map_err(|e| e.to_string())?;

@@ -16,6 +16,7 @@ mod slices;
 mod summary;
 mod threshold;
 mod total;
+mod windows;
 
 pub use distribution::Distribution;
 pub use judgement::Judgement;
@@ -26,3 +27,4 @@ use summary::gather;
 pub use summary::{Point, Reading, Summary};
 pub use threshold::{Aggregate, Bound, Comparison, Filter, Form, Threshold, ThresholdError};
 pub use total::{Accumulator, Gauge, Merge, Total};
+pub use windows::{Slot, Tally, Timeline, Window, Windows};

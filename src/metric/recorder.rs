@@ -11,8 +11,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Accumulator, Distribution, Gauge, Kind, Metric, Series, Tags, Total};
+use super::{Accumulator, Distribution, Gauge, Kind, Metric, Series, Tags, Total, Windows};
 
 /// Series a recorder keeps apart.
 pub const SERIES_LIMIT: usize = 1000;
@@ -30,6 +31,7 @@ pub struct Recorder {
     slots: Vec<Slot>,
     ids: HashMap<Arc<Series>, SeriesId>,
     overflowed: u64,
+    windows: Option<Box<Windows>>,
 }
 
 /// What one recorder collected between two takes.
@@ -70,6 +72,24 @@ impl Recorder {
     /// One without series.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// From now on also counts calls by window.
+    pub fn watch(&mut self, windows: Windows) {
+        self.windows = Some(Box::new(windows));
+    }
+
+    /// Counts a call that has just ended, where windows are kept.
+    #[inline]
+    pub fn call(&mut self, took: Duration, failed: bool) {
+        if let Some(windows) = &mut self.windows {
+            windows.count(took, failed);
+        }
+    }
+
+    /// The windows with all that was counted, where they are kept; no more is.
+    pub fn take_windows(&mut self) -> Option<Windows> {
+        self.windows.take().map(|windows| *windows)
     }
 
     /// The id of a series. Beyond the limit, that of `{name=other}`: of its tags only those are

@@ -260,6 +260,20 @@ pub const BUILTIN: &[Builtin] = &[
         about: "iterations broken by an error in the script",
     },
     Builtin {
+        name: "recovery.time",
+        kind: Kind::Trend,
+        unit: Unit::Time,
+        tags: &["fault"],
+        about: "from the end of a fault until calls were good again; 24 h where they never were",
+    },
+    Builtin {
+        name: "recovery.detect",
+        kind: Kind::Trend,
+        unit: Unit::Time,
+        tags: &["fault"],
+        about: "from the begin of a fault until it showed in the calls",
+    },
+    Builtin {
         name: "ledger.lost",
         kind: Kind::Counter,
         unit: Unit::Number,

@@ -41,6 +41,9 @@ pub struct Plan {
     pub metrics: Vec<Metric>,
     /// Services the engine has to start before the run.
     pub services: Vec<ServiceDecl>,
+    /// What is broken while the load runs, by when.
+    #[serde(default)]
+    pub faults: Vec<FaultDecl>,
     /// True if the script has a `setup`.
     pub has_setup: bool,
     /// True if the script has a `teardown`.
@@ -162,6 +165,38 @@ pub struct ServiceDecl {
     /// Where it is declared, if in a script.
     #[serde(default)]
     pub place: Option<Place>,
+}
+
+/// Something the script wants broken for a while.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FaultDecl {
+    /// What reports and the tag `fault` call it; unique in a run.
+    pub name: String,
+    /// The name of the proxy it is on.
+    pub on: String,
+    /// What it does, for example `latency`.
+    pub kind: String,
+    /// When it begins, from the begin of the load.
+    #[serde(with = "in_seconds")]
+    pub at: Duration,
+    /// How long it lasts, whatever happens.
+    #[serde(with = "in_seconds")]
+    pub lasts: Duration,
+    /// `upstream`, `downstream` or `both`.
+    pub stream: String,
+    /// The share of connections it concerns.
+    pub toxicity: f64,
+    /// How much, as text, by what the kind takes.
+    pub amounts: BTreeMap<String, String>,
+    /// Where it is written.
+    pub place: Place,
+}
+
+impl FaultDecl {
+    /// When it ends.
+    pub fn end(&self) -> Duration {
+        self.at.saturating_add(self.lasts)
+    }
 }
 
 impl Plan {

@@ -45,6 +45,7 @@ pub(super) fn plan(scenarios: Vec<Scenario>, thresholds: &[&str]) -> Plan {
         parameters: Vec::new(),
         metrics: Vec::new(),
         services: Vec::new(),
+        faults: Vec::new(),
         has_setup: false,
         has_teardown: false,
     }
@@ -141,6 +142,7 @@ fn a_plan_is_written_with_times_in_seconds_and_thresholds_as_text() {
       "parameters": [],
       "metrics": [],
       "services": [],
+      "faults": [],
       "has_setup": false,
       "has_teardown": false
     }

@@ -5,8 +5,9 @@
 //! author meant; what merely may turn out empty, like a threshold on a tag that a script sets
 //! while it runs, is left to the run to report.
 
-use super::{Curve, Load, Plan, Problem, Scenario, Start, nearest};
+use super::{Curve, FaultDecl, Load, Plan, Problem, Scenario, Start, nearest};
 use crate::metric::{BUILTIN, Builtin, Filter, Threshold};
+use crate::units::show_duration;
 
 /// Every reason why `plan` cannot be run; empty if it can.
 pub fn validate(plan: &Plan) -> Vec<Problem> {
@@ -28,11 +29,24 @@ pub fn validate(plan: &Plan) -> Vec<Problem> {
         }));
     }
     problems.extend(circles(plan));
+    problems.extend(plan.faults.iter().filter_map(|fault| too_late(plan, fault)));
     problems.extend(metrics(plan));
     for (threshold, place) in &plan.thresholds {
         problems.extend(self::threshold(plan, threshold).into_iter().map(|found| found.at(place)));
     }
     problems
+}
+
+/// A fault has to begin while there is load.
+fn too_late(plan: &Plan, fault: &FaultDecl) -> Option<Problem> {
+    let open_ended = |load: &Load| matches!(load, Load::Iterations { duration: None, .. });
+    let timed = !plan.scenarios.iter().any(|scenario| open_ended(&scenario.load));
+    (timed && fault.at >= plan.duration()).then(|| {
+        let (at, load) = (show_duration(fault.at), show_duration(plan.duration()));
+        Problem::new(format!("fault {:?} begins at {at}, when the load is over", fault.name))
+            .hint(format!("the load lasts {load}; begin earlier, or let it go on for longer"))
+            .at(&fault.place)
+    })
 }
 
 /// A name is shown on one line and typed in filters.

@@ -31,6 +31,7 @@ pub fn write(outcome: &Outcome, place: Option<&str>, out: &mut dyn Write) -> io:
         "failures": outcome.failures,
         "script_errors": outcome.script_errors,
         "ledgers": outcome.ledgers,
+        "faults": outcome.faults,
         "generator": outcome.generator,
         "results": place,
     });

@@ -5,6 +5,7 @@
 
 pub mod comparison;
 mod csv;
+mod faults;
 mod figures;
 mod html;
 mod json;

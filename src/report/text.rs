@@ -13,7 +13,7 @@ use tabled::settings::object::Columns;
 use tabled::settings::{Alignment, Modify, Padding, Style as Lines};
 
 use super::figures::{self, percent, seconds, time};
-use super::operations;
+use super::{faults, operations};
 use crate::metric::{self, Distribution, Total};
 use crate::outcome::{Grade, LogLine, Outcome, Reason, RunVerdict, ScenarioOutcome};
 use crate::units::Bytes;
@@ -54,6 +54,7 @@ pub fn write(
     trends(outcome, out)?;
     load(outcome, out)?;
     ledgers(outcome, ink, out)?;
+    faults::write(outcome, ink, out)?;
     script_errors(outcome, ink, out)?;
     warnings(outcome, ink, out)?;
     generator(outcome, out)?;

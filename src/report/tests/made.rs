@@ -111,6 +111,7 @@ pub fn outcome() -> Outcome {
             parameters: Vec::new(),
             metrics: vec![Metric::new("basket.size", Kind::Trend, Unit::Number)],
             services: Vec::new(),
+            faults: Vec::new(),
             has_setup: false,
             has_teardown: true,
         },
@@ -155,6 +156,7 @@ pub fn outcome() -> Outcome {
             scenario: "buyers".to_owned(),
             count: 4,
         }],
+        faults: Vec::new(),
         ledgers: BTreeMap::from([(
             "orders".to_owned(),
             Balance {

@@ -13,6 +13,7 @@
 pub mod check;
 pub mod crypto;
 pub mod data;
+pub mod fault;
 pub mod http;
 pub mod json;
 pub mod ledger;
@@ -46,6 +47,7 @@ pub const MODULES: &[Module] = &[
     Module { name: "check", make: check::module, functions: check::FUNCTIONS },
     Module { name: "crypto", make: crypto::module, functions: crypto::FUNCTIONS },
     Module { name: "data", make: data::module, functions: data::FUNCTIONS },
+    Module { name: "fault", make: fault::module, functions: fault::FUNCTIONS },
     Module { name: "http", make: http::module, functions: http::FUNCTIONS },
     Module { name: "json", make: json::module, functions: json::FUNCTIONS },
     Module { name: "ledger", make: ledger::module, functions: ledger::FUNCTIONS },

@@ -119,6 +119,7 @@ impl Operation {
     /// Records what came of one call; `second` is that of its intended start.
     pub fn record(&self, recorder: &mut Recorder, second: u32, called: &Called<'_>) {
         recorder.record(self.duration, second, nanoseconds(called.duration));
+        recorder.call(called.duration, called.error.is_some());
         if let Some(wait) = called.wait {
             let id = self.series(recorder, &self.wait, self.thing.wait());
             recorder.record(id, second, nanoseconds(wait));

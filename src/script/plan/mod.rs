@@ -4,6 +4,7 @@
 //! its line, so that a script is put right in one go. A scenario that cannot be read is stood in
 //! for by a harmless one, so that what refers to it by name is not reported as well.
 
+mod faults;
 mod load;
 mod values;
 
@@ -22,7 +23,7 @@ use crate::plan::{Load, Place, Plan, Problem, Scenario, Start};
 use values::{arrivals, function, start, table, tags, weights};
 
 /// Keys of the returned table.
-const SCRIPT: &[&str] = &["scenarios", "setup", "teardown", "thresholds"];
+const SCRIPT: &[&str] = &["faults", "scenarios", "setup", "teardown", "thresholds"];
 /// Keys of a scenario.
 const SCENARIO: &[&str] = &[
     "arrivals",
@@ -169,6 +170,7 @@ impl Reading<'_> {
                 parameters: Vec::new(),
                 metrics: Vec::new(),
                 services: Vec::new(),
+                faults: Vec::new(),
                 has_setup: false,
                 has_teardown: false,
             },
@@ -191,6 +193,7 @@ impl Reading<'_> {
         script.plan.has_teardown = script.teardown.is_some();
         script.plan.thresholds = self.thresholds(&part);
         self.scenarios(&part, &mut script);
+        self.faults(&part, &mut script);
         let declared = self.context.declared.borrow();
         script.plan.parameters.clone_from(&declared.parameters);
         script.plan.metrics.clone_from(&declared.metrics);

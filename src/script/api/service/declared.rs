@@ -143,6 +143,15 @@ pub fn address(value: &Value) -> Option<Arc<OnceLock<String>>> {
     Service::of(value).map(|service| service.url())
 }
 
+/// The name of a service; `None` for a value that is none.
+pub fn name_of(value: &Value) -> Option<String> {
+    let data = value.as_userdata()?;
+    if let Ok(service) = data.borrow::<Service>() {
+        return Some(service.name.clone());
+    }
+    Some(data.borrow::<Sandbox>().ok()?.as_ref().name.clone())
+}
+
 /// Host and port of a URL.
 fn authority(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);

@@ -8,7 +8,7 @@ mod declared;
 
 use mlua::{Lua, Value};
 
-pub use declared::{Declaration, Service, address};
+pub use declared::{Declaration, Service, address, name_of};
 
 use crate::script::context::Context;
 use crate::script::options::{self, Options};
@@ -82,7 +82,7 @@ fn checked(takes: Takes, value: &Value) -> Result<String, String> {
 }
 
 /// A name of the script's own for a service.
-fn name(value: &Value) -> Result<String, String> {
+pub fn name(value: &Value) -> Result<String, String> {
     let name = options::string(value)?;
     let word = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
     if name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(word) {

@@ -1,0 +1,155 @@
+//! The faults of a plan, held while the load runs, and what they did to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::proxies::Proxies;
+use super::worker::Ended;
+use crate::executor::Halt;
+use crate::fault::{self, Record};
+use crate::metric::{Merge as _, Metric, Recorder, Tags, Timeline, Windows};
+use crate::outcome::FaultOutcome;
+use crate::plan::{FaultDecl, Plan};
+use crate::recovery::{self, Recovery, Span, Verdict};
+
+/// What a fault that was never recovered from counts as, where thresholds ask for a time.
+const NEVER: Duration = Duration::from_hours(24);
+
+/// The windows of a run in which something is broken; `None` when nothing is.
+pub fn windows(plan: &Plan, begin: Instant) -> Option<Windows> {
+    let edges = plan.faults.iter().flat_map(|fault| [fault.at, fault.end()]);
+    (!plan.faults.is_empty()).then(|| Windows::new(Arc::new(Timeline::new(edges)), begin))
+}
+
+/// Faults that stand, or will.
+pub struct Held {
+    over: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<Record>>,
+}
+
+/// Lets every fault of the plan begin and end by the clock; none outlives the load or a signal.
+pub fn hold(
+    plan: &Arc<Plan>,
+    proxies: &Proxies,
+    begin: Instant,
+    halt: &watch::Sender<Halt>,
+) -> Held {
+    let over = watch::Sender::new(false);
+    let tasks = (0..plan.faults.len()).map(|at| {
+        let (plan, proxy) = (Arc::clone(plan), proxies.find(&plan.faults[at].on));
+        let (mut over, mut halt) = (over.subscribe(), halt.subscribe());
+        tokio::task::spawn_local(async move {
+            let fault = &plan.faults[at];
+            // Both were checked before the run began.
+            let (Ok(toxic), Some(proxy)) = (fault::toxic(fault), proxy) else {
+                return never(format!("no proxy {:?}", fault.on));
+            };
+            let stop = async {
+                tokio::select! {
+                    _ = over.wait_for(|over| *over) => {}
+                    _ = halt.wait_for(|halt| *halt != Halt::Run) => {}
+                }
+            };
+            fault::hold(fault, toxic, &proxy, begin, stop).await
+        })
+    });
+    let tasks = tasks.collect();
+    Held { over, tasks }
+}
+
+fn never(why: String) -> Record {
+    Record {
+        injected: None,
+        cleared: Duration::ZERO,
+        unclean: Some(why),
+        touched: crate::wire::toxic::Touched::default(),
+    }
+}
+
+impl Held {
+    /// Ends those that still stand, and says what became of each, in the order of the plan.
+    pub async fn end(self) -> Vec<Record> {
+        self.over.send_replace(true);
+        let mut records = Vec::new();
+        for task in self.tasks {
+            records.push(task.await.unwrap_or_else(|error| never(error.to_string())));
+        }
+        records
+    }
+}
+
+/// What the faults did, from what the workers counted.
+pub fn outcomes(
+    plan: &Plan,
+    records: &[Record],
+    ended: &[Ended],
+    elapsed: Duration,
+) -> Vec<FaultOutcome> {
+    let mut counted = ended.iter().filter_map(|ended| ended.windows.as_ref());
+    let all = counted.next().cloned().map(|mut all| {
+        counted.for_each(|windows| all.merge(windows));
+        all
+    });
+    let told = plan.faults.iter().zip(records).map(|(fault, record)| {
+        let span = span(plan, fault, record, elapsed);
+        let recovery = all.as_ref().filter(|_| record.injected.is_some());
+        let recovery = recovery.map(|all| recovery::assess(all, span));
+        told(fault, record, recovery)
+    });
+    told.collect()
+}
+
+fn span(plan: &Plan, fault: &FaultDecl, record: &Record, elapsed: Duration) -> Span {
+    let end = fault.end().min(record.cleared).max(fault.at);
+    let begins = || plan.faults.iter().map(|fault| fault.at);
+    Span {
+        begin: fault.at,
+        end,
+        until: begins().filter(|at| *at >= end).min().unwrap_or(elapsed).min(elapsed).max(end),
+        baseline: begins().min().unwrap_or_default(),
+    }
+}
+
+fn told(fault: &FaultDecl, record: &Record, recovery: Option<Recovery>) -> FaultOutcome {
+    let amounts = fault.amounts.iter().map(|(name, amount)| format!(" {name} {amount}"));
+    let what = fault.kind.clone() + &amounts.collect::<String>();
+    FaultOutcome {
+        name: fault.name.clone(),
+        on: fault.on.clone(),
+        what,
+        at: fault.at.as_secs_f64(),
+        lasts: fault.lasts.as_secs_f64(),
+        injected: record.injected.map(|at| at.as_secs_f64()),
+        cleared: record.cleared.as_secs_f64(),
+        unclean: record.unclean.clone(),
+        eligible: record.touched.eligible,
+        touched: record.touched.connections,
+        bytes: record.touched.bytes,
+        recovery,
+    }
+}
+
+/// Puts what the faults did into metrics, so that thresholds can ask for it. Where nothing can be
+/// said, nothing is recorded, and a threshold on it is missed.
+pub fn record(faults: &[FaultOutcome], recorder: &mut Recorder) {
+    for fault in faults.iter().filter(|fault| !fault.no_effect()) {
+        let Some(recovery) = &fault.recovery else { continue };
+        let time = match recovery.verdict {
+            Verdict::NoBaseline => None,
+            Verdict::Tolerated => Some(0.0),
+            Verdict::NotRecovered => Some(NEVER.as_secs_f64()),
+            Verdict::Recovered | Verdict::RecoveredThenRelapsed => recovery.recover,
+        };
+        let second = fault.cleared as u32;
+        for (metric, value) in [("recovery.time", time), ("recovery.detect", recovery.detect)] {
+            if let (Some(metric), Some(value)) = (Metric::builtin(metric), value) {
+                let series = recorder.series(&metric, &Tags::new([("fault", &*fault.name)]));
+                recorder.record(series, second, (value * 1e9) as u64);
+            }
+        }
+    }
+}

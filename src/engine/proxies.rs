@@ -1,0 +1,149 @@
+//! The proxies a script declares, on a thread of their own: what passes through them waits neither
+//! for the control thread nor for a worker.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::thread;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+use url::Url;
+
+use crate::plan::{Problem, ServiceDecl};
+use crate::script::World;
+use crate::wire::proxy::{Proxy, Reach, Route};
+
+/// What the plan calls a proxy among its services.
+pub const KIND: &str = "proxy";
+
+/// What stands before the name of a service as an upstream.
+const SERVICE: &str = "service:";
+
+/// Ports of addresses that name none.
+const PORTS: &[(&str, u16)] =
+    &[("http", 80), ("https", 443), ("redis", 6379), ("postgres", 5432), ("mysql", 3306)];
+
+/// All proxies of a run. Closed when it is dropped.
+#[derive(Default)]
+pub struct Proxies {
+    thread: OnceCell<Thread>,
+    open: OnceCell<BTreeMap<String, Arc<Proxy>>>,
+}
+
+/// A runtime on a thread, which ends when this is dropped.
+struct Thread {
+    handle: Handle,
+    _stop: oneshot::Sender<()>,
+}
+
+impl Proxies {
+    /// Opens every declared proxy; the services they lead to are ready. All that is wrong, at once.
+    pub fn open(&self, declared: &[ServiceDecl], world: &World, reach: &Reach) -> Vec<Problem> {
+        let (mut open, mut problems) = (BTreeMap::new(), Vec::new());
+        for declared in declared.iter().filter(|declared| declared.kind == KIND) {
+            match self.open_one(declared, world, reach) {
+                Ok(proxy) => drop(open.insert(declared.name.clone(), Arc::new(proxy))),
+                Err(what) => problems.push(Problem {
+                    what: format!("proxy {:?}: {}", declared.name, world.masked(what)),
+                    at: declared.place.clone(),
+                    hint: None,
+                }),
+            }
+        }
+        // Opened once.
+        let _ = self.open.set(open);
+        problems
+    }
+
+    fn open_one(
+        &self,
+        declared: &ServiceDecl,
+        world: &World,
+        reach: &Reach,
+    ) -> Result<Proxy, String> {
+        let upstream = declared.options.get("upstream").cloned().unwrap_or_default();
+        let upstream = match upstream.strip_prefix(SERVICE) {
+            Some(name) => world.service(name).url.get().cloned().unwrap_or_default(),
+            None => upstream,
+        };
+        let (address, url) = split(&upstream)?;
+        reach.check(&address).map_err(|what| format!("upstream: {what}"))?;
+        let route = Route { listen: (Ipv4Addr::LOCALHOST, 0).into(), upstream: address };
+        let handle = self.handle().map_err(|error| format!("no thread: {error}"))?;
+        let _inside = handle.enter();
+        let proxy = Proxy::open(route, world.source.seed).map_err(|error| error.to_string())?;
+        world.found(&declared.name, &at(url, proxy.address()), std::process::id());
+        Ok(proxy)
+    }
+
+    /// A proxy by its name.
+    pub fn find(&self, name: &str) -> Option<Arc<Proxy>> {
+        self.open.get()?.get(name).cloned()
+    }
+
+    /// The runtime proxies work on, started for the first of them.
+    fn handle(&self) -> io::Result<Handle> {
+        if let Some(thread) = self.thread.get() {
+            return Ok(thread.handle.clone());
+        }
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let handle = runtime.handle().clone();
+        thread::Builder::new().name("proxies".to_owned()).spawn(move || {
+            // Ends when the other side is dropped.
+            let _ = runtime.block_on(stopped);
+            runtime.shutdown_background();
+        })?;
+        let _ = self.thread.set(Thread { handle: handle.clone(), _stop: stop });
+        Ok(handle)
+    }
+}
+
+/// `host:port` of an upstream, and the URL it was given as.
+fn split(upstream: &str) -> Result<(String, Option<Url>), String> {
+    if !upstream.contains("://") {
+        return Ok((upstream.to_owned(), None));
+    }
+    let url = Url::parse(upstream).map_err(|error| format!("upstream {upstream:?}: {error}"))?;
+    let usual = || PORTS.iter().find(|(scheme, _)| *scheme == url.scheme()).map(|(_, port)| *port);
+    let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default().or_else(usual))
+    else {
+        return Err(format!("upstream {upstream:?} has no host or port"));
+    };
+    Ok((format!("{host}:{port}"), Some(url)))
+}
+
+/// The address of a proxy, in the form its upstream was given in.
+fn at(url: Option<Url>, address: SocketAddr) -> String {
+    let Some(mut url) = url else { return address.to_string() };
+    // An address and a port fit into every URL that has a host.
+    let _ = url.set_host(Some(&address.ip().to_string()));
+    let _ = url.set_port(Some(address.port()));
+    let text = url.to_string();
+    // Clients add paths to it.
+    if url.path() == "/" { text.trim_end_matches('/').to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_has_the_address_of_its_upstream_with_another_port() {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 7000));
+        for (upstream, dialled, shown) in [
+            ("http://localhost:8080/v1", "localhost:8080", "http://127.0.0.1:7000/v1"),
+            ("http://127.0.0.1", "127.0.0.1:80", "http://127.0.0.1:7000"),
+            ("redis://:pw@127.0.0.1:6380/2", "127.0.0.1:6380", "redis://:pw@127.0.0.1:7000/2"),
+            ("postgres://u@127.0.0.1/db", "127.0.0.1:5432", "postgres://u@127.0.0.1:7000/db"),
+            ("127.0.0.1:9000", "127.0.0.1:9000", "127.0.0.1:7000"),
+        ] {
+            let (host, url) = split(upstream).unwrap();
+            assert_eq!((host.as_str(), at(url, address).as_str()), (dialled, shown));
+        }
+        assert!(split("mem://here").is_err());
+    }
+}
