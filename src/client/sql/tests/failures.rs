@@ -114,6 +114,12 @@ async fn crowded(server: &Server, most: usize) {
     for exchange in refused {
         assert_eq!(exchange.failure().unwrap().kind, FailureKind::Exhausted, "{exchange:?}");
     }
+    drop(held);
+    drop(db);
+    // The server frees a place only some time after its connection was closed.
+    while to(&server.url, 1).call(&statement("SELECT 1", &[])).await.failure().is_some() {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// A statement that takes too long, one on a server that does not answer, one on a server that dies.
