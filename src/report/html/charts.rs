@@ -30,8 +30,6 @@ pub fn over_time(outcome: &Outcome) -> Markup {
             failures(outcome, &clock),
             by_tag(outcome, &clock, "users.busy", "scenario", "Users in an iteration"),
             lag(outcome, &clock),
-            by_tag(outcome, &clock, "process.cpu", "process", "CPU, 100 % being one core"),
-            by_tag(outcome, &clock, "process.memory", "process", "Memory"),
         ],
         own(outcome, &clock),
     ];
