@@ -77,7 +77,7 @@
 //! * **A service**: one file in `service/` with its `KIND` and `launch`, like `redis.rs`; name it in
 //!   `service/mod.rs` and in `script/api/service/mod.rs`, type it in `lib-lua/types/service.lua`.
 //! * **A toxic**: one file in `wire/toxic/`, like `noop.rs`, and one variant of `toxic::Kind`; a
-//!   row in the README.
+//!   row in `docs/faults.md`.
 //! * **A shape of load**: one file in `executor/` and one variant of `plan::Load`; the compiler
 //!   names every place that has to know it.
 

@@ -1,21 +1,36 @@
-//! The README knows every module, function and metric there is.
+//! The pages for users know every module, function and metric there is, and lead where they say.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot read the pages has failed")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use loadrun::metric::BUILTIN;
 use loadrun::script::api::MODULES;
 
-const README: &str = include_str!("../README.md");
+/// The README and every page of `docs/`, with their text.
+fn pages() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> =
+        docs.filter(|path| path.extension().is_some_and(|e| e == "md")).collect();
+    paths.push(root.join("README.md"));
+    paths.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+}
 
-/// The row of a table that begins with the given word.
-fn row(word: &str) -> &'static str {
+/// The row of a table that begins with the given word, on whichever page it stands.
+fn row(pages: &[(PathBuf, String)], word: &str) -> String {
     let start = format!("| `{word}` |");
-    README.lines().find(|line| line.starts_with(&start)).unwrap_or("")
+    let mut lines = pages.iter().flat_map(|(_, text)| text.lines());
+    lines.find(|line| line.starts_with(&start)).unwrap_or_default().to_owned()
 }
 
 #[test]
 fn every_module_and_every_function_stands_in_the_table() {
+    let pages = pages();
     let mut missing = Vec::new();
     for module in MODULES {
-        let row = row(module.name);
+        let row = row(&pages, module.name);
         for function in module.functions {
             let name = function.rsplit(':').next().unwrap_or(function);
             if !row.contains(name.trim_matches(['(', ')'])) {
@@ -26,17 +41,66 @@ fn every_module_and_every_function_stands_in_the_table() {
             missing.push(module.name.to_owned());
         }
     }
-    assert!(missing.is_empty(), "not in the README: {}", missing.join(", "));
+    assert!(missing.is_empty(), "not in docs/modules.md: {}", missing.join(", "));
 }
 
 #[test]
 fn every_metric_stands_in_the_table_with_its_tags() {
+    let pages = pages();
     for metric in BUILTIN {
-        let row = row(metric.name);
-        assert!(!row.is_empty(), "{} is not in the README", metric.name);
-        assert!(row.contains(metric.about), "{}: the README says otherwise", metric.name);
+        let row = row(&pages, metric.name);
+        assert!(!row.is_empty(), "{} is not in docs/thresholds.md", metric.name);
+        assert!(row.contains(metric.about), "{}: docs/thresholds.md says otherwise", metric.name);
         for tag in metric.tags {
             assert!(row.contains(&format!("`{tag}`")), "{}: no tag {tag}", metric.name);
         }
     }
+}
+
+#[test]
+fn every_shipped_script_stands_in_the_table() {
+    let pages = pages();
+    let scripts = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts")).unwrap();
+    let paths = scripts.map(|entry| entry.unwrap().path());
+    let missing: Vec<_> = paths
+        .filter(|path| path.extension().is_some_and(|e| e == "lua"))
+        .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+        .filter(|name| row(&pages, name).is_empty())
+        .collect();
+    assert!(missing.is_empty(), "not in docs/scripts.md: {}", missing.join(", "));
+}
+
+/// What a heading is called in a link.
+fn anchor(heading: &str) -> String {
+    let kept = |c: char| c.is_alphanumeric() || "- _".contains(c);
+    heading.to_lowercase().chars().filter(|c| kept(*c)).collect::<String>().replace(' ', "-")
+}
+
+#[test]
+fn every_link_between_the_pages_leads_to_a_heading_that_is_there() {
+    let mut broken = Vec::new();
+    for (path, text) in pages() {
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if target.contains("://") {
+                continue;
+            }
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let file = match file {
+                "" => path.clone(),
+                file => path.parent().unwrap().join(file),
+            };
+            let has = |text: &str| {
+                let mut headings = text.lines().filter(|line| line.starts_with('#'));
+                headings.any(|line| anchor(line.trim_start_matches('#').trim()) == heading)
+            };
+            let there = match heading {
+                "" => file.exists(),
+                _ => fs::read_to_string(&file).is_ok_and(|text| has(&text)),
+            };
+            if !there {
+                broken.push(format!("{}: {target}", path.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
 }

@@ -8,7 +8,7 @@
 //! at any moment: taking one away makes all it held due at once, in order, and waits for nobody.
 //!
 //! `noop.rs` is the template. A new toxic is one file with `FIELDS` and `effect`, one variant of
-//! [`Kind`], and a row in the README; the compiler names the places between.
+//! [`Kind`], and a row in `docs/faults.md`; the compiler names the places between.
 
 mod amount;
 mod bandwidth;
