@@ -9,9 +9,11 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `form.rs` | JSON in and out |
+//! | `metrics.rs` | the counters for Prometheus |
 //! | `routes.rs` | paths, and what each does |
 
 mod form;
+mod metrics;
 mod routes;
 
 use std::collections::BTreeMap;

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::form::{ProxyForm, ToxicForm, show_proxy, show_toxic, show_toxics};
-use super::{Proxies, Refusal};
+use super::{Proxies, Refusal, metrics};
 use crate::wire::proxy::Proxy;
 use crate::wire::toxic::{Touched, Toxic};
 
@@ -27,6 +27,7 @@ pub(super) fn router(proxies: Arc<Proxies>) -> Router {
     let toxics = "/proxies/{proxy}/toxics";
     let toxic = "/proxies/{proxy}/toxics/{toxic}";
     Router::new()
+        .route("/metrics", get(counters))
         .route("/version", get(version))
         .route("/reset", post(reset))
         .route("/populate", post(populate))
@@ -51,6 +52,11 @@ async fn refuse_browsers(headers: HeaderMap, request: Request, next: Next) -> Re
 
 async fn version() -> Json<Value> {
     Json(json!({ "version": VERSION }))
+}
+
+async fn counters(State(proxies): All) -> Response {
+    let all: Vec<_> = proxies.all().into_iter().collect();
+    ([(header::CONTENT_TYPE, metrics::TYPE)], metrics::show(&all)).into_response()
 }
 
 async fn list(State(proxies): All) -> Json<Value> {

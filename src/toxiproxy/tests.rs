@@ -182,3 +182,38 @@ async fn a_page_in_a_browser_is_refused() {
         assert_eq!(status, 403, "{line}");
     }
 }
+
+#[tokio::test]
+async fn bytes_and_what_toxics_touched_are_counted_for_prometheus() {
+    let api = Api::new().await;
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = server.local_addr().unwrap();
+    let form = json!({ "name": "a \"b\"", "upstream": upstream.to_string() });
+    let (_, shown) = api.ask("POST", "/proxies", form).await;
+    let listen = shown["listen"].as_str().unwrap();
+    let slow = json!({ "type": "latency", "attributes": { "latency": 1 } });
+    api.ask("POST", "/proxies/a%20%22b%22/toxics", slow).await;
+    let mut client = TcpStream::connect(listen).await.unwrap();
+    let (mut served, _) = server.accept().await.unwrap();
+    client.write_all(b"hello").await.unwrap();
+    served.read_exact(&mut [0; 5]).await.unwrap();
+    served.write_all(b"bye").await.unwrap();
+    client.read_exact(&mut [0; 3]).await.unwrap();
+    let mut stream = TcpStream::connect(api.0).await.unwrap();
+    let ask = b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    stream.write_all(ask).await.unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).await.unwrap();
+    let place = format!(r#"proxy="a \"b\"",listener="{listen}",upstream="{upstream}""#);
+    for line in [
+        "content-type: text/plain; version=0.0.4; charset=utf-8".to_owned(),
+        "# TYPE toxiproxy_proxy_received_bytes_total counter".to_owned(),
+        format!(r#"toxiproxy_proxy_received_bytes_total{{direction="upstream",{place}}} 5"#),
+        format!(r#"toxiproxy_proxy_sent_bytes_total{{direction="downstream",{place}}} 3"#),
+        format!("loadrun_proxy_connections_total{{{place}}} 1"),
+        r#"loadrun_toxic_touched_total{proxy="a \"b\"",toxic="latency_downstream",type="latency"} 1"#
+            .to_owned(),
+    ] {
+        assert!(reply.contains(&line), "{line}\n{reply}");
+    }
+}

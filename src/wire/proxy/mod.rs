@@ -73,7 +73,9 @@ impl Rig {
 struct Traffic {
     accepted: AtomicU64,
     refused: AtomicU64,
+    from_clients: AtomicU64,
     upstream: AtomicU64,
+    from_server: AtomicU64,
     downstream: AtomicU64,
 }
 
@@ -84,8 +86,12 @@ pub struct Passed {
     pub accepted: u64,
     /// Of these, those whose server refused or could not be reached.
     pub refused: u64,
+    /// Bytes clients have sent.
+    pub from_clients: u64,
     /// Bytes delivered to the server.
     pub upstream: u64,
+    /// Bytes the server has sent.
+    pub from_server: u64,
     /// Bytes delivered to clients.
     pub downstream: u64,
 }
@@ -162,7 +168,9 @@ impl Proxy {
         Passed {
             accepted: self.traffic.accepted.load(Relaxed),
             refused: self.traffic.refused.load(Relaxed),
+            from_clients: self.traffic.from_clients.load(Relaxed),
             upstream: self.traffic.upstream.load(Relaxed),
+            from_server: self.traffic.from_server.load(Relaxed),
             downstream: self.traffic.downstream.load(Relaxed),
         }
     }

@@ -62,7 +62,7 @@ pub(super) async fn carry(guest: Guest) {
     }
     let fate = Fate::default();
     let marks = Marks::default();
-    let pipe = |from, to, direction, passed| Pipe {
+    let pipe = |from, to, direction, heard, passed| Pipe {
         from,
         to,
         chain: Chain::new(Whose {
@@ -72,12 +72,15 @@ pub(super) async fn carry(guest: Guest) {
             marks: marks.clone(),
         }),
         rig: guest.rig.clone(),
+        heard,
         passed,
         fate: &fate,
         reading: true,
     };
-    let up = pipe(&guest.client, &server, Direction::Upstream, &guest.traffic.upstream);
-    let down = pipe(&server, &guest.client, Direction::Downstream, &guest.traffic.downstream);
+    let (client, traffic) = (&guest.client, &guest.traffic);
+    let up = pipe(client, &server, Direction::Upstream, &traffic.from_clients, &traffic.upstream);
+    let down =
+        pipe(&server, client, Direction::Downstream, &traffic.from_server, &traffic.downstream);
     if let Err(Cut::Reset) = tokio::try_join!(up.run(), down.run()) {
         reset(&guest.client);
         reset(&server);
@@ -105,6 +108,9 @@ struct Pipe<'a> {
     to: &'a TcpStream,
     chain: Chain,
     rig: watch::Receiver<Rig>,
+    /// Bytes the sender has sent.
+    heard: &'a AtomicU64,
+    /// Bytes the receiver has been given.
     passed: &'a AtomicU64,
     fate: &'a Fate,
     /// Whether the sender may say more.
@@ -161,7 +167,11 @@ impl Pipe<'_> {
     fn read(&mut self) -> Result<(), Cut> {
         let mut buffer = BytesMut::with_capacity(CHUNK);
         for _ in 0..BURST {
-            match self.from.try_read_buf(&mut buffer) {
+            let read = self.from.try_read_buf(&mut buffer);
+            if let Ok(count) = read {
+                self.heard.fetch_add(count as u64, Relaxed);
+            }
+            match read {
                 Ok(0) => return self.end(),
                 Ok(_) if self.chain.is_bare() => {
                     if !self.forward(&mut buffer)? {

@@ -24,6 +24,19 @@ pub struct Touched {
     pub bytes: u64,
 }
 
+impl Touched {
+    /// What has been done since an earlier time.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            eligible: self.eligible - before.eligible,
+            connections: self.connections - before.connections,
+            chunks: self.chunks - before.chunks,
+            bytes: self.bytes - before.bytes,
+        }
+    }
+}
+
 impl Tally {
     pub(super) fn meet(&self) {
         self.eligible.fetch_add(1, Relaxed);
