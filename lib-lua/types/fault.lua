@@ -5,13 +5,25 @@
 ---@field upstream string | loadrun.Service | loadrun.Sandbox what it leads to: a service of the script, `"host:port"` or a URL
 ---@field name? string its own, or `proxy`, `proxy-2`, ... in the order of declaration
 
+--- What happens to a share of the script's own calls: exactly one of `error` (with or without
+--- `delay`), `delay` and `cut`.
+---@class loadrun.fault.CallsOptions
+---@field name string which calls: `"redis.*"`, `"http.order"`, `"sql.*"`; after the protocol what results call them, `*` standing for anything
+---@field error? "dns" | "refused" | "timeout" | "tls" | "reset" | "protocol" | "oom" | "auth" | "moved" | "loading" | "readonly" | "busy" | "max_clients" | "deadlock" | "serialization" | "exhausted" | "server" they are not sent and fail so: a timeout when the time of the call is over, everything else at once
+---@field delay? loadrun.Duration they are sent later, or fail later
+---@field cut? boolean they are sent and done, and the reply is lost: `reset`
+---@field share? string | number the share of them it touches; all when nothing is given
+
+--- A fault on the script's own calls.
+---@class loadrun.fault.Calls
+
 --- Something that is broken for a while. What else it takes depends on its kind, in Toxiproxy's
 --- names: `latency`, `jitter`, `rate`, `bytes`, `timeout`, `delay`, `probability`, ...
 ---@class loadrun.Fault
 ---@field at loadrun.Duration when it begins, from the begin of the load
 ---@field for_ loadrun.Duration how long it lasts, whatever happens
----@field on loadrun.Service the proxy it is on
----@field kind "latency" | "bandwidth" | "slow_close" | "timeout" | "hold" | "down" | "reset_peer" | "slicer" | "limit_data" | "corrupt_stream" | "drop_chunks" | "noop"
+---@field on loadrun.Service | loadrun.fault.Calls the proxy it is on, or what `fault.calls` gave
+---@field kind? "calls" | "latency" | "bandwidth" | "slow_close" | "timeout" | "hold" | "down" | "reset_peer" | "slicer" | "limit_data" | "corrupt_stream" | "drop_chunks" | "noop"
 ---@field name? string what results call it; its kind when nothing is given
 ---@field stream? "upstream" | "downstream" | "both" downstream when nothing is given
 ---@field toxicity? string | number the share of connections it concerns; all when nothing is given
@@ -26,5 +38,12 @@ local fault = {}
 ---@param options loadrun.fault.ProxyOptions
 ---@return loadrun.Service
 function fault.proxy(options) end
+
+--- Declares a fault on the script's own calls, at file scope; it is off until the script's `faults`
+--- turn it on. Which calls it touches follows from the seed, the iteration and the number of the
+--- call in it.
+---@param options loadrun.fault.CallsOptions
+---@return loadrun.fault.Calls
+function fault.calls(options) end
 
 return fault

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::proxies::Proxies;
 use super::worker::Ended;
@@ -15,6 +15,7 @@ use crate::metric::{Merge as _, Metric, Recorder, Tags, Timeline, Windows};
 use crate::outcome::FaultOutcome;
 use crate::plan::{FaultDecl, Plan};
 use crate::recovery::{self, Recovery, Span, Verdict};
+use crate::script::{Calls, World};
 
 /// What a fault that was never recovered from counts as, where thresholds ask for a time.
 const NEVER: Duration = Duration::from_hours(24);
@@ -34,6 +35,7 @@ pub struct Held {
 /// Lets every fault of the plan begin and end by the clock; none outlives the load or a signal.
 pub fn hold(
     plan: &Arc<Plan>,
+    world: &World,
     proxies: &Proxies,
     begin: Instant,
     halt: &watch::Sender<Halt>,
@@ -41,24 +43,57 @@ pub fn hold(
     let over = watch::Sender::new(false);
     let tasks = (0..plan.faults.len()).map(|at| {
         let (plan, proxy) = (Arc::clone(plan), proxies.find(&plan.faults[at].on));
+        let mut kept = world.all_kept::<Calls>().into_iter();
+        let calls = kept.find(|(name, _)| *name == plan.faults[at].on).map(|(_, calls)| calls);
         let (mut over, mut halt) = (over.subscribe(), halt.subscribe());
         tokio::task::spawn_local(async move {
             let fault = &plan.faults[at];
-            // Both were checked before the run began.
-            let (Ok(toxic), Some(proxy)) = (fault::toxic(fault), proxy) else {
-                return never(format!("no proxy {:?}", fault.on));
-            };
             let stop = async {
                 tokio::select! {
                     _ = over.wait_for(|over| *over) => {}
                     _ = halt.wait_for(|halt| *halt != Halt::Run) => {}
                 }
             };
+            if let Some(calls) = calls.filter(|_| fault.kind == Calls::KIND) {
+                return turned_on(fault, &calls, begin, stop).await;
+            }
+            // Both were checked before the run began.
+            let (Ok(toxic), Some(proxy)) = (fault::toxic(fault), proxy) else {
+                return never(format!("no proxy {:?}", fault.on));
+            };
             fault::hold(fault, toxic, &proxy, begin, stop).await
         })
     });
     let tasks = tasks.collect();
     Held { over, tasks }
+}
+
+/// Has the script's own calls fail from when that is due until it is over, or `stop` completes.
+async fn turned_on(
+    fault: &FaultDecl,
+    calls: &Calls,
+    begin: Instant,
+    stop: impl Future<Output = ()>,
+) -> Record {
+    let mut stop = std::pin::pin!(stop);
+    let before = calls.touched();
+    let mut injected = None;
+    tokio::select! {
+        biased;
+        () = &mut stop => {}
+        () = sleep_until(begin + fault.at) => {
+            calls.turn(true);
+            injected = Some(begin.elapsed());
+            tokio::select! {
+                biased;
+                () = &mut stop => {}
+                () = sleep_until(begin + fault.end()) => {}
+            }
+            calls.turn(false);
+        }
+    }
+    let (touched, cleared) = (calls.touched().since(&before), begin.elapsed());
+    Record { injected, cleared, unclean: None, touched }
 }
 
 fn never(why: String) -> Record {

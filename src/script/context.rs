@@ -215,6 +215,8 @@ pub struct Declared {
     pub parameters: Vec<Parameter>,
     /// `metric.counter(...)` and its kin, in order.
     pub metrics: Vec<Metric>,
+    /// Faults on calls, `fault.calls(...)`, in order.
+    pub calls: Vec<String>,
     /// Services the engine is to start, in order.
     pub services: Vec<ServiceDecl>,
     /// What was wrong with a declaration, where loading could go on.
@@ -251,6 +253,8 @@ pub struct UserState {
     seed: Cell<u64>,
     /// Whether `vu.rand` was made.
     has_rand: Cell<bool>,
+    /// How many calls of the iteration a fault could have touched.
+    calls: Cell<u64>,
 }
 
 impl UserState {
@@ -268,7 +272,18 @@ impl UserState {
             waits: Cell::new(0),
             seed: Cell::new(0),
             has_rand: Cell::new(false),
+            calls: Cell::new(0),
         })
+    }
+
+    /// The seed of the iteration.
+    pub(super) fn seed(&self) -> u64 {
+        self.seed.get()
+    }
+
+    /// The number of a call in the iteration, from 0.
+    pub(super) fn next_call(&self) -> u64 {
+        self.calls.replace(self.calls.get() + 1)
     }
 
     /// The seed of an iteration: the same wherever it runs.
@@ -279,6 +294,7 @@ impl UserState {
     /// Readies `vu.rand` and the intended time for an iteration.
     pub(super) fn begin(&self, vu: &Table, seed: u64, intended: Option<Instant>) {
         self.seed.set(seed);
+        self.calls.set(0);
         self.intended.set(intended);
         if self.has_rand.get()
             && let Ok(Value::UserData(rand)) = vu.raw_get::<Value>("rand")

@@ -17,6 +17,7 @@
 
 pub mod api;
 mod call;
+mod calls;
 mod context;
 mod environment;
 mod failed;
@@ -42,6 +43,7 @@ mod world;
 
 use std::rc::Rc;
 
+pub use calls::Calls;
 pub use context::{Busy, Context, UserState};
 pub use log::{Level, Line, Log};
 pub use plain::{Plain, PlainError};

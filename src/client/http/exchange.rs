@@ -42,6 +42,25 @@ pub struct Exchange {
     pub protocol: Protocol,
 }
 
+impl Exchange {
+    /// A request that began then and failed just now, without having reached anybody.
+    pub fn without_reply(started: Instant, failure: Failure) -> Self {
+        let mut draft = Draft::new(started);
+        draft.fail(failure);
+        draft.stop();
+        draft.exchange
+    }
+
+    /// Forgets the reply, as if the connection had broken before it came.
+    pub fn lose_reply(&mut self, failure: Failure) {
+        self.status = 0;
+        self.headers = Headers::default();
+        self.body = Bytes::new();
+        self.error = Some(failure.kind);
+        self.detail = Some(failure.detail);
+    }
+}
+
 /// Where a request's time went. The parts add up to the duration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timing {

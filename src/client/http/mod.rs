@@ -140,6 +140,11 @@ impl Client {
         &self.settings
     }
 
+    /// How long a request may take.
+    pub fn limit(&self, request: &Request) -> Duration {
+        request.timeout.unwrap_or(self.settings.timeout).min(LONGEST)
+    }
+
     /// Sends a request and reads the whole reply. Whatever the target does comes back as a value,
     /// within the time limit. Several requests of one session may be under way at once. Dropping
     /// the future closes the connection it was using. Needs a tokio runtime with time and I/O,
@@ -147,7 +152,7 @@ impl Client {
     pub async fn send(&self, session: &Session, mut request: Request) -> Exchange {
         let started = Instant::now();
         let mut draft = Draft::new(started);
-        let limit = request.timeout.unwrap_or(self.settings.timeout).min(LONGEST);
+        let limit = self.limit(&request);
         let sending = hops::send(self, session, &mut request, &mut draft);
         match timeout_at(started + limit, sending).await {
             Ok(Ok(())) => {}

@@ -122,6 +122,11 @@ impl Client {
         &self.settings
     }
 
+    /// How long a request may take.
+    pub fn limit(&self, request: &Request) -> Duration {
+        request.timeout.unwrap_or(self.settings.timeout).min(LONGEST)
+    }
+
     /// Sends a request and reads all of its replies. Whatever the server does comes back as a
     /// value, within the time limit. Several calls of one session may be under way at once, each
     /// on a connection of its own. Dropping the future closes the connection it was using.
@@ -158,7 +163,7 @@ impl Client {
         request: &Request,
         draft: &mut Draft,
     ) -> Result<Value, Failure> {
-        let limit = request.timeout.unwrap_or(self.settings.timeout).min(LONGEST);
+        let limit = self.limit(request);
         let mut place = nodes::locate(self, session, request, draft, limit).await?;
         let mut asking = false;
         loop {

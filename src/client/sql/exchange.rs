@@ -99,6 +99,11 @@ impl Draft {
         draft
     }
 
+    /// Has it been asked for earlier than it was: the time until now was waiting.
+    pub(super) fn began(&mut self, started: Instant) {
+        self.started = started;
+    }
+
     /// There is a connection: from now on it is the server's time.
     pub(super) fn run(&mut self) {
         self.stage = Stage::Running;

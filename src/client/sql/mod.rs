@@ -76,7 +76,8 @@ pub enum Work {
 }
 
 impl Work {
-    fn timeout(&self) -> Option<Duration> {
+    /// How long it may take, in place of the client's own limit.
+    pub fn timeout(&self) -> Option<Duration> {
         match self {
             Self::Call(call) => call.timeout,
             Self::Batch { timeout, .. } => *timeout,
@@ -103,12 +104,17 @@ impl Client {
         self.pool.database().map(|database| database.dialect())
     }
 
+    /// How long a call may take that does not say.
+    pub fn limit(&self, own: Option<Duration>) -> Duration {
+        own.unwrap_or(self.pool.settings().timeout).min(LONGEST)
+    }
+
     /// Runs a statement. Whatever the server does comes back as a value, within the time limit.
     /// Dropping the future closes the connection it was using. Needs a tokio runtime with time and
     /// I/O.
     pub async fn call(&self, work: &Work) -> Exchange {
         let mut draft = Draft::new();
-        let limit = work.timeout().unwrap_or(self.pool.settings().timeout).min(LONGEST);
+        let limit = self.limit(work.timeout());
         let running = self.run(work, &mut draft);
         let Ok(answer) = timeout(limit, running).await else {
             draft.stop();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::connection::Connection;
 use super::datum::Rows;
@@ -64,6 +64,11 @@ impl Stream {
             (connection, done)
         }));
         Some(Self { batches, running, held, draft, limit, failure: None })
+    }
+
+    /// Has it been asked for earlier than it was.
+    pub fn began(&mut self, started: Instant) {
+        self.draft.began(started);
     }
 
     /// The next rows; `None` when there are no more, or it failed.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::connection::Connection;
 use super::datum::Rows;
@@ -77,6 +77,11 @@ impl Transaction {
     /// The failure after which it can only be rolled back; nothing is sent any more.
     pub fn doomed(&self) -> Option<&Failure> {
         self.doomed.as_ref()
+    }
+
+    /// Has it been asked for earlier than it was.
+    pub fn began(&mut self, started: Instant) {
+        self.draft.began(started);
     }
 
     /// Runs a statement in it.

@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::calls::Dangers;
 use super::context::{World, mixed};
 use super::naming::Naming;
 use crate::metric::{Metric, Recorder, SeriesId, Tags};
@@ -45,6 +46,8 @@ pub struct ScenarioMeter {
     pub tags: Tags,
     /// From the run's seed and the scenario's name.
     pub seed: u64,
+    /// Faults that calls may meet.
+    dangers: Dangers,
     iteration: OnceCell<[SeriesId; 3]>,
     errors: OnceCell<SeriesId>,
     /// By thing, name and the call's own tags.
@@ -63,6 +66,7 @@ impl ScenarioMeter {
             name: Arc::clone(name),
             tags: Tags::new(given.chain(own)),
             seed: mixed(world.source.seed, hashed),
+            dangers: Dangers::all(world),
             iteration: OnceCell::new(),
             errors: OnceCell::new(),
             operations: RefCell::default(),
@@ -145,7 +149,9 @@ impl ScenarioMeter {
                 let named = self.tags.with("name", name);
                 let named = naming.tag().iter().fold(named, |tags, (k, v)| tags.with(k, v));
                 let tags = tags.iter().fold(named, |tags, (key, value)| tags.with(key, value));
-                Rc::new(Operation::new(recorder, thing, tags))
+                let command = naming.tag().map_or(name, |(_, command)| command);
+                let dangers = self.dangers.of(thing.word(), &[name, command]);
+                Rc::new(Operation::new(recorder, thing, tags, dangers))
             };
             let mut operations = self.operations.borrow_mut();
             if operations.len() >= OPERATIONS {

@@ -4,7 +4,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::time::Duration;
 
-use super::{builtin, nanoseconds};
+use super::{Dangers, builtin, nanoseconds};
 use crate::client::FailureKind;
 use crate::metric::{Recorder, SeriesId, Tags};
 use crate::outcome::FailureSample;
@@ -23,6 +23,15 @@ pub enum Thing {
 impl Thing {
     /// How many there are.
     pub const COUNT: usize = 3;
+
+    /// The first word itself.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Redis => "redis",
+            Self::Sql => "sql",
+        }
+    }
 
     /// The metric of how long calls took.
     const fn duration(self) -> &'static str {
@@ -81,6 +90,8 @@ pub struct Called<'a> {
 pub struct Operation {
     thing: Thing,
     pub(super) tags: Tags,
+    /// Faults that its calls may meet.
+    pub dangers: Dangers,
     duration: SeriesId,
     succeeded: SeriesId,
     wait: OnceCell<SeriesId>,
@@ -101,7 +112,7 @@ struct Failed {
 }
 
 impl Operation {
-    pub(super) fn new(recorder: &mut Recorder, thing: Thing, tags: Tags) -> Self {
+    pub(super) fn new(recorder: &mut Recorder, thing: Thing, tags: Tags, dangers: Dangers) -> Self {
         let mut series = |name| recorder.series(&builtin(name), &tags);
         Self {
             duration: series(thing.duration()),
@@ -113,6 +124,7 @@ impl Operation {
             redis: super::redis::Series::default(),
             thing,
             tags,
+            dangers,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The `faults` of the returned table: what is broken, when, and for how long.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mlua::{Table, Value};
@@ -8,8 +9,9 @@ use mlua::{Table, Value};
 use super::{At, Part, Reading, Scripted, values};
 use crate::fault;
 use crate::plan::FaultDecl;
-use crate::script::api::fault::KIND;
+use crate::script::api::fault::{KIND, calls_of};
 use crate::script::api::service;
+use crate::script::calls::Calls;
 use crate::script::context::Context;
 use crate::script::options::{self, shown};
 use crate::units::parse_share;
@@ -41,6 +43,9 @@ impl Reading<'_> {
     }
 
     fn fault(&mut self, part: &Part<'_>, script: &Scripted) -> Option<FaultDecl> {
+        if let Some(calls) = part.table.raw_get("on").ok().and_then(|on| calls_of(&on)) {
+            return self.on_calls(part, script, &calls);
+        }
         let place = self.place(&part.path);
         let kind = self.needed(part, "kind", options::string, "\"latency\"");
         let context = self.context;
@@ -51,15 +56,8 @@ impl Reading<'_> {
         let stream = self.field(part, "stream", options::string);
         let toxicity = self.field(part, "toxicity", share);
         let (kind, on, at, lasts) = (kind?, on?, at?, lasts?);
-        let taken = |name: &String| script.plan.faults.iter().any(|fault| fault.name == *name);
-        let numbered = (2..).map(|number| format!("{kind}-{number}"));
-        let usual = [kind.clone()].into_iter().chain(numbered).find(|name| !taken(name));
-        if let Some(name) = name.as_ref().filter(|name| taken(name)) {
-            let what = format!("{}there is a fault {name:?} already", part.called);
-            self.problem(&part.to(At::Key("name")), what, None);
-        }
         let fault = FaultDecl {
-            name: name.or(usual)?,
+            name: self.name_of_fault(part, script, name, &kind),
             stream: stream.unwrap_or_else(|| "downstream".to_owned()),
             toxicity: toxicity.unwrap_or(1.0),
             amounts: self.amounts(part),
@@ -71,6 +69,61 @@ impl Reading<'_> {
         };
         self.check(part, &fault);
         Some(fault)
+    }
+
+    /// A fault on the script's own calls: what it does is said where it is declared.
+    fn on_calls(
+        &mut self,
+        part: &Part<'_>,
+        script: &Scripted,
+        calls: &Arc<Calls>,
+    ) -> Option<FaultDecl> {
+        let place = self.place(&part.path);
+        let at = self.needed(part, "at", options::duration, "\"30s\"");
+        let lasts = self.needed(part, "for_", lease, "\"10s\", which no fault is without");
+        let name = self.field(part, "name", options::string);
+        let known = ["at", "for_", "kind", "name", "on"];
+        for what in options::unknown_keys(part.table, &known) {
+            let what = format!("{}{what}", part.called);
+            let hint = "what happens to the calls is said in `fault.calls`";
+            self.problem(&part.path, what, Some(hint));
+        }
+        if let Some(kind) = self.field(part, "kind", options::string)
+            && kind != Calls::KIND
+        {
+            let what = format!("{}kind: expected {:?}, got {kind:?}", part.called, Calls::KIND);
+            let hint = "the kinds of links are for what `fault.proxy` gave";
+            self.problem(&part.to(At::Key("kind")), what, Some(hint));
+        }
+        Some(FaultDecl {
+            name: self.name_of_fault(part, script, name, Calls::KIND),
+            on: calls.name().to_owned(),
+            kind: Calls::KIND.to_owned(),
+            at: at?,
+            lasts: lasts?,
+            stream: "both".to_owned(),
+            toxicity: 1.0,
+            amounts: calls.words().into_iter().collect(),
+            place,
+        })
+    }
+
+    /// What a fault is called: as it says, or by its kind.
+    fn name_of_fault(
+        &mut self,
+        part: &Part<'_>,
+        script: &Scripted,
+        given: Option<String>,
+        kind: &str,
+    ) -> String {
+        let taken = |name: &String| script.plan.faults.iter().any(|fault| fault.name == *name);
+        if let Some(name) = given.as_ref().filter(|name| taken(name)) {
+            let what = format!("{}there is a fault {name:?} already", part.called);
+            self.problem(&part.to(At::Key("name")), what, None);
+        }
+        let numbered = (2..).map(|number| format!("{kind}-{number}"));
+        let mut usual = [kind.to_owned()].into_iter().chain(numbered);
+        given.or_else(|| usual.find(|name| !taken(name))).unwrap_or_default()
     }
 
     /// A value that has to be there.

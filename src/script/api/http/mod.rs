@@ -14,6 +14,7 @@ use std::rc::Rc;
 use mlua::{Lua, LuaString, UserData, UserDataMethods, UserDataRef, Value};
 
 use crate::client::http::{Client, Request, Settings};
+use crate::script::calls::strike;
 use crate::script::context::{Context, UserState};
 use crate::script::measure::{Operation, Thing};
 use crate::script::naming::Naming;
@@ -183,7 +184,13 @@ async fn sent(begun: Begun, lua: Lua) -> mlua::Result<Reply> {
     let Begun { client, context, user, request, operation } = begun;
     // Only the first call of an iteration has an intended time: later ones depend on it.
     let intended = operation.as_ref().and_then(|_| user.intended.take());
-    let exchange = client.send(&user.session, request).await;
+    let exchange = match operation.as_ref().and_then(|operation| operation.dangers.meet(&user)) {
+        None => client.send(&user.session, request).await,
+        Some(effect) => {
+            let limit = client.limit(&request);
+            Box::pin(strike(effect, limit, client.send(&user.session, request))).await
+        }
+    };
     if let Some(operation) = operation {
         let second = context.world.second(intended.unwrap_or(exchange.started));
         operation.exchange(&mut context.recorder.borrow_mut(), second, &exchange);

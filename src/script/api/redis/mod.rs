@@ -16,6 +16,7 @@ use std::rc::Rc;
 use mlua::{Lua, MultiValue, UserData, UserDataMethods, UserDataRef, Value};
 
 use crate::client::redis::{Client, Command, Connections, Exchange, Interest, Request};
+use crate::script::calls::strike;
 use crate::script::context::{Context, UserState};
 use crate::script::failed::Failed;
 use crate::script::measure::{Operation, Thing};
@@ -305,7 +306,13 @@ async fn exchanged(begun: Begun) -> Exchange {
     let Begun { client, context, user, request, paired: _, operation } = begun;
     // Only the first call of an iteration has an intended time: later ones depend on it.
     let intended = operation.as_ref().and_then(|_| user.intended.take());
-    let exchange = client.send(&user.redis, &request).await;
+    let exchange = match operation.as_ref().and_then(|operation| operation.dangers.meet(&user)) {
+        None => client.send(&user.redis, &request).await,
+        Some(effect) => {
+            let limit = client.limit(&request);
+            Box::pin(strike(effect, limit, client.send(&user.redis, &request))).await
+        }
+    };
     if let Some(operation) = operation {
         let second = context.world.second(intended.unwrap_or(exchange.started));
         operation.replied(&mut context.recorder.borrow_mut(), second, &exchange);

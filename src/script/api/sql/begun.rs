@@ -8,6 +8,7 @@ use mlua::{Lua, LuaString, Value};
 use super::options::CallOptions;
 use super::{Shared, values};
 use crate::client::sql::{Call, Datum, Dialect, Exchange, Rows, Trouble, Work};
+use crate::script::calls::strike;
 use crate::script::context::UserState;
 use crate::script::failed::Failed;
 use crate::script::measure::{Operation, Thing};
@@ -145,7 +146,14 @@ impl Begun {
     pub(super) async fn run(self, lua: Lua) -> mlua::Result<Answer> {
         // Only the first call of an iteration has an intended time: later ones depend on it.
         let intended = self.operation.as_ref().and_then(|_| self.user.intended.take());
-        let exchange = self.shared.client.call(&self.work).await;
+        let (client, operation) = (&self.shared.client, self.operation.as_ref());
+        let exchange = match operation.and_then(|operation| operation.dangers.meet(&self.user)) {
+            None => client.call(&self.work).await,
+            Some(effect) => {
+                let limit = client.limit(self.work.timeout());
+                Box::pin(strike(effect, limit, client.call(&self.work))).await
+            }
+        };
         self.answer(&lua, intended, exchange)
     }
 

@@ -16,6 +16,7 @@ use super::begun::{self, Answer};
 use super::options::CallOptions;
 use super::values;
 use crate::client::sql::{Call, Datum, Exchange, Rows, Stream, Trouble};
+use crate::script::calls::strike;
 use crate::script::context::UserState;
 use crate::script::failed::Failed;
 use crate::script::measure::Operation;
@@ -58,7 +59,12 @@ impl Begun {
     pub(super) async fn run(self, lua: Lua) -> mlua::Result<Loop> {
         let Self { shared, user, call, operation } = self;
         let intended = operation.as_ref().and_then(|_| user.intended.take());
-        let begun = shared.client.stream(call).await;
+        let limit = shared.client.limit(call.timeout);
+        let begin = shared.client.stream(call);
+        let begun = match operation.as_ref().and_then(|it| it.dangers.meet(&user)) {
+            None => begin.await,
+            Some(effect) => Box::pin(strike(effect, limit, begin)).await,
+        };
         let reading = Rc::new(RefCell::new(Reading {
             shared,
             user,

@@ -14,6 +14,7 @@ use super::begun::{self, Answer, Begun as Statement, METHODS, Want};
 use super::options::CallOptions;
 use crate::client::Failure;
 use crate::client::sql::{Exchange, Transaction, Trouble};
+use crate::script::calls::{Effect, cut, strike};
 use crate::script::context::UserState;
 use crate::script::failed::Failed;
 use crate::script::measure::Operation;
@@ -58,7 +59,14 @@ pub(super) fn begin(
 impl Begun {
     pub(super) async fn run(self, lua: Lua) -> mlua::Result<Answer> {
         let intended = self.operation.as_ref().and_then(|_| self.user.intended.take());
-        let began = self.shared.client.begin(&self.opts.begin, self.opts.timeout).await;
+        let struck = self.operation.as_ref().and_then(|it| it.dangers.meet(&self.user));
+        let client = &self.shared.client;
+        let begin = client.begin(&self.opts.begin, self.opts.timeout);
+        let began = match struck {
+            // What is cut is done to its end first.
+            None | Some(Effect::Cut) => begin.await,
+            Some(effect) => Box::pin(strike(effect, client.limit(self.opts.timeout), begin)).await,
+        };
         let transaction = match began {
             Ok(transaction) => transaction,
             Err(exchange) => return self.end(&lua, intended, *exchange, Value::Nil),
@@ -86,7 +94,7 @@ impl Begun {
         };
         let value = returned.pop_front().unwrap_or(Value::Boolean(true));
         let failure = returned.front().and_then(failure);
-        let exchange = match (failure, &value) {
+        let mut exchange = match (failure, &value) {
             (Some(failure), _) => {
                 let mut exchange = transaction.roll_back().await;
                 exchange.answer = Err(Trouble::Failed(failure));
@@ -95,6 +103,9 @@ impl Begun {
             (None, Value::Boolean(false)) => transaction.roll_back().await,
             (None, _) => transaction.commit().await,
         };
+        if struck == Some(Effect::Cut) {
+            cut(&mut exchange);
+        }
         self.end(&lua, intended, exchange, value)
     }
 
