@@ -50,7 +50,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rustls", &["wire"]),
     ("tokio_rustls", &["wire"]),
     ("axum", &["sandbox", "toxiproxy"]),
-    ("redis", &["client"]),
+    ("redis", &["client", "sandbox"]),
     ("reqwest", &["service"]),
     ("sqlx", &["client", "sandbox"]),
     ("csv", &["script", "report"]),

@@ -8,8 +8,15 @@ use super::stop;
 use crate::error::Error;
 use crate::plan::Problem;
 use crate::sandbox::{
-    Behaviour, Capacity, Latency, Options, PRACTICE_TOKEN, Sandbox, SandboxError, Share,
+    Behaviour, Capacity, Care, Dependencies, Latency, Options, PRACTICE_TOKEN, Retries, Sandbox,
+    SandboxError, Share, Switch, Timeout, Trip, Workers,
 };
+
+const REDIS: &str = "Redis that items are read through, such as redis://127.0.0.1:6379; \
+                     or LOADRUN_SANDBOX_REDIS";
+
+const DATABASE: &str = "PostgreSQL that keeps items and orders, such as \
+                        postgres://me@127.0.0.1/shop; or LOADRUN_SANDBOX_DATABASE";
 
 /// Run the practice target: a small message service to load, on the loopback interface.
 #[derive(Args, Clone, Debug)]
@@ -38,9 +45,37 @@ pub struct SandboxArgs {
     #[arg(long, default_value_t = Capacity::Unlimited)]
     pub capacity: Capacity,
 
+    /// Requests worked on at once, the others waiting their turn: none, 4
+    #[arg(long, default_value_t = Workers(None))]
+    pub workers: Workers,
+
     /// Share of webhooks acknowledged but never stored, for a ledger to find
     #[arg(long, default_value_t = Share(0.0))]
     pub forget: Share,
+
+    /// Redis that items are read through
+    #[arg(long, value_name = "URL", help = REDIS)]
+    pub redis: Option<String>,
+
+    /// PostgreSQL that keeps items and orders
+    #[arg(long, value_name = "URL", help = DATABASE)]
+    pub database: Option<String>,
+
+    /// Whether the database is read when the cache does not answer: on, off
+    #[arg(long, default_value_t = Care::default().fallback)]
+    pub fallback: Switch,
+
+    /// How often a failed call to Redis or the database is made again, at once
+    #[arg(long, default_value_t = Care::default().retries)]
+    pub retries: Retries,
+
+    /// None, 5 (failures in a row until no calls are made for 1 s) or "5 2s"
+    #[arg(long, default_value_t = Care::default().breaker)]
+    pub breaker: Trip,
+
+    /// How long one call to Redis or the database may take: none, 500ms
+    #[arg(long, default_value_t = Care::default().timeout)]
+    pub timeout: Timeout,
 }
 
 /// Serves until SIGTERM, SIGHUP or Ctrl-C.
@@ -60,23 +95,45 @@ pub fn run(args: SandboxArgs) -> Result<u8, Error> {
 
 async fn serve(args: SandboxArgs) -> Result<(), SandboxError> {
     let stop = stop::signal().map_err(|error| failed("cannot catch signals", &error))?;
-    let sandbox = Sandbox::open(Options {
-        port: args.port,
-        token: args.token,
-        seed: args.seed,
-        behaviour: Behaviour {
-            latency: args.latency,
-            errors: args.errors,
-            capacity: args.capacity,
-            forget: args.forget,
-        },
-    })
-    .await?;
+    let sandbox = Sandbox::open(args.into()).await?;
     let mut out = io::stdout();
     writeln!(out, "listening on http://{}", sandbox.address())
         .and_then(|()| out.flush())
         .map_err(|error| failed("cannot say that it is ready", &error))?;
     sandbox.serve(stop).await
+}
+
+impl From<SandboxArgs> for Options {
+    fn from(args: SandboxArgs) -> Self {
+        Self {
+            port: args.port,
+            token: args.token,
+            seed: args.seed,
+            behaviour: Behaviour {
+                latency: args.latency,
+                errors: args.errors,
+                capacity: args.capacity,
+                workers: args.workers,
+                forget: args.forget,
+                care: Care {
+                    fallback: args.fallback,
+                    retries: args.retries,
+                    breaker: args.breaker,
+                    timeout: args.timeout,
+                },
+            },
+            dependencies: Dependencies {
+                redis: args.redis.or_else(|| from_environment("redis")),
+                database: args.database.or_else(|| from_environment("database")),
+            },
+        }
+    }
+}
+
+/// Where a dependency is, as the environment says.
+fn from_environment(dependency: &str) -> Option<String> {
+    let (_, variable) = Dependencies::VARIABLES.iter().find(|(name, _)| *name == dependency)?;
+    std::env::var(variable).ok().filter(|url| !url.is_empty())
 }
 
 fn failed(what: &str, error: &io::Error) -> SandboxError {

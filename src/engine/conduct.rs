@@ -22,7 +22,6 @@ use crate::outcome::{FaultOutcome, Outcome};
 use crate::plan::{Load, Plan, Problem};
 use crate::script::{Loaded, Vm, World};
 use crate::service::Running;
-use crate::wire::proxy::Reach;
 
 /// Between "all workers are ready" and the first intended start.
 const HEAD_START: Duration = Duration::from_millis(20);
@@ -103,7 +102,7 @@ impl Conductor {
         begin.send_replace(Some(at));
         self.stage(Stage::Load);
         let mut collector = Collector::new(Arc::clone(&self.plan), workers, at);
-        let faults = faults::hold(&self.plan, &self.proxies, at, &self.halt);
+        let faults = faults::hold(&self.plan, &self.world, &self.proxies, at, &self.halt);
         let collected = self.collect(&mut collector, &mut messages, at).await;
         let elapsed = at.elapsed();
         let records = faults.end().await;
@@ -146,10 +145,10 @@ impl Conductor {
     async fn prepare(&self, running: &mut Vec<Running>) -> Result<(), EngineError> {
         if !self.plan.services.is_empty() {
             self.stage(Stage::Services);
-            let allowed = self.options.allow_command;
-            let started = services::start(&self.plan.services, &self.world, allowed, running);
+            let (plan, options) = (&self.plan, &self.options);
+            let started =
+                services::start(&plan.services, &self.world, options, &self.proxies, running);
             self.unless_halted(started).await??;
-            self.open_proxies()?;
         }
         if self.plan.has_setup {
             self.stage(Stage::Setup);
@@ -172,13 +171,6 @@ impl Conductor {
             _ = halt.wait_for(|halt| *halt != Halt::Run) => Err(EngineError::Interrupted),
             done = work => Ok(done),
         }
-    }
-
-    /// Proxies come last: what they lead to is there.
-    fn open_proxies(&self) -> Result<(), EngineError> {
-        let reach = Reach { allowed: self.options.allow_fault.clone() };
-        let problems = self.proxies.open(&self.plan.services, &self.world, &reach);
-        if problems.is_empty() { Ok(()) } else { Err(EngineError::Services(problems)) }
     }
 
     /// Threads that make the load: as asked, else one a processor.

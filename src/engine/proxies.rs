@@ -1,7 +1,7 @@
 //! The proxies a script declares, on a thread of their own: what passes through them waits neither
 //! for the control thread nor for a worker.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -30,7 +30,7 @@ const PORTS: &[(&str, u16)] =
 #[derive(Default)]
 pub struct Proxies {
     thread: OnceCell<Thread>,
-    open: OnceCell<BTreeMap<String, Arc<Proxy>>>,
+    open: RefCell<BTreeMap<String, Arc<Proxy>>>,
 }
 
 /// A runtime on a thread, which ends when this is dropped.
@@ -40,12 +40,14 @@ struct Thread {
 }
 
 impl Proxies {
-    /// Opens every declared proxy; the services they lead to are ready. All that is wrong, at once.
-    pub fn open(&self, declared: &[ServiceDecl], world: &World, reach: &Reach) -> Vec<Problem> {
-        let (mut open, mut problems) = (BTreeMap::new(), Vec::new());
-        for declared in declared.iter().filter(|declared| declared.kind == KIND) {
+    /// Opens proxies; the services they lead to are ready. All that is wrong, at once.
+    pub fn open(&self, declared: &[&ServiceDecl], world: &World, reach: &Reach) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for declared in declared {
             match self.open_one(declared, world, reach) {
-                Ok(proxy) => drop(open.insert(declared.name.clone(), Arc::new(proxy))),
+                Ok(proxy) => {
+                    self.open.borrow_mut().insert(declared.name.clone(), Arc::new(proxy));
+                }
                 Err(what) => problems.push(Problem {
                     what: format!("proxy {:?}: {}", declared.name, world.masked(what)),
                     at: declared.place.clone(),
@@ -53,8 +55,6 @@ impl Proxies {
                 }),
             }
         }
-        // Opened once.
-        let _ = self.open.set(open);
         problems
     }
 
@@ -64,10 +64,9 @@ impl Proxies {
         world: &World,
         reach: &Reach,
     ) -> Result<Proxy, String> {
-        let upstream = declared.options.get("upstream").cloned().unwrap_or_default();
-        let upstream = match upstream.strip_prefix(SERVICE) {
+        let upstream = match upstream_of(declared) {
             Some(name) => world.service(name).url.get().cloned().unwrap_or_default(),
-            None => upstream,
+            None => declared.options.get("upstream").cloned().unwrap_or_default(),
         };
         let (address, url) = split(&upstream)?;
         reach.check(&address).map_err(|what| format!("upstream: {what}"))?;
@@ -81,7 +80,7 @@ impl Proxies {
 
     /// A proxy by its name.
     pub fn find(&self, name: &str) -> Option<Arc<Proxy>> {
-        self.open.get()?.get(name).cloned()
+        self.open.borrow().get(name).cloned()
     }
 
     /// The runtime proxies work on, started for the first of them.
@@ -100,6 +99,11 @@ impl Proxies {
         let _ = self.thread.set(Thread { handle: handle.clone(), _stop: stop });
         Ok(handle)
     }
+}
+
+/// The name of the service a proxy leads to, where it is one.
+pub fn upstream_of(declared: &ServiceDecl) -> Option<&str> {
+    declared.options.get("upstream").filter(|_| declared.kind == KIND)?.strip_prefix(SERVICE)
 }
 
 /// `host:port` of an upstream, and the URL it was given as.

@@ -1,41 +1,72 @@
-//! The services of a run: started beside each other, found, and stopped.
+//! The services of a run: started beside each other as far as they do not need each other, found,
+//! and stopped.
 //!
-//! Commands come last, one after the other, because they may need to know where the rest is; and
-//! they go first.
+//! What a declaration needs is what it names: a proxy its upstream, a program or a practice target
+//! the services whose URLs it is given. Commands wait for everything declared before them, because
+//! they may need to know where the rest is, and are started one after the other. The last that was
+//! started is the first to be stopped.
 
-use super::{EngineError, proxies};
+use super::proxies::{self, Proxies};
+use super::{EngineError, Options};
 use crate::plan::{Problem, ServiceDecl};
 use crate::script::{Level, World};
 use crate::service::{self, Running, ServiceError, Site, command};
+use crate::wire::proxy::Reach;
 
 /// Starts what is declared; what was started is in `running`, whatever else goes wrong.
 pub(super) async fn start(
     declared: &[ServiceDecl],
     world: &World,
-    allow_command: bool,
+    options: &Options,
+    proxies: &Proxies,
     running: &mut Vec<Running>,
 ) -> Result<(), EngineError> {
-    let own = declared.iter().filter(|decl| decl.kind != proxies::KIND);
-    let (commands, servers): (Vec<_>, Vec<_>) = own.partition(|decl| decl.kind == command::KIND);
-    if !allow_command && !commands.is_empty() {
-        return Err(EngineError::Services(commands.into_iter().map(forbidden).collect()));
+    let commands = declared.iter().filter(|decl| decl.kind == command::KIND);
+    if !options.allow_command && commands.clone().next().is_some() {
+        return Err(EngineError::Services(commands.map(forbidden).collect()));
     }
     let exe = std::env::current_exe()
         .map_err(|e| EngineError::System(format!("cannot find this program itself: {e}")))?;
     let site = Site { exe, folder: world.source.folder.clone() };
-    together(&servers, world, &site, running).await?;
-    for decl in commands {
+    let reach = Reach { allowed: options.allow_fault.clone() };
+    let mut waiting: Vec<&ServiceDecl> = declared.iter().collect();
+    while !waiting.is_empty() {
+        let (now, later) = due(declared, &waiting);
+        let (links, servers): (Vec<_>, Vec<_>) =
+            now.into_iter().partition(|decl| decl.kind == proxies::KIND);
+        let problems = proxies.open(&links, world, &reach);
+        if !problems.is_empty() {
+            return Err(EngineError::Services(problems));
+        }
         let url = |name: &str| world.service(name).url.get().cloned();
-        let decl = command::with_urls(decl, url);
-        together(&[&decl], world, &site, running).await?;
+        let servers: Vec<_> =
+            servers.into_iter().map(|decl| command::with_urls(decl, url)).collect();
+        together(&servers, world, &site, running).await?;
+        waiting = later;
     }
     Ok(())
+}
+
+/// What can be started now, and what has to wait for others. A script names what it has declared
+/// before, so there is always something that can.
+fn due<'a>(
+    declared: &[ServiceDecl],
+    waiting: &[&'a ServiceDecl],
+) -> (Vec<&'a ServiceDecl>, Vec<&'a ServiceDecl>) {
+    let missing = |name: &str| waiting.iter().any(|decl| decl.name == name);
+    let waits = |decl: &ServiceDecl| {
+        let before = || declared.iter().take_while(|other| other.name != decl.name);
+        let all = decl.kind == command::KIND && before().any(|other| missing(&other.name));
+        all || service::needs(decl).any(missing) || proxies::upstream_of(decl).is_some_and(missing)
+    };
+    let (later, now): (Vec<_>, Vec<_>) = waiting.iter().copied().partition(|decl| waits(decl));
+    if now.is_empty() { (later, now) } else { (now, later) }
 }
 
 /// Starts services that become ready beside each other, however long the first one takes; all
 /// that cannot be had is told at once.
 async fn together(
-    declared: &[&ServiceDecl],
+    declared: &[ServiceDecl],
     world: &World,
     site: &Site,
     running: &mut Vec<Running>,
@@ -81,5 +112,42 @@ pub(super) async fn stop(world: &World, services: Vec<Running>) {
         if let Err(error) = service.stop().await {
             world.log.add(Level::Error, world.masked(error.to_string()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decl(name: &str, kind: &str, options: &[(&str, &str)]) -> ServiceDecl {
+        let options = options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        ServiceDecl {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            options,
+            ..ServiceDecl::default()
+        }
+    }
+
+    #[test]
+    fn everything_is_started_as_soon_as_what_it_names_is_there() {
+        let declared = [
+            decl("redis", "redis", &[]),
+            decl("link", "proxy", &[("upstream", "service:redis")]),
+            decl("api", "sandbox", &[("env_of.LOADRUN_SANDBOX_REDIS", "link")]),
+            decl("front", "proxy", &[("upstream", "service:api")]),
+            decl("tool", "command", &[]),
+            decl("next", "command", &[("env_of.TOOL", "tool")]),
+            decl("postgres", "postgres", &[]),
+            decl("far", "proxy", &[("upstream", "127.0.0.1:9")]),
+        ];
+        let mut waiting: Vec<_> = declared.iter().collect();
+        let mut rounds = Vec::new();
+        while !waiting.is_empty() {
+            let (now, later) = due(&declared, &waiting);
+            rounds.push(now.iter().map(|decl| decl.name.as_str()).collect::<Vec<_>>().join(" "));
+            waiting = later;
+        }
+        assert_eq!(rounds, ["redis postgres far", "link", "api", "front", "tool", "next"]);
     }
 }

@@ -7,7 +7,9 @@
 //! | `latency` | `none`, `20ms`, `constant 20ms`, `uniform 10ms 50ms` (least, most), `normal 50ms 10ms` (mean, deviation; never below 0), `exponential 20ms` (mean) |
 //! | `errors` | share of requests answered 500: `1%` or `0.01` |
 //! | `capacity` | `none`, `200` (requests in flight at once) or `200/s` (a second's worth may come at once); beyond it: 429 |
+//! | `workers` | `none`, `4`: so many requests are worked on at once, the others wait their turn, and are worked on even when their sender has given up |
 //! | `forget` | share of webhooks acknowledged but never stored: the lie that a ledger must find |
+//! | `fallback`, `retries`, `breaker`, `timeout` | what it does when Redis or the database fails: `care.rs` |
 //!
 //! Capacity in flight is the default meaning because that is what runs out in real services:
 //! workers, connections, memory.
@@ -16,6 +18,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::Care;
 use crate::units::{Rate, parse_duration, parse_share, show_share};
 
 /// The names a behaviour may be set by, each with what it does.
@@ -26,7 +29,12 @@ pub const BEHAVIOURS: &[(&str, &str)] = &[
     ),
     ("errors", "share of requests answered 500: 1%, 0.01"),
     ("capacity", "none, 200 (in flight) or 200/s; requests beyond it are answered 429"),
+    ("workers", "none, 4: how many requests are worked on at once while the others wait"),
     ("forget", "share of webhooks acknowledged but never stored: 1%, 0.01"),
+    ("fallback", "whether the database is read when the cache does not answer: on, off"),
+    ("retries", "how often a failed call to Redis or the database is made again: 0, 3"),
+    ("breaker", "none, 5 (failures in a row until none are made for 1 s) or \"5 2s\""),
+    ("timeout", "how long one call to Redis or the database may take: none, 500ms"),
 ];
 
 /// All that can be chosen about how the service answers.
@@ -38,8 +46,12 @@ pub struct Behaviour {
     pub errors: Share,
     /// How much is taken at once.
     pub capacity: Capacity,
+    /// How many requests are worked on at once.
+    pub workers: Workers,
     /// Share of webhooks that are acknowledged and then not stored.
     pub forget: Share,
+    /// What it does when something it depends on fails.
+    pub care: Care,
 }
 
 impl Behaviour {
@@ -49,7 +61,12 @@ impl Behaviour {
             "latency" => self.latency = value.parse()?,
             "errors" => self.errors = value.parse()?,
             "capacity" => self.capacity = value.parse()?,
+            "workers" => self.workers = value.parse()?,
             "forget" => self.forget = value.parse()?,
+            "fallback" => self.care.fallback = value.parse()?,
+            "retries" => self.care.retries = value.parse()?,
+            "breaker" => self.care.breaker = value.parse()?,
+            "timeout" => self.care.timeout = value.parse()?,
             _ => {
                 let known: Vec<&str> = BEHAVIOURS.iter().map(|(name, _)| *name).collect();
                 return Err(format!(
@@ -182,6 +199,33 @@ impl fmt::Display for Capacity {
     }
 }
 
+/// How many requests are worked on at once; `None` all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Workers(pub Option<u32>);
+
+impl FromStr for Workers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "none" => Ok(Self(None)),
+            number => match number.parse() {
+                Ok(number @ 1..) => Ok(Self(Some(number))),
+                _ => Err(format!("malformed workers {text:?}; expected none or a number from 1")),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Workers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => f.write_str("none"),
+            Some(number) => number.fmt(f),
+        }
+    }
+}
+
 /// A part of all requests, 0 to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Share(pub f64);
@@ -258,11 +302,13 @@ mod tests {
                 "malformed capacity \"-1\"; expected none, 200 (requests in flight) or 200/s",
             ),
             ("capacity", "0/s", "malformed capacity \"0/s\""),
+            ("workers", "0", "malformed workers \"0\"; expected none or a number from 1"),
+            ("breaker", "often", "malformed breaker \"often\"; expected none, 5"),
             ("errors", "101%", "malformed share \"101%\""),
             (
                 "speed",
                 "1",
-                "unknown behaviour \"speed\"; expected one of latency, errors, capacity, forget",
+                "unknown behaviour \"speed\"; expected one of latency, errors, capacity, workers, forget",
             ),
         ] {
             let said = Behaviour::default().set(name, value).unwrap_err();

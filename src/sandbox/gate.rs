@@ -2,19 +2,20 @@
 //!
 //! A stall holds requests that arrive and answers that are ready alike, as a paused process does.
 //! Capacity is counted after the stall, so requests that piled up meet it together when it ends.
+//! What is let in waits its turn where there are `workers`, first come, first served.
 //! Random choices come from one seeded stream, in the order of the requests.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, Exp1, StandardNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Behaviour, Capacity, Latency};
+use super::{Behaviour, Capacity, Latency, Workers};
 
 /// The behaviour at work: shared by all requests of a service.
 pub(super) struct Gate {
@@ -29,6 +30,8 @@ pub(super) struct Gate {
 struct State {
     behaviour: Behaviour,
     random: Xoshiro256PlusPlus,
+    /// Turns to be had, where there are `workers`.
+    turns: Option<Arc<Semaphore>>,
     in_flight: u32,
     /// What `Capacity::PerSecond` has left, in requests, as of `refilled`.
     allowance: f64,
@@ -67,6 +70,7 @@ impl Gate {
     pub(super) fn new(behaviour: Behaviour, seed: u64) -> Self {
         let state = State {
             allowance: full_allowance(behaviour.capacity),
+            turns: turns(behaviour.workers),
             behaviour,
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
             in_flight: 0,
@@ -97,7 +101,22 @@ impl Gate {
             state.allowance = full_allowance(behaviour.capacity);
             state.refilled = Instant::now();
         }
+        if state.behaviour.workers != behaviour.workers {
+            state.turns = turns(behaviour.workers);
+        }
         state.behaviour = behaviour;
+    }
+
+    /// Whether requests wait their turn.
+    pub(super) fn has_turns(&self) -> bool {
+        self.state().turns.is_some()
+    }
+
+    /// Returns when it is a request's turn, which lasts as long as what is returned.
+    pub(super) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        let turns = self.state().turns.clone()?;
+        // Never closed.
+        turns.acquire_owned().await.ok()
     }
 
     /// Makes everything wait for that long from now; zero ends a stall.
@@ -204,6 +223,11 @@ impl State {
     }
 }
 
+/// As many turns as there are workers.
+fn turns(workers: Workers) -> Option<Arc<Semaphore>> {
+    workers.0.map(|workers| Arc::new(Semaphore::new(workers as usize)))
+}
+
 /// What a rate grants at once: a second's worth, and at least one request.
 fn full_allowance(capacity: Capacity) -> f64 {
     match capacity {
@@ -265,6 +289,19 @@ mod tests {
         assert_eq!(taken(25), 5);
         sleep(Duration::from_mins(1)).await;
         assert_eq!(taken(25), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn workers_take_requests_in_the_order_they_came() {
+        let gate = gate(&[("workers", "2")]);
+        let begin = Instant::now();
+        let work = async || {
+            let _turn = gate.turn().await;
+            sleep(Duration::from_secs(1)).await;
+            begin.elapsed().as_secs()
+        };
+        let ended = tokio::join!(work(), work(), work(), work(), work());
+        assert_eq!(ended, (1, 1, 2, 2, 3));
     }
 
     #[tokio::test(start_paused = true)]

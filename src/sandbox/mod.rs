@@ -6,13 +6,25 @@
 //! `MessageSid` is stored once, and a signature that does not fit is refused. How it misbehaves
 //! is chosen by a [`Behaviour`], at the start by flags and while it runs by `POST /control`.
 //!
-//! Which requests misbehave: the working routes (`/`, `/webhook`, `/items`, `/authorize`) have
-//! latency, errors and a capacity. Those that watch it (`/health`, `/messages`) only wait out a
-//! stall, so that a run can be reconciled afterwards, and `/control` always answers.
+//! Which requests misbehave: the working routes (`/`, `/webhook`, `/items`, `/orders`,
+//! `/authorize`) have latency, errors and a capacity. Those that watch it (`/health`, `/messages`,
+//! the list of `/orders`) only wait out a stall, so that a run can be reconciled afterwards, and
+//! `/control` always answers.
+//!
+//! Given a database it keeps items and orders there, and given a Redis it reads items through it:
+//! a service with dependencies, which is what breaks in real life. Where they are is only a URL, so
+//! a proxy may stand before each.
 //!
 //! | file | what it knows |
 //! |---|---|
 //! | `behaviour.rs` | the words of a behaviour, as data |
+//! | `care.rs` | what it does when a dependency fails, as data |
+//! | `breaker.rs` | a circuit breaker, with time given from outside |
+//! | `dependency.rs` | asks within a time, again, or not at all; counts |
+//! | `cache.rs` | items in Redis |
+//! | `database.rs` | items and orders in PostgreSQL |
+//! | `stock.rs` | items and orders, wherever they are: through the cache, or around it |
+//! | `shop.rs` | the same over HTTP |
 //! | `gate.rs` | applies the behaviour to each request, and counts |
 //! | `signature.rs` | Twilio's request signature |
 //! | `store.rs` | SQLite: one writer that commits in groups, a few readers |
@@ -20,10 +32,17 @@
 //! | `routes.rs` | the HTTP surface |
 
 mod behaviour;
+mod breaker;
+mod cache;
+mod care;
+mod database;
+mod dependency;
 mod gate;
 mod policy;
 mod routes;
+mod shop;
 mod signature;
+mod stock;
 mod store;
 
 use std::fmt;
@@ -39,12 +58,14 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 
-pub use behaviour::{BEHAVIOURS, Behaviour, Capacity, Latency, Share};
+pub use behaviour::{BEHAVIOURS, Behaviour, Capacity, Latency, Share, Workers};
+pub use care::{Care, Retries, Switch, Timeout, Trip};
 pub use signature::{accepts, sign};
 
 use gate::Gate;
 use routes::{Service, router};
-use store::{Item, Message, Store, StoreError};
+use stock::Stock;
+use store::{Item, Message, Order, Store, StoreError};
 
 /// The token that webhooks are signed with unless another is given.
 pub const PRACTICE_TOKEN: &str = "practice-token";
@@ -66,11 +87,35 @@ pub struct Options {
     pub seed: u64,
     /// How it behaves from the start.
     pub behaviour: Behaviour,
+    /// What it depends on.
+    pub dependencies: Dependencies,
+}
+
+/// Where the servers are that a practice target uses; without one it does without.
+#[derive(Clone, Debug, Default)]
+pub struct Dependencies {
+    /// The URL of a Redis that items are read through.
+    pub redis: Option<String>,
+    /// The URL of a PostgreSQL that keeps items and orders.
+    pub database: Option<String>,
+}
+
+impl Dependencies {
+    /// Each by the name of its flag and option, with the variable of the environment that says the
+    /// same; there a password is not for everybody to see.
+    pub const VARIABLES: &[(&str, &str)] =
+        &[("database", "LOADRUN_SANDBOX_DATABASE"), ("redis", "LOADRUN_SANDBOX_REDIS")];
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { port: 0, token: PRACTICE_TOKEN.to_owned(), seed: 1, behaviour: Behaviour::default() }
+        Self {
+            port: 0,
+            token: PRACTICE_TOKEN.to_owned(),
+            seed: 1,
+            behaviour: Behaviour::default(),
+            dependencies: Dependencies::default(),
+        }
     }
 }
 
@@ -117,8 +162,10 @@ impl Sandbox {
         let store = Store::open(folder.path())
             .await
             .map_err(|error| SandboxError::new(format!("no database: {error}")))?;
+        let store = Arc::new(store);
         let service = Arc::new(Service {
             gate: Gate::new(options.behaviour, options.seed),
+            stock: Stock::open(&options.dependencies, Arc::clone(&store)).await?,
             store,
             token: options.token,
             forged: AtomicU64::new(0),
@@ -155,6 +202,7 @@ impl Sandbox {
             result = server => result,
             () = overdue(stopped) => Ok(()),
         };
+        self.service.stock.close().await;
         self.service.store.close().await;
         let removed = self.folder.close();
         result.and(removed).map_err(|error| SandboxError::new(format!("broke: {error}")))

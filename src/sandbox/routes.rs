@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
-use axum::http::header::{CONTENT_TYPE, HOST, LOCATION, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, HOST, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -16,13 +16,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::policy::authorize;
-use super::{Gate, Item, Message, Store, StoreError, accepts};
+use super::{Gate, Message, Stock, Store, StoreError, accepts, shop};
 use crate::units::parse_duration;
 
 /// Bytes of a request body that are read; webhooks are below 4 KiB.
 const BODY_LIMIT: usize = 1024 * 1024;
 
-/// Messages in one page of `GET /messages`, unless `limit` asks for fewer.
+/// Messages or orders in one page, unless `limit` asks for fewer.
 const PAGE: usize = 1000;
 
 /// The header the signature comes in.
@@ -37,27 +37,31 @@ const TWIML: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response></Respons
 /// All that a request can reach.
 pub(super) struct Service {
     pub(super) gate: Gate,
-    pub(super) store: Store,
+    pub(super) store: Arc<Store>,
+    pub(super) stock: Stock,
     /// The auth token signatures are keyed with.
     pub(super) token: String,
     /// Webhooks whose signature was wrong or missing.
     pub(super) forged: AtomicU64,
 }
 
-type Shared = State<Arc<Service>>;
+pub(super) type Shared = State<Arc<Service>>;
 
 /// The routes, each behind as much of the gate as the room's documentation says.
 pub(super) fn router(service: Arc<Service>) -> Router {
     let working = Router::new()
         .route("/", get(|| async { GREETING }))
         .route("/webhook", post(receive_webhook))
-        .route("/items", post(create_item))
-        .route("/items/{id}", get(read_item))
+        .route("/items", post(shop::create_item))
+        .route("/items/{id}", get(shop::read_item))
+        .route("/orders", post(shop::create_order))
+        .route("/orders/{id}", get(shop::read_order))
         .route("/authorize", post(decide))
         .layer(from_fn_with_state(Arc::clone(&service), work));
     let watching = Router::new()
         .route("/messages", get(list_messages))
         .route("/messages/{sid}", get(read_message))
+        .route("/orders", get(shop::list_orders))
         .route("/health", get(|| async { Json(json!({ "status": "ok" })) }))
         .layer(from_fn_with_state(Arc::clone(&service), watch));
     Router::new()
@@ -78,19 +82,30 @@ async fn work(State(service): Shared, request: Request, next: Next) -> Response 
     let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
         return problem(StatusCode::PAYLOAD_TOO_LARGE, "the body is over 1 MiB or was cut short");
     };
+    service.gate.wait_out_stall().await;
+    let request = Request::from_parts(head, Body::from(body));
+    if !service.gate.has_turns() {
+        return attend(&service, request, next).await;
+    }
+    // A worker does what it has taken up to its end, whether or not anybody waits for it.
+    let attended = tokio::spawn(async move { attend(&service, request, next).await });
+    attended.await.unwrap_or_else(|_| problem(StatusCode::INTERNAL_SERVER_ERROR, "the work broke"))
+}
+
+async fn attend(service: &Service, request: Request, next: Next) -> Response {
     let gate = &service.gate;
-    gate.wait_out_stall().await;
     match gate.admit() {
         Err(refused) => {
             let wait = [(RETRY_AFTER, refused.retry_after.to_string())];
             (wait, problem(StatusCode::TOO_MANY_REQUESTS, "beyond the capacity")).into_response()
         }
         Ok(place) => {
+            let _turn = gate.turn().await;
             place.linger().await;
             let response = if place.fails {
                 problem(StatusCode::INTERNAL_SERVER_ERROR, "failed as asked by `errors`")
             } else {
-                next.run(Request::from_parts(head, Body::from(body))).await
+                next.run(request).await
             };
             gate.wait_out_stall().await;
             response
@@ -146,37 +161,29 @@ async fn read_message(State(service): Shared, Path(sid): Path<String>) -> Respon
     found(service.store.message(&sid).await)
 }
 
-/// Which page of messages is asked for.
+/// Which page of messages or orders is asked for.
 #[derive(Deserialize)]
-struct Page {
+pub(super) struct Page {
     /// The cursor: `next` of the page before; 0 begins. An empty page is the end for now.
     #[serde(default)]
-    since: i64,
-    /// Messages wanted, 1 to 1000.
+    pub(super) since: i64,
+    /// How many are wanted, 1 to 1000.
     limit: Option<usize>,
 }
 
+impl Page {
+    /// How many at most.
+    pub(super) fn limit(&self) -> usize {
+        self.limit.unwrap_or(PAGE).clamp(1, PAGE)
+    }
+}
+
 async fn list_messages(State(service): Shared, Query(page): Query<Page>) -> Response {
-    let limit = page.limit.unwrap_or(PAGE).clamp(1, PAGE);
-    match service.store.messages(page.since, limit).await {
+    match service.store.messages(page.since, page.limit()).await {
         Err(error) => broken(&error),
         Ok(messages) => {
             let next = messages.last().map_or(page.since, |last| last.seq);
             Json(json!({ "messages": messages, "next": next })).into_response()
-        }
-    }
-}
-
-async fn read_item(State(service): Shared, Path(id): Path<i64>) -> Response {
-    found(service.store.item(id).await)
-}
-
-async fn create_item(State(service): Shared, Json(item): Json<Item>) -> Response {
-    match service.store.create(&item.name, item.price).await {
-        Err(error) => broken(&error),
-        Ok(id) => {
-            let place = [(LOCATION, format!("/items/{id}"))];
-            (StatusCode::CREATED, place, Json(Item { id, ..item })).into_response()
         }
     }
 }
@@ -200,7 +207,13 @@ async fn read_control(State(service): Shared) -> Response {
         "latency": behaviour.latency.to_string(),
         "errors": behaviour.errors.to_string(),
         "capacity": behaviour.capacity.to_string(),
+        "workers": behaviour.workers.to_string(),
         "forget": behaviour.forget.to_string(),
+        "fallback": behaviour.care.fallback.to_string(),
+        "retries": behaviour.care.retries.to_string(),
+        "breaker": behaviour.care.breaker.to_string(),
+        "timeout": behaviour.care.timeout.to_string(),
+        "dependencies": service.stock.shown(),
         "stall": service.gate.stalled().as_secs_f64(),
         "gate": service.gate.passed(),
         "written": service.store.written(),
@@ -236,7 +249,7 @@ async fn change_control(state: Shared, Json(changes): Json<Map<String, Value>>) 
 }
 
 /// A row as JSON, 404 when there is none.
-fn found(row: Result<Option<impl serde::Serialize>, StoreError>) -> Response {
+pub(super) fn found(row: Result<Option<impl serde::Serialize>, StoreError>) -> Response {
     match row {
         Ok(Some(row)) => Json(row).into_response(),
         Ok(None) => problem(StatusCode::NOT_FOUND, "there is none"),
@@ -244,11 +257,11 @@ fn found(row: Result<Option<impl serde::Serialize>, StoreError>) -> Response {
     }
 }
 
-fn broken(error: &StoreError) -> Response {
+pub(super) fn broken(error: &StoreError) -> Response {
     problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
 }
 
-fn problem(status: StatusCode, error: &str) -> Response {
+pub(super) fn problem(status: StatusCode, error: &str) -> Response {
     (status, Json(json!({ "error": error }))).into_response()
 }
 

@@ -39,6 +39,13 @@ const SCHEMA: &str = "
         received INTEGER NOT NULL
     );
     CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT NOT NULL, price INTEGER NOT NULL);
+    CREATE TABLE orders (
+        seq      INTEGER PRIMARY KEY,
+        id       TEXT NOT NULL UNIQUE,
+        item     INTEGER NOT NULL,
+        quantity INTEGER NOT NULL,
+        total    INTEGER NOT NULL
+    );
 ";
 
 /// `ON CONFLICT` and not `OR IGNORE`, which would swallow a missing field too.
@@ -50,6 +57,11 @@ const INSERT_MESSAGES: &str = "
 const INSERT_ITEMS: &str = "
     INSERT INTO items (id, name, price)
     SELECT value->>0, value->>1, value->>2 FROM json_each(?)";
+
+const INSERT_ORDERS: &str = "
+    INSERT INTO orders (id, item, quantity, total)
+    SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?) WHERE true
+    ON CONFLICT (id) DO NOTHING";
 
 /// A stored message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -83,6 +95,28 @@ pub(super) struct Item {
     pub(super) price: i64,
 }
 
+/// So many of an item, for somebody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Order {
+    /// Its place in the order of storing; the cursor of `GET /orders?since=`.
+    #[serde(skip_deserializing)]
+    pub(super) seq: i64,
+    /// What it is known by, stored once; chosen by whoever orders.
+    pub(super) id: String,
+    /// The item's number.
+    pub(super) item: i64,
+    /// How many of it.
+    #[serde(default = "one")]
+    pub(super) quantity: i64,
+    /// What they cost together, in cents.
+    #[serde(skip_deserializing)]
+    pub(super) total: i64,
+}
+
+fn one() -> i64 {
+    1
+}
+
 impl FromRow<'_, SqliteRow> for Message {
     fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
         Ok(Self {
@@ -102,6 +136,18 @@ impl FromRow<'_, SqliteRow> for Item {
             id: row.try_get("id")?,
             name: row.try_get("name")?,
             price: row.try_get("price")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Order {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            seq: row.try_get("seq")?,
+            id: row.try_get("id")?,
+            item: row.try_get("item")?,
+            quantity: row.try_get("quantity")?,
+            total: row.try_get("total")?,
         })
     }
 }
@@ -132,6 +178,7 @@ struct Write {
 enum Row {
     Message(Value),
     Item(Value),
+    Order(Value),
     /// Not a row: what waits before it is the last to be written.
     End,
 }
@@ -198,6 +245,12 @@ impl Store {
         Ok(id)
     }
 
+    /// Stores an order once, however often it comes; returns after the commit.
+    pub(super) async fn order(&self, order: &Order) -> Result<(), StoreError> {
+        let Order { seq: _, id, item, quantity, total } = order;
+        self.write(Row::Order(json!([id, item, quantity, total]))).await
+    }
+
     async fn write(&self, row: Row) -> Result<(), StoreError> {
         let (done, written) = oneshot::channel();
         let gone = || StoreError("the writer is gone".to_owned());
@@ -229,6 +282,19 @@ impl Store {
     pub(super) async fn item(&self, id: i64) -> Result<Option<Item>, StoreError> {
         let query = sqlx::query_as("SELECT * FROM items WHERE id = ?").bind(id);
         Ok(query.fetch_optional(&self.readers).await?)
+    }
+
+    /// The order known by `id`.
+    pub(super) async fn ordered(&self, id: &str) -> Result<Option<Order>, StoreError> {
+        let query = sqlx::query_as("SELECT * FROM orders WHERE id = ?").bind(id);
+        Ok(query.fetch_optional(&self.readers).await?)
+    }
+
+    /// Up to `limit` orders stored after the cursor `since`, in order.
+    pub(super) async fn orders(&self, since: i64, limit: usize) -> Result<Vec<Order>, StoreError> {
+        let query = sqlx::query_as("SELECT * FROM orders WHERE seq > ? ORDER BY seq LIMIT ?");
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        Ok(query.bind(since).bind(limit).fetch_all(&self.readers).await?)
     }
 
     /// Writes what waits and lets go of all files.
@@ -263,11 +329,12 @@ async fn write_groups(
     let mut group = Vec::with_capacity(GROUP);
     let mut end = None;
     while end.is_none() && waiting.recv_many(&mut group, GROUP).await > 0 {
-        let (mut messages, mut items, mut senders) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut rows, mut senders) = (Rows::default(), Vec::new());
         for Write { row, done } in group.drain(..) {
             match row {
-                Row::Message(values) => messages.push(values),
-                Row::Item(values) => items.push(values),
+                Row::Message(values) => rows.messages.push(values),
+                Row::Item(values) => rows.items.push(values),
+                Row::Order(values) => rows.orders.push(values),
                 Row::End => {
                     end = Some(done);
                     continue;
@@ -275,8 +342,8 @@ async fn write_groups(
             }
             senders.push(done);
         }
-        let offered = messages.len() as u64;
-        let result = commit(&mut connection, messages, items).await;
+        let offered = rows.messages.len() as u64;
+        let result = commit(&mut connection, rows).await;
         if let Ok(stored) = result {
             tally.commits.fetch_add(1, Ordering::Relaxed);
             tally.stored.fetch_add(stored, Ordering::Relaxed);
@@ -294,18 +361,23 @@ async fn write_groups(
     }
 }
 
-/// Stores a group in one transaction; returns how many messages were new.
-async fn commit(
-    connection: &mut SqliteConnection,
+/// What a group consists of, by table.
+#[derive(Default)]
+struct Rows {
     messages: Vec<Value>,
     items: Vec<Value>,
-) -> Result<u64, StoreError> {
-    if items.is_empty() {
-        return insert(connection, INSERT_MESSAGES, messages).await;
+    orders: Vec<Value>,
+}
+
+/// Stores a group in one transaction; returns how many messages were new.
+async fn commit(connection: &mut SqliteConnection, rows: Rows) -> Result<u64, StoreError> {
+    if rows.items.is_empty() && rows.orders.is_empty() {
+        return insert(connection, INSERT_MESSAGES, rows.messages).await;
     }
     let mut transaction = connection.begin().await?;
-    let stored = insert(&mut transaction, INSERT_MESSAGES, messages).await?;
-    insert(&mut transaction, INSERT_ITEMS, items).await?;
+    let stored = insert(&mut transaction, INSERT_MESSAGES, rows.messages).await?;
+    insert(&mut transaction, INSERT_ITEMS, rows.items).await?;
+    insert(&mut transaction, INSERT_ORDERS, rows.orders).await?;
     transaction.commit().await?;
     Ok(stored)
 }

@@ -68,6 +68,11 @@ pub fn start(decl: &ServiceDecl, site: &Site) -> Result<Running, ServiceError> {
     Running::new(decl, site)
 }
 
+/// The services whose URLs a declaration is to be given.
+pub fn needs(decl: &ServiceDecl) -> impl Iterator<Item = &str> {
+    setting::pairs(&decl.options, command::ENVIRONMENT_OF).map(|(_, service)| service)
+}
+
 fn launch(decl: &ServiceDecl, site: &Site) -> Result<Launch, ServiceError> {
     match decl.kind.as_str() {
         "mariadb" => mariadb::launch(decl),

@@ -1,22 +1,29 @@
 //! The practice target as a service: the command `loadrun sandbox`.
 
+use super::command::{ENVIRONMENT, ENVIRONMENT_OF};
 use super::guard::{Orders, Program};
 use super::running::{Launch, Ready};
+use super::setting::pairs;
 use super::{ServiceError, Site, folder};
 use crate::plan::ServiceDecl;
 
 /// The kind a declaration names.
 pub const KIND: &str = "sandbox";
 
-/// Turns the declaration into a command line: option `name = value` becomes `--name=value`.
+/// Turns the declaration into a command line: option `name = value` becomes `--name=value`. Where
+/// its dependencies are stands in its environment, as with a command.
 ///
 /// The child's own command line says what is wrong with an option, so nothing is checked twice.
 pub(super) fn launch(decl: &ServiceDecl, site: &Site) -> Result<Launch, ServiceError> {
     let mut arguments = vec!["sandbox".to_owned()];
     for (name, value) in decl.options.iter().chain(&decl.secrets) {
-        arguments.push(format!("--{}={value}", name.replace('_', "-")));
+        if !name.starts_with(ENVIRONMENT) && !name.starts_with(ENVIRONMENT_OF) {
+            arguments.push(format!("--{}={value}", name.replace('_', "-")));
+        }
     }
-    let server = Program { file: site.exe.clone(), arguments, ..Program::default() };
+    let variables = pairs(&decl.secrets, ENVIRONMENT);
+    let environment = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let server = Program { file: site.exe.clone(), arguments, environment, ..Program::default() };
     Ok(Launch {
         name: decl.name.clone(),
         orders: Orders::new(folder(&decl.name)?, server),
@@ -31,13 +38,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_option_becomes_a_flag() {
+    fn every_option_becomes_a_flag_and_a_dependency_a_variable() {
         let decl = ServiceDecl {
             name: "practice".into(),
             kind: KIND.into(),
-            options: [("capacity", "200"), ("latency", "normal 50ms 10ms")]
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into(),
+            options: [
+                ("capacity", "200"),
+                ("env_of.LOADRUN_SANDBOX_REDIS", "redis"),
+                ("latency", "normal 50ms 10ms"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+            secrets: [("env.LOADRUN_SANDBOX_REDIS".to_owned(), "redis://x".to_owned())].into(),
             ..ServiceDecl::default()
         };
         let site = Site { exe: "/bin/loadrun".into(), folder: "/".into() };
@@ -45,5 +57,7 @@ mod tests {
         assert_eq!(server.file, site.exe);
         let flags = ["sandbox", "--capacity=200", "--latency=normal 50ms 10ms"];
         assert_eq!(server.arguments, flags);
+        let variable = ("LOADRUN_SANDBOX_REDIS".to_owned(), "redis://x".to_owned());
+        assert_eq!(server.environment, [variable]);
     }
 }

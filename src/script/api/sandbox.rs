@@ -13,7 +13,8 @@ use super::super::options::{self, Options};
 use super::super::plain::Plain;
 use super::service::{Declaration, Service};
 use crate::client::http::{Base, Body, Client, Request, Session, Settings};
-use crate::sandbox::{BEHAVIOURS, Behaviour};
+use crate::sandbox::{BEHAVIOURS, Behaviour, Dependencies};
+use crate::service::command::{ENVIRONMENT, ENVIRONMENT_OF};
 
 /// What a script can call or read.
 pub const FUNCTIONS: &[&str] =
@@ -46,16 +47,52 @@ fn start(lua: &Lua, given: Value) -> mlua::Result<Sandbox> {
     let context = Context::of(lua)?;
     context.may_declare(lua, NAME)?;
     let behaviours = BEHAVIOURS.iter().map(|(name, _)| *name);
-    let known: Vec<&str> = behaviours.chain(IDENTITY.iter().copied()).collect();
+    let settings: Vec<&str> = behaviours.chain(IDENTITY.iter().copied()).collect();
+    let dependencies = Dependencies::VARIABLES.iter().map(|(name, _)| *name);
+    let known: Vec<&str> = settings.iter().copied().chain(dependencies).collect();
     let options = Options::new(lua, NAME, given, &known)?;
     let mut declaration = Declaration { kind: KIND, ..Declaration::default() };
-    for name in known {
+    for (name, variable) in Dependencies::VARIABLES {
+        match options.read(name, dependency)? {
+            Some(Dependency::Service(service)) => {
+                declaration.options.insert(format!("{ENVIRONMENT_OF}{variable}"), service);
+            }
+            Some(Dependency::Url(url)) => {
+                let parsed = url::Url::parse(&url).ok();
+                if let Some(password) = parsed.as_ref().and_then(url::Url::password) {
+                    context.world.log.secrets.add(password);
+                }
+                declaration.secrets.insert(format!("{ENVIRONMENT}{variable}"), url);
+            }
+            None => {}
+        }
+    }
+    for name in settings {
         if let Some(value) = options.read(name, |value| setting(name, value))? {
             declaration.options.insert(name.to_owned(), value);
         }
     }
     let declared = Service::declare(lua, declaration)?;
     declared.map(Sandbox).map_err(|what| options.wrong(&what))
+}
+
+/// What a script gives as a dependency.
+enum Dependency {
+    /// The name of a service or a proxy of the run.
+    Service(String),
+    /// An address.
+    Url(String),
+}
+
+fn dependency(value: &Value) -> Result<Dependency, String> {
+    if let Some(service) = Service::named(value) {
+        return Ok(Dependency::Service(service));
+    }
+    let expected = "expected a service, a proxy or a URL";
+    match options::string(value) {
+        Ok(url) if url.contains("://") => Ok(Dependency::Url(url)),
+        _ => Err(format!("{expected}, got {}", options::shown(value))),
+    }
 }
 
 /// The value of an option as the command line takes it.
@@ -165,6 +202,27 @@ mod tests {
     }
 
     #[test]
+    fn a_dependency_is_another_service_by_its_name_or_a_url_that_is_kept_out_of_results() {
+        let code = "local a = sandbox.start()
+            sandbox.start { redis = a, database = 'postgres://me:pass@127.0.0.1/shop' }
+            return ''";
+        let (lua, loaded) = load(code);
+        loaded.unwrap();
+        let context = Context::of(&lua).unwrap();
+        let declared = &context.declared.borrow().services[1];
+        assert_eq!(
+            declared.options,
+            [("env_of.LOADRUN_SANDBOX_REDIS", "sandbox")].map(owned).into()
+        );
+        let url = ("env.LOADRUN_SANDBOX_DATABASE", "postgres://me:pass@127.0.0.1/shop");
+        assert_eq!(declared.secrets, [url].map(owned).into());
+    }
+
+    fn owned((name, value): (&str, &str)) -> (String, String) {
+        (name.to_owned(), value.to_owned())
+    }
+
+    #[test]
     fn the_same_declaration_is_the_same_service_in_every_state() {
         let world = testing::world(std::path::Path::new("."));
         let [control, worker] = [0, 1].map(|_| testing::state(&world, "sandbox", module));
@@ -182,6 +240,11 @@ mod tests {
             ("sandbox.start { latenci = '5ms' }", "unknown key `latenci`; did you mean `latency`?"),
             ("sandbox.start { latency = 'often' }", "sandbox.start: latency: "),
             ("sandbox.start { errors = '200%' }", "sandbox.start: errors: "),
+            (
+                "sandbox.start { redis = 6379 }",
+                "redis: expected a service, a proxy or a URL, got 6379",
+            ),
+            ("sandbox.start { breaker = 'often' }", "sandbox.start: breaker: malformed breaker"),
             ("sandbox.start { seed = -1 }", "sandbox.start: seed: expected a whole number, 0 or"),
             ("sandbox.start({}).url", "service.url: is known once the run has begun"),
         ];
