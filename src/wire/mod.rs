@@ -14,10 +14,12 @@ mod resolve;
 mod stream;
 mod tls;
 pub mod toxic;
+mod trust;
 
 pub use connect::{ConnectError, ConnectFailure, Connected, Connector, Step};
 pub use stream::Stream;
 pub use tls::{Alpn, Identity, TlsSettings};
+pub use trust::Trust;
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
+use super::trust::Trust;
+
 /// One open connection. Small while idle: a plain one is a registered socket and nothing else.
 #[derive(Debug)]
 pub enum Stream {
@@ -25,26 +27,39 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Whether the peer has neither closed an idle connection nor said anything on it. The socket
-    /// itself is asked, at the price of one system call: the runtime hears of a close only when it
-    /// next looks, and a request written in between would be lost and counted as the peer's fault.
-    pub async fn is_quiet(&mut self) -> bool {
-        match self {
-            Self::Plain(tcp) => peek(tcp) == Peeked::Nothing,
-            Self::Tls(tls) => Box::pin(is_quiet_tls(tls)).await,
-            Self::Unix(unix) => peek(unix) == Peeked::Nothing,
+    /// Whether the peer has neither closed an idle connection nor said anything on it, as far as the
+    /// runtime has heard and, where the peer is not trusted, as the socket itself says.
+    pub async fn is_quiet(&mut self, trust: &Trust) -> bool {
+        let asks = trust.asks();
+        let quiet = match self {
+            // Without a system call where the runtime has heard nothing.
+            Self::Plain(tcp) => is_idle(tcp.try_read(&mut [0])) && (!asks || is_silent(tcp)),
+            Self::Tls(tls) => Box::pin(is_quiet_tls(tls, asks)).await,
+            Self::Unix(unix) => is_idle(unix.try_read(&mut [0])) && (!asks || is_silent(unix)),
+        };
+        if !quiet {
+            trust.lose();
         }
+        quiet
     }
 }
 
+/// Whether there was nothing to read, not even an end.
+fn is_idle(read: io::Result<usize>) -> bool {
+    read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+}
+
 /// As [`Stream::is_quiet`]. Records without data, such as session tickets, are taken in first.
-async fn is_quiet_tls(tls: &mut TlsStream<TcpStream>) -> bool {
+async fn is_quiet_tls(tls: &mut TlsStream<TcpStream>, asks: bool) -> bool {
     loop {
         let mut byte = [0];
         let mut buffer = ReadBuf::new(&mut byte);
         let read = poll_fn(|cx| Poll::Ready(Pin::new(&mut *tls).poll_read(cx, &mut buffer))).await;
         if read.is_ready() {
             return false;
+        }
+        if !asks {
+            return true;
         }
         match peek(tls.get_ref().0) {
             Peeked::Nothing => return true,
@@ -53,6 +68,10 @@ async fn is_quiet_tls(tls: &mut TlsStream<TcpStream>) -> bool {
             Peeked::Bytes => tokio::task::yield_now().await,
         }
     }
+}
+
+fn is_silent(socket: &impl AsFd) -> bool {
+    peek(socket) == Peeked::Nothing
 }
 
 /// What a socket has for its reader.

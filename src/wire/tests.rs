@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::{Alpn, ConnectError, ConnectFailure, Connected, Connector, Step, TlsSettings};
+use super::{
+    Alpn, ConnectError, ConnectFailure, Connected, Connector, Step, Stream, TlsSettings, Trust,
+    trust,
+};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -37,23 +41,57 @@ async fn an_address_is_connected_to_without_a_lookup() {
     assert_eq!(&heard, b"hello");
 }
 
+/// A connection, both ends. The other end is not the runtime's.
+async fn pair() -> (Stream, std::net::TcpStream) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (_, connected) = connect("127.0.0.1", port, None, LIMIT).await;
+    (connected.unwrap().stream, listener.accept().unwrap().0)
+}
+
 #[tokio::test]
 async fn a_close_or_a_stray_byte_is_noticed_before_the_runtime_has_heard_of_it() {
     for stray in [false, true] {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (_, connected) = connect("127.0.0.1", port, None, LIMIT).await;
-        let (mut there, _) = listener.accept().unwrap();
-        let mut here = connected.unwrap().stream;
-        assert!(here.is_quiet().await);
+        let trust = Trust::default();
+        let (mut here, mut there) = pair().await;
+        assert!(here.is_quiet(&trust).await);
         // From here on nothing waits, so the runtime has no chance to look.
         if stray {
             std::io::Write::write_all(&mut there, b"x").unwrap();
         } else {
             drop(there);
         }
-        assert!(!here.is_quiet().await);
+        assert!(!here.is_quiet(&trust).await);
     }
+}
+
+#[tokio::test]
+async fn a_trusted_peer_is_asked_about_one_connection_in_so_many_until_one_is_found_closed() {
+    let trust = Trust::default();
+    let (mut open, _there) = pair().await;
+    for _ in 0..trust::TRUSTED {
+        assert!(open.is_quiet(&trust).await);
+    }
+    let (mut closed, there) = pair().await;
+    drop(there);
+    // Nothing waits between these either.
+    let believed = (0..2 * trust::SAMPLE).map(|_| closed.is_quiet(&trust).now_or_never());
+    let believed = believed.take_while(|quiet| *quiet == Some(true)).count();
+    assert!((1..trust::SAMPLE as usize).contains(&believed), "{believed}");
+    assert!(!closed.is_quiet(&trust).await, "it is asked about each again");
+}
+
+#[tokio::test]
+async fn a_close_the_runtime_has_heard_of_is_noticed_without_asking() {
+    let trust = Trust::default();
+    let (mut here, there) = pair().await;
+    for _ in 0..=trust::TRUSTED {
+        assert!(here.is_quiet(&trust).await);
+    }
+    drop(there);
+    let Stream::Plain(tcp) = &here else { panic!("no TLS was asked for") };
+    tcp.readable().await.unwrap();
+    assert!(!here.is_quiet(&trust).await);
 }
 
 #[tokio::test]

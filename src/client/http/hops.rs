@@ -138,6 +138,7 @@ async fn hop(
                         draft.enter(Stage::Blocked);
                     }
                     Reached::Target if given_up => {
+                        client.trust.lose();
                         return Err(Failure::new(FailureKind::Reset, UNANSWERED));
                     }
                     _ => return Err(failure),

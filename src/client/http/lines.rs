@@ -56,7 +56,7 @@ pub(super) async fn take<'a>(
     if client.settings.connections != Connections::New {
         while let Some(mut line) = idle.take(origin) {
             let good = match &mut line {
-                Line::H1(stream) => stream.is_quiet().await,
+                Line::H1(stream) => stream.is_quiet(&client.trust).await,
                 Line::H2(_) => true,
             };
             if good {

@@ -49,7 +49,7 @@ pub use settings::{Auth, Base, Connections, Settings, Version};
 pub use crate::wire::{Identity, TlsSettings};
 
 use super::{Failure, FailureKind};
-use crate::wire::Connector;
+use crate::wire::{Connector, Trust};
 use exchange::Draft;
 use origin::{Origin, Origins};
 
@@ -73,6 +73,7 @@ pub struct Client {
     /// Connections shared by all users, and the right to use one.
     shared: idle::Idle,
     permits: Semaphore,
+    trust: Trust,
 }
 
 /// What one user keeps between requests, whichever client sends them: idle connections and cookies.
@@ -111,6 +112,7 @@ impl Client {
             lent: RefCell::default(),
             shared: idle::Idle::default(),
             permits: Semaphore::new(size),
+            trust: Trust::default(),
             settings,
         };
         if let Some(Base::Url(_)) = &client.settings.base {

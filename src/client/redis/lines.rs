@@ -19,7 +19,7 @@ use super::settings::{Connections, Door};
 use super::value::Value;
 use super::{Client, Place, Session, flight};
 use super::{Failure, FailureKind};
-use crate::wire::{Alpn, ConnectError, ConnectFailure, Stream};
+use crate::wire::{Alpn, ConnectError, ConnectFailure, Stream, Trust};
 
 /// Most connections one user keeps to one server while idle.
 const MOST_IDLE: usize = 8;
@@ -56,10 +56,10 @@ impl Lines {
     }
 
     /// The connection that was used last, if it is still in order.
-    async fn kept(&self) -> Option<Stream> {
+    async fn kept(&self, trust: &Trust) -> Option<Stream> {
         loop {
             let mut stream = self.idle.borrow_mut().pop()?;
-            if stream.is_quiet().await {
+            if stream.is_quiet(trust).await {
                 return Some(stream);
             }
             self.lost();
@@ -126,7 +126,7 @@ pub(super) async fn take<'a>(
         permit = right.map_err(|_| late(draft, limit))?.ok();
         draft.exchange.wait = Some(draft.exchange.wait.unwrap_or_default() + begun.elapsed());
     }
-    if let Some(stream) = lines.kept().await {
+    if let Some(stream) = lines.kept(&client.trust).await {
         return Ok((Taken { stream, lines, permit }, deadline));
     }
     let (stream, deadline) = fresh(client, &lines, draft, limit).await?;

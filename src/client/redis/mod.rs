@@ -37,7 +37,7 @@ pub use subscription::{Interest, Message, Subscription};
 pub use value::Value;
 
 use super::{Failure, FailureKind};
-use crate::wire::{Connector, TlsSettings};
+use crate::wire::{Connector, TlsSettings, Trust};
 use exchange::Draft;
 use settings::{Door, Target};
 
@@ -55,6 +55,7 @@ pub struct Client {
     /// Connections shared by all users, and the right to use one.
     shared: RefCell<Vec<Rc<lines::Lines>>>,
     permits: Semaphore,
+    trust: Trust,
 }
 
 impl std::fmt::Debug for Client {
@@ -109,6 +110,7 @@ impl Client {
             lent: RefCell::default(),
             shared: RefCell::default(),
             permits: Semaphore::new(size),
+            trust: Trust::default(),
             settings,
         };
         if let Address::Url(_) = &client.settings.address {
@@ -205,12 +207,13 @@ impl Client {
         };
         let mut replies = replied.inspect_err(|_| {
             taken.lines.lost();
+            self.trust.lose();
             self.nodes.doubt();
         })?;
         if asking {
             replies.remove(0);
         }
-        let refused = |error: &Failure| error.kind == FailureKind::MaxClients;
+        let refused = |error: &Failure| error.kind == FailureKind::Exhausted;
         if replies.iter().filter_map(Value::error).any(refused) {
             // The server closes the connection behind these words.
             taken.lines.lost();
