@@ -46,6 +46,10 @@ python3 - "$folder" <<'PY'
 import glob, json, sys
 outcomes = sorted(glob.glob(sys.argv[1] + "/results/sql_select/*/outcome.json"))
 outcome = json.load(open(outcomes[-1]))
-wait = next(s for s in outcome["series"] if s["metric"] == "sql.wait")["total"]["trend"]
-print("  ", {k: v for k, v in wait.items() if k != "histogram"}, outcome["verdict"])
+points = next(s for s in outcome["series"] if s["metric"] == "sql.wait")["points"]
+# Connections are opened in the first second; the last is not a whole one.
+for trend in [point["trend"] for point in points[1:-1]]:
+    median, longest = trend["p50"] / 1e6, trend["max"] / 1e6
+    print(f"  median {median:6.1f} ms | longest {longest:6.1f} ms | {longest / median:.1f} times")
+print(" ", outcome["verdict"])
 PY

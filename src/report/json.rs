@@ -8,7 +8,9 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use super::figures;
 use super::operations::{self, Operation};
+use crate::metric::Distribution;
 use crate::outcome::{Outcome, ScenarioOutcome};
 
 /// Writes the summary of `outcome` as one line of JSON; `place` is where its files lie.
@@ -26,7 +28,7 @@ pub fn write(outcome: &Outcome, place: Option<&str>, out: &mut dyn Write) -> io:
         "interrupted": outcome.run.interrupted,
         "aborted_by": outcome.run.aborted_by,
         "thresholds": outcome.thresholds,
-        "scenarios": outcome.scenarios.iter().map(scenario).collect::<Vec<_>>(),
+        "scenarios": outcome.scenarios.iter().map(|of| scenario(outcome, of)).collect::<Vec<_>>(),
         "operations": operations::of(outcome).iter().map(operation).collect::<Vec<_>>(),
         "failures": outcome.failures,
         "script_errors": outcome.script_errors,
@@ -39,7 +41,12 @@ pub fn write(outcome: &Outcome, place: Option<&str>, out: &mut dyn Write) -> io:
     writeln!(out)
 }
 
-fn scenario(scenario: &ScenarioOutcome) -> Value {
+fn scenario(outcome: &Outcome, scenario: &ScenarioOutcome) -> Value {
+    let (lag, response) = ["iteration.lag", "iteration.response"]
+        .map(|metric| figures::trend(outcome, metric, scenario))
+        .into();
+    // A closed loop has no lag, and a run without a finished iteration no response.
+    let ms = |times: &Distribution, q| (!times.is_empty()).then(|| milliseconds(times, q));
     let per_second = |count: u64| count as f64 / scenario.elapsed.max(f64::MIN_POSITIVE);
     json!({
         "name": scenario.name,
@@ -54,11 +61,15 @@ fn scenario(scenario: &ScenarioOutcome) -> Value {
         "offered_per_s": per_second(scenario.offered),
         "started_per_s": per_second(scenario.started),
         "finished_per_s": per_second(scenario.finished),
+        "lag_p99_ms": ms(&lag, 0.99),
+        "response_p50_ms": ms(&response, 0.5),
+        "response_p95_ms": ms(&response, 0.95),
+        "response_p99_ms": ms(&response, 0.99),
     })
 }
 
 fn operation(operation: &Operation) -> Value {
-    let ms = |q: f64| operation.times.quantile(q) as f64 / 1e6;
+    let ms = |q: f64| milliseconds(&operation.times, q);
     json!({
         "scenario": operation.scenario,
         "metric": operation.metric,
@@ -76,4 +87,8 @@ fn operation(operation: &Operation) -> Value {
         "p999_ms": ms(0.999),
         "max_ms": operation.times.max() as f64 / 1e6,
     })
+}
+
+fn milliseconds(times: &Distribution, quantile: f64) -> f64 {
+    times.quantile(quantile) as f64 / 1e6
 }
