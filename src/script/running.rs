@@ -8,45 +8,14 @@ use std::task::{Context, Poll};
 
 use super::context::UserState;
 
-/// A call under way, in a box that is given back the moment the call ends. mlua leaves a finished
-/// future to Lua's collector, which comes late because it takes a future for a few bytes.
-pub(super) struct Running<T>(Option<Pin<Box<dyn Future<Output = mlua::Result<T>>>>>);
-
-impl<T: 'static> Running<T> {
-    /// Goes on with what was begun well; what was not ends at once.
-    pub(super) fn new<B, F>(begun: mlua::Result<B>, go_on: impl FnOnce(B) -> F) -> Self
-    where
-        F: Future<Output = mlua::Result<T>> + 'static,
-    {
-        Self(Some(match begun {
-            Ok(begun) => Box::pin(go_on(begun)),
-            Err(error) => Box::pin(std::future::ready(Err(error))),
-        }))
-    }
-}
-
-impl<T> Future for Running<T> {
-    type Output = mlua::Result<T>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(call) = self.0.as_mut() else {
-            return Poll::Pending;
-        };
-        let polled = call.as_mut().poll(cx);
-        if polled.is_ready() {
-            self.0 = None;
-        }
-        polled
-    }
-}
-
 /// A future in a box.
 type Boxed<T> = Pin<Box<dyn Future<Output = mlua::Result<T>>>>;
 
-/// A call under way that ends with its user. mlua leaves the future of a coroutine that was ended
-/// to the collector as well, and what the future holds, a connection that others wait for, with
-/// it; so the user holds the box too, and empties it when it is ended in the middle.
-pub(super) struct Bound<T> {
+/// A call under way, in a box that is given back the moment the call or its user ends. mlua leaves a
+/// future that has finished, or whose coroutine was ended, to Lua's collector, which comes late
+/// because it takes a future for a few bytes; and what the future holds, such as a connection that
+/// others wait for, with it. So the user holds the box too, and empties it when it is ended.
+pub(super) struct Running<T> {
     call: Rc<RefCell<Option<Boxed<T>>>>,
     user: Option<Rc<UserState>>,
 }
@@ -77,7 +46,7 @@ impl UnderWay {
     }
 }
 
-impl<T: 'static> Bound<T> {
+impl<T: 'static> Running<T> {
     /// Goes on with what was begun well; what was not ends at once.
     pub(super) fn new<B, F>(
         user: Option<Rc<UserState>>,
@@ -99,7 +68,7 @@ impl<T: 'static> Bound<T> {
     }
 }
 
-impl<T> Future for Bound<T> {
+impl<T> Future for Running<T> {
     type Output = mlua::Result<T>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

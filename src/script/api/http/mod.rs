@@ -176,7 +176,8 @@ impl Caller {
 }
 
 fn run(begun: mlua::Result<Begun>, lua: Lua) -> Running<Reply> {
-    Running::new(begun, |begun| sent(begun, lua))
+    let user = begun.as_ref().ok().map(|begun| Rc::clone(&begun.user));
+    Running::new(user, begun, |begun| sent(begun, lua))
 }
 
 /// Sends what was begun, records what came of it, and hands it to the script.

@@ -295,7 +295,8 @@ fn operation(
 }
 
 fn run(begun: mlua::Result<Begun>, lua: Lua) -> Running<Outcome> {
-    Running::new(begun, |begun| async move {
+    let user = begun.as_ref().ok().map(|begun| Rc::clone(&begun.user));
+    Running::new(user, begun, |begun| async move {
         let paired = begun.paired;
         outcome(&lua, exchanged(begun).await, paired)
     })

@@ -84,7 +84,7 @@ impl UserData for Kept {
             "run",
             |lua, this: UserDataRef<Self>, (keys, args, options): (Value, Value, Value)| {
                 let ready = this.ready(&lua, keys, args, &options);
-                Running::new(ready, |ready| run(lua, ready))
+                Running::new(this.caller.context.user(), ready, |ready| run(lua, ready))
             },
         );
     }

@@ -55,7 +55,8 @@ impl Wanted {
 pub(super) fn subscribe(
     wanted: mlua::Result<Wanted>,
 ) -> Running<(Option<Listener>, Option<Failed>)> {
-    Running::new(wanted, |wanted| async move {
+    let user = wanted.as_ref().ok().map(|wanted| Rc::clone(&wanted.user));
+    Running::new(user, wanted, |wanted| async move {
         let Wanted { caller, user, interest, channels, operation } = wanted;
         let context = Rc::clone(&caller.context);
         let (exchange, made) = caller.client.subscribe(&user.redis, interest, &channels).await;
@@ -104,7 +105,7 @@ impl UserData for Listener {
         methods.add_async_method("receive", |lua, this: UserDataRef<Self>, limit: Value| {
             let taken = limit_of(&lua, "receive", &limit)
                 .and_then(|limit| Ok((this.take(&lua, "receive")?, limit)));
-            Running::new(taken, |(taken, limit)| async move {
+            Running::new(this.context.user(), taken, |(taken, limit)| async move {
                 match this.next(taken, limit).await {
                     Ok(Some(message)) => Ok((Some(this.table(&lua, &message)?), None)),
                     Ok(None) => Ok((None, None)),

@@ -19,7 +19,7 @@ use crate::client::sql::{Client, Datum};
 use crate::script::api::json;
 use crate::script::call::Call;
 use crate::script::context::Context;
-use crate::script::running::Bound;
+use crate::script::running::Running;
 
 use begun::METHODS;
 use values::Marked;
@@ -99,7 +99,7 @@ impl UserData for Caller {
                 want.method(),
                 move |lua, this: UserDataRef<Self>, args: (Value, Value, Value, Value)| {
                     let begun = begun::begin(&this.0, &lua, *want, call, args);
-                    Bound::new(this.0.context.user(), begun, |begun| begun.run(lua))
+                    Running::new(this.0.context.user(), begun, |begun| begun.run(lua))
                 },
             );
         }
@@ -107,14 +107,14 @@ impl UserData for Caller {
             "stream",
             |lua, this: UserDataRef<Self>, args: (Value, Value, Value)| {
                 let begun = stream::begin(&this.0, &lua, &args);
-                Bound::new(this.0.context.user(), begun, |begun| begun.run(lua))
+                Running::new(this.0.context.user(), begun, |begun| begun.run(lua))
             },
         );
         methods.add_async_method(
             "transaction",
             |lua, this: UserDataRef<Self>, (function, opts): (Value, Value)| {
                 let begun = transaction::begin(&this.0, &lua, &function, &opts);
-                Bound::new(this.0.context.user(), begun, |begun| begun.run(lua))
+                Running::new(this.0.context.user(), begun, |begun| begun.run(lua))
             },
         );
     }

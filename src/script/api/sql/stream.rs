@@ -21,7 +21,7 @@ use crate::script::context::UserState;
 use crate::script::failed::Failed;
 use crate::script::measure::Operation;
 use crate::script::naming::Naming;
-use crate::script::running::Bound;
+use crate::script::running::Running;
 use crate::script::traceback::misuse;
 
 /// The call as messages name it.
@@ -83,7 +83,7 @@ impl Begun {
         let next = lua.create_async_function(move |lua, ()| {
             let reading = Rc::clone(&reading);
             let user = Rc::clone(&reading.borrow().user);
-            Bound::new(Some(user), Ok(()), |()| next(reading, lua))
+            Running::new(Some(user), Ok(()), |()| next(reading, lua))
         })?;
         Ok((next, Value::Nil, Value::Nil, closed))
     }

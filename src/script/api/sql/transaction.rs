@@ -20,7 +20,7 @@ use crate::script::failed::Failed;
 use crate::script::measure::Operation;
 use crate::script::naming::Naming;
 use crate::script::options::shown;
-use crate::script::running::Bound;
+use crate::script::running::Running;
 use crate::script::traceback::misuse;
 
 /// The call as messages name it.
@@ -170,7 +170,7 @@ impl UserData for Tx {
                     let inner = Rc::clone(&this.0);
                     {
                         let user = this.0.shared.context.user();
-                        Bound::new(user, begun, |(begun, transaction)| {
+                        Running::new(user, begun, |(begun, transaction)| {
                             run(inner, begun, transaction, lua)
                         })
                     }

@@ -40,7 +40,10 @@ pub(super) fn parameters(value: &Value) -> Result<Vec<Datum>, String> {
     let list = match value {
         Value::Nil => return Ok(Vec::new()),
         Value::Table(list) => list,
-        other => return Err(format!("expected a list of parameters, got {}", shown(other))),
+        other => {
+            let what = format!("expected a list of parameters, got {}", shown(other));
+            return Err(format!("{what}\n  hint: write `{{ 1, \"a\" }}`, one value a placeholder"));
+        }
     };
     items(list).map_err(|what| format!("parameter {what}"))
 }
