@@ -455,6 +455,48 @@ fn a_program_that_is_missing_is_told_in_one_line_with_what_to_install() {
 }
 
 #[test]
+fn a_service_whose_port_was_taken_meanwhile_is_started_at_another() {
+    let bench = Bench::with(
+        r#"local log = require "loadrun.log"
+           local cache = require("loadrun.service").redis {}
+           return {
+             setup = function() log.info("served at", cache.address) end,
+             scenarios = { s = { iterations = 1, run = function() end } },
+           }"#,
+    );
+    // Found first, it tells its port, waits until that is taken, and ends; from the second time on
+    // it is the server itself.
+    let program = bench.0.path().join("redis-server");
+    bench.write(
+        "redis-server",
+        r#"#!/bin/sh
+here=$(dirname "$0")
+if [ -e "$here/port" ]; then PATH=${PATH#*:} exec redis-server "$@"; fi
+sed -n 's/^port //p' redis.conf > "$here/told" && mv "$here/told" "$here/port"
+until [ -e "$here/taken" ]; do sleep 0.01; done
+exit 1
+"#,
+    );
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut path = bench.0.path().as_os_str().to_owned();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap());
+    let run = bench.command(&["script.lua"]).env("PATH", path).spawn().unwrap();
+    let port = loop {
+        match fs::read_to_string(bench.0.path().join("port")) {
+            Ok(port) => break port.trim().to_owned(),
+            Err(_) => std::thread::sleep(std::time::Duration::from_millis(5)),
+        }
+    };
+    let _faster = TcpListener::bind(format!("127.0.0.1:{port}")).unwrap();
+    bench.write("taken", "");
+    let output = run.wait_with_output().unwrap();
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(said.contains("served at 127.0.0.1:") && !said.contains(&port), "{said}");
+}
+
+#[test]
 fn secrets_reach_neither_output_nor_results() {
     let bench = Bench::with(
         r#"local http = require "loadrun.http"

@@ -40,7 +40,8 @@
 ---@field auth? loadrun.http.Auth
 ---@field timeout? loadrun.Duration for a whole call; 30 s when not given
 ---@field connect_timeout? loadrun.Duration for resolving, connecting and TLS together; 10 s when not given
----@field connections? "user" | "new" | { shared: integer } one kept alive for each user (the default), one for each call, or so many shared by all
+---@field connections? "user" | "new" | "shared" one kept alive for each user (the default), one for each call, or `size` for all
+---@field size? integer connections shared by all users, at least one a worker; 20 when not given
 ---@field redirects? integer followed at most, 0 to 10; 10 when not given
 ---@field cookies? boolean whether each user keeps its cookies; true when not given
 ---@field decompress? boolean whether compressed bodies are asked for and unpacked; true when not given

@@ -43,8 +43,6 @@ pub enum FailureKind {
     WrongType,
     /// Redis is busy with a script.
     Busy,
-    /// Redis has as many clients as it may.
-    MaxClients,
     /// The server gave up this transaction so that another one could go on.
     Deadlock,
     /// The transaction could not be put in an order with others; the same again may succeed.
@@ -61,7 +59,7 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// Every kind, in the order reports list them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 22] = [
         Self::Dns,
         Self::Refused,
         Self::Timeout,
@@ -78,7 +76,6 @@ impl FailureKind {
         Self::NoScript,
         Self::WrongType,
         Self::Busy,
-        Self::MaxClients,
         Self::Deadlock,
         Self::Serialization,
         Self::Unique,
@@ -106,7 +103,6 @@ impl FailureKind {
             Self::NoScript => "noscript",
             Self::WrongType => "wrongtype",
             Self::Busy => "busy",
-            Self::MaxClients => "max_clients",
             Self::Deadlock => "deadlock",
             Self::Serialization => "serialization",
             Self::Unique => "unique",

@@ -206,7 +206,7 @@ impl Flight<'_> {
     fn lost(&mut self, failure: Failure) -> Failure {
         let said = self.replies.iter().find_map(Value::error);
         match said {
-            Some(said) if said.kind == FailureKind::MaxClients => said.clone(),
+            Some(said) if said.kind == FailureKind::Exhausted => said.clone(),
             _ => failure,
         }
     }

@@ -67,7 +67,7 @@ fn kind(error: &str) -> FailureKind {
         "NOSCRIPT" => FailureKind::NoScript,
         "WRONGTYPE" => FailureKind::WrongType,
         "BUSY" => FailureKind::Busy,
-        "ERR" if error.contains("max number of clients") => FailureKind::MaxClients,
+        "ERR" if error.contains("max number of clients") => FailureKind::Exhausted,
         // What servers before version 6 say.
         "ERR" if error.contains("invalid password") => FailureKind::Auth,
         _ => FailureKind::Server,
@@ -92,7 +92,7 @@ mod tests {
             ("NOSCRIPT No matching script.", FailureKind::NoScript),
             ("WRONGTYPE Operation against a key", FailureKind::WrongType),
             ("BUSY Redis is busy running a script.", FailureKind::Busy),
-            ("ERR max number of clients reached", FailureKind::MaxClients),
+            ("ERR max number of clients reached", FailureKind::Exhausted),
             ("BUSYGROUP Consumer Group name already exists", FailureKind::Server),
             ("ERR unknown command", FailureKind::Server),
             ("", FailureKind::Server),

@@ -11,6 +11,7 @@
 //! * async functions check their arguments before the first await, so errors have the caller's line.
 
 pub mod check;
+mod connections;
 pub mod crypto;
 pub mod data;
 pub mod fault;

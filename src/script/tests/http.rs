@@ -310,7 +310,7 @@ fn a_client_says_what_is_wrong_with_its_options() {
       --> shop.lua:2
     "#);
     insta::assert_snapshot!(client("{ connections = 'many' }"), @r#"
-    error: http.client: connections: expected "user", "new" or `{ shared = 8 }`, got "many"
+    error: http.client: connections: expected "user", "new", or "shared" with `size = 20`, got "many"
       --> shop.lua:2
     "#);
     insta::assert_snapshot!(client("{ ca = '../ca.pem' }"), @"
@@ -329,4 +329,30 @@ fn a_client_says_what_is_wrong_with_its_options() {
     error: http.client: auth: expected `{ user = "...", password = "..." }` or `{ bearer = "..." }`
       --> shop.lua:2
     "#);
+}
+
+#[test]
+fn a_user_ended_in_the_middle_of_a_call_frees_its_shared_connection() {
+    let vm = wait(async {
+        // A path that is never answered.
+        let url = serve(|request| match request.starts_with("GET /wait") {
+            true => String::new(),
+            false => reply("200 OK", "", "ok"),
+        })
+        .await;
+        let vm = running(
+            &format!(
+                "local http = require 'loadrun.http'\nlocal shop = http.client \
+                 {{ base = '{url}', connections = 'shared', size = 1 }}"
+            ),
+            "print(shop:get(vu.id == 1 and '/wait' or '/').status)",
+        )
+        .worker();
+        let mut ended = vm.user(0, 0);
+        let first = ended.iterate(Turn { number: 0, intended: None });
+        assert!(tokio::time::timeout(Duration::from_millis(300), first).await.is_err());
+        vm.user(0, 1).iterate(Turn { number: 1, intended: None }).await;
+        vm
+    });
+    assert_eq!(lines(&vm), ["200"]);
 }

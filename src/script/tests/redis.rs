@@ -277,3 +277,22 @@ fn a_script_goes_over_once_and_again_when_the_server_forgot_it() {
     redis.failed{command=EVALSHA,name=add,scenario=s} 0/2
     ");
 }
+
+#[test]
+fn a_user_ended_in_the_middle_of_a_call_frees_its_shared_connection() {
+    let server = Server::start(&[]);
+    let before = format!(
+        "local redis = require 'loadrun.redis'\n\
+         local cache = redis.client {{ url = '{}', connections = 'shared', size = 1 }}",
+        server.url()
+    );
+    let body = "if vu.id == 1 then cache:blpop('none', 0) end\nprint(cache:ping())";
+    let vm = running(&before, body).worker();
+    wait(async {
+        let mut ended = vm.user(0, 0);
+        let first = ended.iterate(Turn { number: 0, intended: None });
+        assert!(tokio::time::timeout(Duration::from_millis(300), first).await.is_err());
+        vm.user(0, 1).iterate(Turn { number: 1, intended: None }).await;
+    });
+    assert_eq!(lines(&vm), ["PONG nil"]);
+}

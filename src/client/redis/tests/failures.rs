@@ -49,6 +49,35 @@ async fn a_server_that_runs_a_script_for_long_is_busy() {
 }
 
 #[tokio::test]
+async fn a_server_that_reads_its_data_is_loading_until_it_has() {
+    let mut server = Server::start(&[]);
+    let client = client_of(&server.url(), |_| {});
+    let session = Session::default();
+    let long = "x".repeat(300);
+    let keys: String = (0..200).map(|n| format!(" key{n} {n}{long}")).collect();
+    value(&client, &session, &format!("MSET{keys}")).await;
+    value(&client, &session, "SAVE").await;
+    server.kill();
+    // 10 ms a key, and clients are heard after each few.
+    let slowly = ["--key-load-delay", "10000", "--loading-process-events-interval-bytes", "1024"];
+    server.restart(&slowly);
+    let session = Session::default();
+    let mut kinds = Vec::new();
+    let found = loop {
+        let exchange = call(&client, &session, "GET key7").await;
+        match exchange.error {
+            Some(error) => kinds.push(error.kind),
+            None => break exchange.value,
+        }
+    };
+    assert!(
+        !kinds.is_empty() && kinds.iter().all(|kind| *kind == FailureKind::Loading),
+        "{kinds:?}"
+    );
+    assert_eq!(found, Value::Text(format!("7{long}").into_bytes()));
+}
+
+#[tokio::test]
 async fn a_wrong_password_and_none_at_all_are_failures_that_do_not_show_it() {
     let server = Server::start(&["--requirepass", "sesame"]);
     let session = Session::default();
@@ -102,13 +131,13 @@ async fn users_beyond_the_servers_limit_are_counted_as_such_and_all_end() {
     for task in &mut tasks {
         match task.await.error {
             None => served += 1,
-            Some(error) => assert_eq!(error.kind, FailureKind::MaxClients, "{error}"),
+            Some(error) => assert_eq!(error.kind, FailureKind::Exhausted, "{error}"),
         }
     }
     assert_eq!(served, 10);
     // In the version without a greeting it is said in answer to the command itself.
     let two = client_of(&server.url(), |settings| settings.protocol = 2);
-    assert_eq!(failure(&two, &Session::default(), "PING").await, FailureKind::MaxClients);
+    assert_eq!(failure(&two, &Session::default(), "PING").await, FailureKind::Exhausted);
 }
 
 #[tokio::test]

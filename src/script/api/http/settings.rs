@@ -4,6 +4,7 @@ use mlua::{Lua, Value};
 
 use super::options::{Credentials, credentials, expect, redirects};
 use crate::client::http::{Auth, Base, Connections, Identity, Settings, TlsSettings, Version};
+use crate::script::api::connections::{self, Choice};
 use crate::script::api::service;
 use crate::script::context::Context;
 use crate::script::options::{self, Options, shown};
@@ -26,6 +27,7 @@ const KNOWN: &[&str] = &[
     "insecure",
     "key",
     "redirects",
+    "size",
     "timeout",
     "version",
 ];
@@ -44,9 +46,11 @@ pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<S
         base: given.read("base", base)?,
         timeout: given.duration("timeout")?.unwrap_or(usual.timeout),
         connect_timeout: given.duration("connect_timeout")?.unwrap_or(usual.connect_timeout),
-        connections: given
-            .read("connections", |value| connections(context, value))?
-            .unwrap_or_default(),
+        connections: match connections::read(context, &given, &["user", "new"])? {
+            Choice::Word("new") => Connections::New,
+            Choice::Word(_) => Connections::User,
+            Choice::Shared(size) => Connections::Shared(size),
+        },
         redirects: given.read("redirects", redirects)?.unwrap_or(usual.redirects),
         headers: given.pairs("headers")?.unwrap_or_default(),
         auth,
@@ -66,28 +70,6 @@ fn base(value: &Value) -> Result<Base, String> {
     match value {
         Value::String(_) => options::string(value).map(Base::Url),
         other => Err(format!("expected a URL or a service, got {}", shown(other))),
-    }
-}
-
-/// `"user"`, `"new"`, or `{ shared = 8 }`: so many over all workers, at least one each.
-fn connections(context: &Context, value: &Value) -> Result<Connections, String> {
-    let form = "expected \"user\", \"new\" or `{ shared = 8 }`";
-    match value {
-        Value::String(text) if *text.as_bytes() == *b"user" => Ok(Connections::User),
-        Value::String(text) if *text.as_bytes() == *b"new" => Ok(Connections::New),
-        Value::Table(table) => {
-            if let Some(unknown) = options::unknown_keys(table, &["shared"]).first() {
-                return Err(unknown.clone());
-            }
-            let total: Value = table.raw_get("shared").map_err(|error| error.to_string())?;
-            let total = options::count(&total).map_err(|what| format!("shared: {what}"))?;
-            let workers = *context.world.workers.get().unwrap_or(&1);
-            match total as usize {
-                0 => Err("shared: expected at least 1".to_owned()),
-                total => Ok(Connections::Shared(total.div_ceil(workers.max(1)))),
-            }
-        }
-        other => Err(format!("{form}, got {}", shown(other))),
     }
 }
 

@@ -3,6 +3,7 @@
 use mlua::{Lua, Value};
 
 use crate::client::redis::{Address, Connections, Settings, Topology, passwords_in};
+use crate::script::api::connections::{self, Choice};
 use crate::script::api::service;
 use crate::script::context::Context;
 use crate::script::options::{self, Options, shown};
@@ -30,9 +31,6 @@ const KNOWN: &[&str] = &[
     "user",
 ];
 
-/// Connections of a shared set, over all workers, where `size` is not given.
-const SIZE: u64 = 20;
-
 /// Reads the options; a wrong one raises at the caller's line. Passwords are secrets from here on.
 pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<Settings> {
     let given = Options::new(lua, "redis.client", value, KNOWN)?;
@@ -55,7 +53,10 @@ pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<S
         database: given.read("database", database)?,
         timeout: given.duration("timeout")?.unwrap_or(usual.timeout),
         connect_timeout: given.duration("connect_timeout")?.unwrap_or(usual.connect_timeout),
-        connections: connections(context, &given)?,
+        connections: match connections::read(context, &given, &["user"])? {
+            Choice::Word(_) => Connections::User,
+            Choice::Shared(size) => Connections::Shared(size),
+        },
         topology: topology(&given)?,
         protocol: given.read("protocol", protocol)?.unwrap_or(usual.protocol),
         reply_limit: given.read("reply_limit", bytes)?.unwrap_or(usual.reply_limit),
@@ -100,29 +101,6 @@ fn topology(given: &Options<'_>) -> mlua::Result<Topology> {
         (Some(true), None) => Ok(Topology::Cluster),
         (_, Some(name)) => Ok(Topology::Sentinel(name)),
         _ => Ok(Topology::Single),
-    }
-}
-
-/// `"user"`, or `"shared"` with `size`: so many over all workers, at least one each.
-fn connections(context: &Context, given: &Options<'_>) -> mlua::Result<Connections> {
-    let shared = given.read("connections", |value| match value {
-        Value::String(text) if *text.as_bytes() == *b"user" => Ok(false),
-        Value::String(text) if *text.as_bytes() == *b"shared" => Ok(true),
-        other => {
-            Err(format!("expected \"user\", or \"shared\" with `size = 20`, got {}", shown(other)))
-        }
-    })?;
-    let size = given.read("size", |value| match options::count(value)? {
-        0 => Err("expected at least 1".to_owned()),
-        size => Ok(size),
-    })?;
-    match (shared, size) {
-        (Some(true), size) => {
-            let workers = *context.world.workers.get().unwrap_or(&1);
-            Ok(Connections::Shared((size.unwrap_or(SIZE) as usize).div_ceil(workers.max(1))))
-        }
-        (_, Some(_)) => Err(given.wrong("`size` goes with `connections = \"shared\"`")),
-        _ => Ok(Connections::User),
     }
 }
 

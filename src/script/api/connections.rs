@@ -1,0 +1,53 @@
+//! `connections` and `size`, the options by which a client says whose connections carry its calls.
+
+use mlua::Value;
+
+use crate::script::context::Context;
+use crate::script::options::{self, Options, shown};
+
+/// Connections of a shared set, over all workers, where `size` is not given.
+const SIZE: u64 = 20;
+
+/// What a script chose.
+pub(super) enum Choice {
+    /// One of the words the client offers besides `"shared"`.
+    Word(&'static str),
+    /// A set shared by all users; so many of it are this worker's, at least one.
+    Shared(usize),
+}
+
+/// Reads the choice between `words`, the first where nothing is given, and `"shared"` with `size`.
+pub(super) fn read(
+    context: &Context,
+    given: &Options<'_>,
+    words: &[&'static str],
+) -> mlua::Result<Choice> {
+    let chosen = given.read("connections", |value| {
+        let Value::String(text) = value else {
+            return Err(expected(words, value));
+        };
+        let text = text.as_bytes();
+        match words.iter().find(|word| word.as_bytes() == &*text) {
+            Some(word) => Ok(Some(*word)),
+            None if &*text == b"shared" => Ok(None),
+            None => Err(expected(words, value)),
+        }
+    })?;
+    let size = given.read("size", |value| match options::count(value)? {
+        0 => Err("expected at least 1".to_owned()),
+        size => Ok(size),
+    })?;
+    match (chosen, size) {
+        (Some(None), size) => {
+            let workers = *context.world.workers.get().unwrap_or(&1);
+            Ok(Choice::Shared((size.unwrap_or(SIZE) as usize).div_ceil(workers.max(1))))
+        }
+        (_, Some(_)) => Err(given.wrong("`size` goes with `connections = \"shared\"`")),
+        (chosen, None) => Ok(Choice::Word(chosen.flatten().unwrap_or(words[0]))),
+    }
+}
+
+fn expected(words: &[&str], value: &Value) -> String {
+    let words: String = words.iter().map(|word| format!("\"{word}\", ")).collect();
+    format!("expected {words}or \"shared\" with `size = {SIZE}`, got {}", shown(value))
+}
