@@ -48,6 +48,6 @@ pub(super) fn read(
 }
 
 fn expected(words: &[&str], value: &Value) -> String {
-    let words: String = words.iter().map(|word| format!("\"{word}\", ")).collect();
-    format!("expected {words}or \"shared\" with `size = {SIZE}`, got {}", shown(value))
+    let words = words.join("\", \"");
+    format!("expected \"{words}\", or \"shared\" with `size = {SIZE}`, got {}", shown(value))
 }

@@ -335,9 +335,9 @@ fn a_client_says_what_is_wrong_with_its_options() {
 fn a_user_ended_in_the_middle_of_a_call_frees_its_shared_connection() {
     let vm = wait(async {
         // A path that is never answered.
-        let url = serve(|request| match request.starts_with("GET /wait") {
-            true => String::new(),
-            false => reply("200 OK", "", "ok"),
+        let url = serve(|request| {
+            let waits = request.starts_with("GET /wait");
+            if waits { String::new() } else { reply("200 OK", "", "ok") }
         })
         .await;
         let vm = running(

@@ -54,8 +54,8 @@ async fn a_server_that_reads_its_data_is_loading_until_it_has() {
     let client = client_of(&server.url(), |_| {});
     let session = Session::default();
     let long = "x".repeat(300);
-    let keys: String = (0..200).map(|n| format!(" key{n} {n}{long}")).collect();
-    value(&client, &session, &format!("MSET{keys}")).await;
+    let keys: Vec<_> = (0..200).map(|n| format!("key{n} {n}{long}")).collect();
+    value(&client, &session, &format!("MSET {}", keys.join(" "))).await;
     value(&client, &session, "SAVE").await;
     server.kill();
     // 10 ms a key, and clients are heard after each few.
