@@ -18,16 +18,16 @@
 //!
 //! | level | room | what it is for |
 //! |---|---|---|
-//! | 9 | `main` | the program: its exit code |
-//! | 8 | [`cli`] | what is typed, one file a command; the only room that draws |
-//! | 7 | [`error`] | each room's error and its exit code |
-//! | 6 | [`engine`] | wiring: threads, and the one order in which a run happens |
-//! | 5 | [`script`] | Lua: script to plan, users, the modules of `loadrun.` |
+//! | 10 | `main` | the program: its exit code |
+//! | 9 | [`cli`] | what is typed, one file a command; the only room that draws |
+//! | 8 | [`error`] | each room's error and its exit code |
+//! | 7 | [`engine`] | wiring: threads, and the one order in which a run happens |
+//! | 6 | [`script`] | Lua: script to plan, users, the modules of `loadrun.` |
 //! | 5 | [`baseline`] | runs kept under a name, and which runs a word means |
 //! | 5 | [`report`] | how we tell: outcome to text |
+//! | 5 | [`fault`] | how we break: links and processes, with a lease, undone and proved |
 //! | 4 | [`compare`] | whether one set of runs is slower than another, and how sure that is |
 //! | 4 | [`client`] | how we talk: one call, one exchange; no Lua, no metrics |
-//! | 4 | [`fault`] | how we break: faults on proxies, with a lease, undone and proved |
 //! | 4 | [`executor`] | when to start: users, rate, iterations, and a clock |
 //! | 4 | [`service`] | real servers a run starts for itself |
 //! | 4 | [`sandbox`] | the practice target, a small message service |
@@ -78,6 +78,8 @@
 //!   `service/mod.rs` and in `script/api/service/mod.rs`, type it in `lib-lua/types/service.lua`.
 //! * **A toxic**: one file in `wire/toxic/`, like `noop.rs`, and one variant of `toxic::Kind`; a
 //!   row in `docs/faults.md`.
+//! * **A way to break a process**: one entry of `fault::process::KINDS` and one arm where it begins
+//!   and ends there; a row in `docs/faults.md`.
 //! * **A shape of load**: one file in `executor/` and one variant of `plan::Load`; the compiler
 //!   names every place that has to know it.
 

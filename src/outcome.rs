@@ -93,6 +93,12 @@ pub struct FaultOutcome {
     pub touched: u64,
     /// Bytes in the chunks it disturbed.
     pub bytes: u64,
+    /// What showed that it was there, where it was not on a link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<String>,
+    /// When its process was away, or stood still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<Absence>,
     /// What it did to the calls; `None` when it never began.
     pub recovery: Option<Recovery>,
 }
@@ -102,8 +108,19 @@ impl FaultOutcome {
     /// so calls that failed meanwhile are a sign as well.
     pub fn no_effect(&self) -> bool {
         let failed = self.recovery.as_ref().is_some_and(|recovery| recovery.fault.failed > 0);
-        self.touched == 0 && !failed
+        self.effect.is_none() && self.touched == 0 && !failed
     }
+}
+
+/// When a process was away, or stood still. Times in seconds from the begin.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Absence {
+    /// Since when.
+    pub away: f64,
+    /// When there was a process again, or it went on.
+    pub back: Option<f64>,
+    /// When it answered again.
+    pub ready: Option<f64>,
 }
 
 /// When, how long and with which seed.

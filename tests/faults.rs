@@ -15,7 +15,17 @@ struct Bench(TempDir);
 impl Bench {
     /// A steady load through a link, with these faults and thresholds.
     fn new(duration: &str, faults: &str, thresholds: &str) -> Self {
-        let script = format!(
+        Self::of(&Self::script(duration, faults, thresholds))
+    }
+
+    fn of(script: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("script.lua"), script).unwrap();
+        Self(folder)
+    }
+
+    fn script(duration: &str, faults: &str, thresholds: &str) -> String {
+        format!(
             r#"
             local fault = require "loadrun.fault"
             local http = require "loadrun.http"
@@ -35,10 +45,7 @@ impl Bench {
               thresholds = {{ {thresholds} }},
             }}
             "#
-        );
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("script.lua"), script).unwrap();
-        Self(folder)
+        )
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -92,6 +99,85 @@ fn a_fault_that_touches_nothing_says_so_and_gives_no_number() {
 }
 
 #[test]
+fn a_process_that_is_killed_is_back_before_it_is_ready_and_both_are_told() {
+    let fault = r#"{ at = "6s", for_ = "2s", on = target, kind = "kill" }"#;
+    let bench = Bench::new("11s", fault, "");
+    let run = bench.command(&["script.lua"]).output().unwrap();
+    let told = String::from_utf8_lossy(&run.stdout);
+    let outcome = bench.outcome();
+    let fault = &outcome["faults"][0];
+    let time = |key: &str| fault["process"][key].as_f64().unwrap();
+    assert_eq!(fault["unclean"], Value::Null, "{told}");
+    assert!(time("away") >= 6.0 && time("back") >= 8.0 && time("ready") > time("back"), "{fault}");
+    assert!(fault["effect"].as_str().unwrap().contains("signal: 9"), "{fault}");
+    assert_eq!(fault["cleared"], fault["process"]["back"]);
+    assert!(fault["recovery"]["fault"]["failed"].as_u64().unwrap() > 100, "{told}");
+    assert!(told.contains("    process away at 6"), "{told}");
+    assert_eq!(outcome["verdict"], "VALID", "{told}");
+}
+
+#[test]
+fn a_paused_process_answers_nobody_and_one_restarted_is_away_only_as_long_as_it_takes() {
+    let faults = r#"
+      { at = "6s", for_ = "2s", on = target, kind = "pause" },
+      { at = "11s", for_ = "2s", on = target, kind = "restart", with = { latency = "100ms" } },
+    "#;
+    let bench = Bench::new("15s", faults, "");
+    let run = bench.command(&["script.lua"]).output().unwrap();
+    let told = String::from_utf8_lossy(&run.stdout);
+    let outcome = bench.outcome();
+    let [paused, restarted] = [0, 1].map(|at| &outcome["faults"][at]);
+    assert!(paused["effect"].as_str().unwrap().contains("stood still"), "{told}");
+    // Calls time out after a second, and none of that time succeeds.
+    assert!(paused["recovery"]["fault"]["failed"].as_u64().unwrap() > 50, "{told}");
+    assert_eq!(paused["unclean"], Value::Null);
+    assert_eq!(restarted["unclean"], Value::Null, "{told}");
+    // With its other settings it was slower, and then again as it was declared.
+    let p50 = |phase: &str| restarted["recovery"][phase]["p50"].as_f64().unwrap();
+    assert!(p50("fault") > 0.09 && p50("after") < 0.09, "{told}");
+}
+
+#[test]
+fn a_fault_that_comes_and_goes_stands_more_than_once() {
+    let fault = r#"{ at = "1s", for_ = "3s", on = target, kind = "kill",
+                     every = { on = "200ms", off = "300ms" } }"#;
+    let bench = Bench::new("5s", fault, "");
+    let run = bench.command(&["script.lua"]).output().unwrap();
+    let told = String::from_utf8_lossy(&run.stdout);
+    let outcome = bench.outcome();
+    let fault = &outcome["faults"][0];
+    assert_eq!(fault["unclean"], Value::Null, "{told}");
+    // The last time it stood began well after the first had ended.
+    assert!(fault["process"]["away"].as_f64().unwrap() > 2.0, "{fault}");
+    assert!(told.contains("kill, 200 ms on, 300 ms off on sandbox"), "{told}");
+}
+
+#[test]
+fn a_command_can_be_told_to_dial_a_proxy() {
+    let bench = Bench::of(
+        r#"
+        local fault = require "loadrun.fault"
+        local http = require "loadrun.http"
+        local sandbox = require "loadrun.sandbox"
+        local service = require "loadrun.service"
+        local link = fault.proxy { upstream = sandbox.start() }
+        local echo = service.command {
+          cmd = { "sh", "-c", "echo it dials $UPSTREAM; exec sleep 60" },
+          env = { UPSTREAM = link },
+          ready = { line = "it dials" },
+        }
+        local api = http.client { base = echo }
+        return { scenarios = { s = { iterations = 3, run = function()
+          assert(api:get("/items/1").status == 200)
+        end } } }
+        "#,
+    );
+    let run = bench.command(&["script.lua", "--allow-command"]).output().unwrap();
+    let told = String::from_utf8_lossy(&run.stdout);
+    assert_eq!(run.status.code(), Some(0), "{told}{}", String::from_utf8_lossy(&run.stderr));
+}
+
+#[test]
 fn an_interrupt_ends_a_fault_before_its_lease() {
     let fault = r#"{ at = "0s", for_ = "1h", on = link, kind = "latency", latency = "50ms" }"#;
     let bench = Bench::new("30s", fault, "");
@@ -130,8 +216,9 @@ fn everything_wrong_with_faults_is_told_before_the_load() {
       --> script.lua:17
       hint: add `for_ = ...`: "10s", which no fault is without
 
-    error: fault 2: on: expected what fault.proxy gave, got the service "sandbox" itself
+    error: fault 2: latency is nothing that can be done to a service of kind sandbox
       --> script.lua:18
+      hint: it is a fault of a fault.proxy that leads to it
 
     error: fault 3: unknown kind "latncy"
       --> script.lua:19
@@ -158,5 +245,52 @@ fn everything_wrong_with_faults_is_told_before_the_load() {
     error: fault "late" begins at 9 s, when the load is over
       --> script.lua:25
       hint: the load lasts 5 s; begin earlier, or let it go on for longer
+    "#);
+}
+
+#[test]
+fn everything_wrong_with_faults_of_processes_is_told_before_the_load() {
+    let faults = r#"
+      { at = "3s", for_ = "1s", on = target, kind = "pause", stream = "both" },
+      { at = "1s", for_ = "1s", on = target, kind = "kill", restart_after = "2s" },
+      { at = "3500ms", for_ = "1s", on = target, kind = "restart", with = { latenc = "1ms" } },
+      { at = "3500ms", for_ = "1s", on = target, kind = "stop", name = "gone" },
+      { at = "3600ms", for_ = "1s", on = target, kind = "stop", name = "twice" },
+      { at = "1s", for_ = "1s", on = link, kind = "pause" },
+      { at = "1s", for_ = "2s", on = target, kind = "pause", every = { on = "2s", of = "1s" } },
+      { at = "1s", for_ = "2s", on = "redis://127.0.0.1:1", kind = "pause" },
+    "#;
+    let bench = Bench::new("5s", faults, "");
+    let run = bench.command(&["check", "script.lua"]).output().unwrap();
+    assert_eq!(run.status.code(), Some(4));
+    insta::assert_snapshot!(String::from_utf8_lossy(&run.stderr), @r#"
+    error: fault 1: stream: only a link has a stream
+      --> script.lua:17
+
+    error: fault 2: restart_after is as long as the fault itself
+      --> script.lua:18
+      hint: leave `restart_after` out: it comes back when the fault is over
+
+    error: fault 3: with: no setting `latenc`
+      --> script.lua:19
+      hint: did you mean `latency`?
+
+    error: fault 4: it contradicts the fault "pause": a process that is paused or away can suffer nothing else
+      --> script.lua:20
+      hint: let one end before the other begins
+
+    error: fault 5: it contradicts the fault "pause": a process that is paused or away can suffer nothing else
+      --> script.lua:21
+      hint: let one end before the other begins
+
+    error: fault 6: pause is nothing that can be done to a proxy
+      --> script.lua:22
+      hint: it is a fault of the service itself
+
+    error: fault 7: every: unknown key `of`; did you mean `off`?
+      --> script.lua:23
+
+    error: fault 8: on: expected a fault.proxy or a service, got "redis://127.0.0.1:1"; a process has to be one that the run started
+      --> script.lua:24
     "#);
 }

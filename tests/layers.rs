@@ -20,17 +20,17 @@ const ROOMS: &[(&str, u8)] = &[
     ("client", 4),
     ("compare", 4),
     ("executor", 4),
-    ("fault", 4),
     ("service", 4),
     ("sandbox", 4),
     ("toxiproxy", 4),
     ("baseline", 5),
+    ("fault", 5),
     ("report", 5),
-    ("script", 5),
-    ("engine", 6),
-    ("error", 7),
-    ("cli", 8),
-    ("main", 9),
+    ("script", 6),
+    ("engine", 7),
+    ("error", 8),
+    ("cli", 9),
+    ("main", 10),
 ];
 
 /// Crates that stand for one idea, and the only rooms that may name them.

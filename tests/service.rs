@@ -361,3 +361,92 @@ async fn a_command_is_asked_to_end_by_the_signal_it_knows() {
     let decl = shell(script, &[("ready.line", "up"), ("stop.signal", "INT")]);
     started(&decl).await.stop().await.unwrap();
 }
+
+/// The process ids of a server's family that `ps` shows to stand still, and all of them.
+fn family(pid: u32) -> Vec<(u32, bool)> {
+    let shown = Command::new("ps").args(["-eo", "pid=,ppid=,stat="]).output().unwrap();
+    let text = String::from_utf8(shown.stdout).unwrap();
+    let all: Vec<(u32, u32, bool)> = text
+        .lines()
+        .map(|line| {
+            let mut fields = line.split_whitespace();
+            let mut number = || fields.next().unwrap().parse().unwrap();
+            let (pid, parent) = (number(), number());
+            (pid, parent, fields.next().unwrap().starts_with('T'))
+        })
+        .collect();
+    let mut family: Vec<(u32, bool)> = Vec::new();
+    let mut heads = vec![pid];
+    while let Some(head) = heads.pop() {
+        family.extend(all.iter().filter(|(pid, ..)| *pid == head).map(|(pid, _, t)| (*pid, *t)));
+        heads.extend(all.iter().filter(|(_, parent, _)| *parent == head).map(|(pid, ..)| *pid));
+    }
+    family
+}
+
+#[tokio::test]
+async fn a_paused_server_stands_still_with_all_its_children_and_goes_on() {
+    let running = started(&declared("postgres", &[])).await;
+    let process = running.process();
+    process.pause().await.unwrap();
+    let held = family(running.pid());
+    assert!(held.len() > 3, "a PostgreSQL has processes of its own: {held:?}");
+    assert!(held.iter().all(|(_, still)| *still), "{held:?}");
+    process.proceed().await.unwrap();
+    process.ready().await.unwrap();
+    assert!(family(running.pid()).iter().all(|(_, still)| !*still));
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_stands_still_ends_with_its_run() {
+    let running = started(&declared("redis", &[])).await;
+    let pid = running.pid();
+    running.process().pause().await.unwrap();
+    drop(running);
+    until(|| !is_alive(pid)).await;
+}
+
+#[tokio::test]
+async fn a_killed_server_comes_back_where_it_was_with_what_it_had_kept() {
+    for kind in ["postgres", "mariadb", "redis"] {
+        let options = if kind == "redis" { &[("appendonly", "true")][..] } else { &[] };
+        let running = started(&declared(kind, options)).await;
+        let (pid, url, process) = (running.pid(), running.url().to_owned(), running.process());
+        let folder = folder_of(pid);
+        let ended = process.end(true).await.unwrap();
+        assert!(ended.contains("signal: 9"), "{kind}: {ended}");
+        assert!(process.is_away() && !is_alive(pid) && Path::new(&folder).exists(), "{kind}");
+        assert!(TcpStream::connect(place(&url)).is_err(), "{kind}");
+        process.start(&BTreeMap::new()).await.unwrap();
+        process.ready().await.unwrap();
+        assert_ne!(process.pid(), pid);
+        assert!(TcpStream::connect(place(&url)).is_ok(), "{kind}");
+        assert_eq!(folder_of(process.pid()), folder, "{kind}");
+        running.stop().await.unwrap();
+        assert!(!Path::new(&folder).exists(), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_is_started_again_with_other_settings_and_then_with_its_own() {
+    let running = started(&declared("redis", &[("maxmemory", "64MiB")])).await;
+    let process = running.process();
+    for (with, bytes) in [(table(&[("maxmemory", "32MiB")]), 32 << 20), (table(&[]), 64 << 20)] {
+        process.end(false).await.unwrap();
+        process.start(&with).await.unwrap();
+        process.ready().await.unwrap();
+        let told = exchange(place(running.url()), "CONFIG GET maxmemory\r\nQUIT\r\n");
+        assert!(told.contains(&format!("{bytes}")), "{told}");
+    }
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_when_its_run_ends_leaves_nothing() {
+    let running = started(&declared("sandbox", &[])).await;
+    let folder = folder_of(running.pid());
+    running.process().end(false).await.unwrap();
+    running.stop().await.unwrap();
+    assert!(!Path::new(&folder).exists());
+}

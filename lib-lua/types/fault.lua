@@ -17,17 +17,31 @@
 --- A fault on the script's own calls.
 ---@class loadrun.fault.Calls
 
---- Something that is broken for a while. What else it takes depends on its kind, in Toxiproxy's
---- names: `latency`, `jitter`, `rate`, `bytes`, `timeout`, `delay`, `probability`, ...
+--- How a fault comes and goes.
+---@class loadrun.fault.Every
+---@field on loadrun.Duration how long it is there
+---@field off loadrun.Duration how long it is not, until it is there again
+
+--- Something that is broken for a while. What else it takes depends on its kind. Of links, in
+--- Toxiproxy's names: `latency`, `jitter`, `rate`, `bytes`, `timeout`, `delay`, `probability`, ...
 ---@class loadrun.Fault
 ---@field at loadrun.Duration when it begins, from the begin of the load
 ---@field for_ loadrun.Duration how long it lasts, whatever happens
----@field on loadrun.Service | loadrun.fault.Calls the proxy it is on, or what `fault.calls` gave
----@field kind? "calls" | "latency" | "bandwidth" | "slow_close" | "timeout" | "hold" | "down" | "reset_peer" | "slicer" | "limit_data" | "corrupt_stream" | "drop_chunks" | "noop"
+---@field on loadrun.Service | loadrun.Sandbox | loadrun.fault.Calls the proxy or service it is on, or what `fault.calls` gave
+---@field kind? "calls" | loadrun.fault.LinkKind | loadrun.fault.ProcessKind
 ---@field name? string what results call it; its kind when nothing is given
----@field stream? "upstream" | "downstream" | "both" downstream when nothing is given
----@field toxicity? string | number the share of connections it concerns; all when nothing is given
+---@field every? loadrun.fault.Every it comes and goes meanwhile
+---@field stream? "upstream" | "downstream" | "both" of a link; downstream when nothing is given
+---@field toxicity? string | number of a link: the share of connections it concerns; all when nothing is given
+---@field restart_after? loadrun.Duration of `kill`, `stop`, `restart`: how long the process is away; as long as the fault lasts, for `restart` no longer than it takes
+---@field with? table<string, string | number | boolean> of `kill`, `stop`, `restart`: settings it is started with, in place of those declared, until the fault is over
 ---@field [string] any
+
+--- Of a `fault.proxy`.
+---@alias loadrun.fault.LinkKind "latency" | "bandwidth" | "slow_close" | "timeout" | "hold" | "down" | "reset_peer" | "slicer" | "limit_data" | "corrupt_stream" | "drop_chunks" | "noop"
+
+--- Of a service of the run: it stands still, or is away and comes back.
+---@alias loadrun.fault.ProcessKind "pause" | "kill" | "stop" | "restart"
 
 --- Links that can be broken while the load runs.
 ---@class loadrun.fault

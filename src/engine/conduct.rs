@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::closing::{self, Close, Ending};
 use super::collector::Collector;
+use super::faults::Things;
 use super::progress::{Progress, Stage};
 use super::proxies::Proxies;
 use super::worker::{self, Gates, Message, Orders};
@@ -102,7 +103,8 @@ impl Conductor {
         begin.send_replace(Some(at));
         self.stage(Stage::Load);
         let mut collector = Collector::new(Arc::clone(&self.plan), workers, at);
-        let faults = faults::hold(&self.plan, &self.world, &self.proxies, at, &self.halt);
+        let things = Things { proxies: &self.proxies, services: running };
+        let faults = faults::hold(&self.plan, &things, &self.world, at, &self.halt);
         let collected = self.collect(&mut collector, &mut messages, at).await;
         let elapsed = at.elapsed();
         let records = faults.end().await;

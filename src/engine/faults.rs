@@ -10,12 +10,14 @@ use tokio::time::{Instant, sleep_until};
 use super::proxies::Proxies;
 use super::worker::Ended;
 use crate::executor::Halt;
-use crate::fault::{self, Record};
+use crate::fault::{self, Mark, Record, Subject, Thing};
 use crate::metric::{Merge as _, Metric, Recorder, Tags, Timeline, Windows};
-use crate::outcome::FaultOutcome;
-use crate::plan::{FaultDecl, Plan};
+use crate::outcome::{Absence, FaultOutcome};
+use crate::plan::{Every, FaultDecl, Plan};
 use crate::recovery::{self, Recovery, Span, Verdict};
 use crate::script::{Calls, World};
+use crate::service::Running;
+use crate::units::show_duration;
 
 /// What a fault that was never recovered from counts as, where thresholds ask for a time.
 const NEVER: Duration = Duration::from_hours(24);
@@ -32,19 +34,41 @@ pub struct Held {
     tasks: Vec<JoinHandle<Record>>,
 }
 
+/// What faults can be on.
+pub struct Things<'a> {
+    /// Links.
+    pub proxies: &'a Proxies,
+    /// Services the run has started.
+    pub services: &'a [Running],
+}
+
+impl Things<'_> {
+    fn find(&self, name: &str) -> Option<Subject> {
+        if let Some(proxy) = self.proxies.find(name) {
+            return Some(Subject::Link(proxy));
+        }
+        let running = self.services.iter().find(|running| running.declared().name == name)?;
+        Some(Subject::Process(Box::new(running.process().clone())))
+    }
+}
+
 /// Lets every fault of the plan begin and end by the clock; none outlives the load or a signal.
 pub fn hold(
     plan: &Arc<Plan>,
-    world: &World,
-    proxies: &Proxies,
+    things: &Things<'_>,
+    world: &Arc<World>,
     begin: Instant,
     halt: &watch::Sender<Halt>,
 ) -> Held {
     let over = watch::Sender::new(false);
     let tasks = (0..plan.faults.len()).map(|at| {
-        let (plan, proxy) = (Arc::clone(plan), proxies.find(&plan.faults[at].on));
+        let (plan, world) = (Arc::clone(plan), Arc::clone(world));
+        let fault = &plan.faults[at];
+        let thing = Thing::declared(&fault.on, &plan.services);
+        let how = thing.and_then(|thing| fault::read(fault, thing).ok());
+        let subject = things.find(&fault.on);
         let mut kept = world.all_kept::<Calls>().into_iter();
-        let calls = kept.find(|(name, _)| *name == plan.faults[at].on).map(|(_, calls)| calls);
+        let calls = kept.find(|(name, _)| *name == fault.on).map(|(_, calls)| calls);
         let (mut over, mut halt) = (over.subscribe(), halt.subscribe());
         tokio::task::spawn_local(async move {
             let fault = &plan.faults[at];
@@ -58,10 +82,15 @@ pub fn hold(
                 return turned_on(fault, &calls, begin, stop).await;
             }
             // Both were checked before the run began.
-            let (Ok(toxic), Some(proxy)) = (fault::toxic(fault), proxy) else {
-                return never(format!("no proxy {:?}", fault.on));
+            let (Some(how), Some(subject)) = (how, subject) else {
+                return never(format!("nothing is called {:?}", fault.on));
             };
-            fault::hold(fault, toxic, &proxy, begin, stop).await
+            let tell = |mark| {
+                if let (Mark::Gone(_), Subject::Process(process)) = (mark, &subject) {
+                    world.restarted(&fault.on, process.pid());
+                }
+            };
+            fault::hold(fault, how, &subject, begin, stop, tell).await
         })
     });
     let tasks = tasks.collect();
@@ -93,16 +122,11 @@ async fn turned_on(
         }
     }
     let (touched, cleared) = (calls.touched().since(&before), begin.elapsed());
-    Record { injected, cleared, unclean: None, touched }
+    Record { injected, cleared, touched, ..Record::default() }
 }
 
 fn never(why: String) -> Record {
-    Record {
-        injected: None,
-        cleared: Duration::ZERO,
-        unclean: Some(why),
-        touched: crate::wire::toxic::Touched::default(),
-    }
+    Record { unclean: Some(why), ..Record::default() }
 }
 
 impl Held {
@@ -139,7 +163,9 @@ pub fn outcomes(
 }
 
 fn span(plan: &Plan, fault: &FaultDecl, record: &Record, elapsed: Duration) -> Span {
-    let end = fault.end().min(record.cleared).max(fault.at);
+    // A process may be back later than it was to be.
+    let late = record.cleared > fault.end() + Timeline::WIDTH / 2;
+    let end = if late { record.cleared } else { fault.end().min(record.cleared) }.max(fault.at);
     let begins = || plan.faults.iter().map(|fault| fault.at);
     Span {
         begin: fault.at,
@@ -151,7 +177,11 @@ fn span(plan: &Plan, fault: &FaultDecl, record: &Record, elapsed: Duration) -> S
 
 fn told(fault: &FaultDecl, record: &Record, recovery: Option<Recovery>) -> FaultOutcome {
     let amounts = fault.amounts.iter().map(|(name, amount)| format!(" {name} {amount}"));
-    let what = fault.kind.clone() + &amounts.collect::<String>();
+    let every = fault
+        .every
+        .map(|Every { on, off }| format!(", {} on, {} off", show_duration(on), show_duration(off)));
+    let what = fault.kind.clone() + &amounts.collect::<String>() + &every.unwrap_or_default();
+    let seconds = |time: Duration| time.as_secs_f64();
     FaultOutcome {
         name: fault.name.clone(),
         on: fault.on.clone(),
@@ -164,6 +194,12 @@ fn told(fault: &FaultDecl, record: &Record, recovery: Option<Recovery>) -> Fault
         eligible: record.touched.eligible,
         touched: record.touched.connections,
         bytes: record.touched.bytes,
+        effect: record.effect.clone(),
+        process: record.process.map(|process| Absence {
+            away: seconds(process.away),
+            back: process.back.map(seconds),
+            ready: process.ready.map(seconds),
+        }),
         recovery,
     }
 }

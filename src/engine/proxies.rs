@@ -12,12 +12,13 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use url::Url;
 
+use crate::fault::Thing;
 use crate::plan::{Problem, ServiceDecl};
 use crate::script::World;
 use crate::wire::proxy::{Proxy, Reach, Route};
 
 /// What the plan calls a proxy among its services.
-pub const KIND: &str = "proxy";
+pub const KIND: &str = Thing::PROXY;
 
 /// What stands before the name of a service as an upstream.
 const SERVICE: &str = "service:";

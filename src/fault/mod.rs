@@ -1,140 +1,208 @@
-//! How a run breaks things: faults declared in the plan, put on its proxies by the clock, taken
-//! away again, and proved.
+//! How a run breaks things: faults put on by the clock, taken away again, and proved.
 //!
 //! * A fault **ends** at its lease, at the end of the load and when the run is stopped, whichever
-//!   comes first; the one who holds it is this room, not the script. It stands on a proxy inside
-//!   this process, so it cannot outlive the process either.
-//! * That it has ended is **verified**: the proxy has it no more, and lets a connection in.
-//! * What it **touched** is counted; a fault that touched nothing says so.
+//!   comes first; the one who holds it is this room, not the script.
+//! * It cannot **outlive** this process: a proxy is inside it, and a service's guard ends the
+//!   service when this process is gone.
+//! * That it has ended is **verified**: the proxy has it no more and lets a connection in, the
+//!   process runs and answers.
+//! * What it did is **proved**: connections touched are counted, a process was seen to stand still or
+//!   to be away; a fault that did nothing says so.
 //! * Who is touched follows from the seed, the fault's name and the number of the connection.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `kind.rs` | what can be broken about a thing, and what is wrong with a declaration |
+//! | `link.rs` | toxics on proxies |
+//! | `process.rs` | processes that the run started |
 
+mod kind;
+mod link;
+mod process;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
-use crate::plan::{FaultDecl, nearest};
-use crate::wire::proxy::{Proxy, ProxyError};
-use crate::wire::toxic::{Amounts, Bare, Direction, Field, Given, Kind, Touched, Toxic};
+pub use kind::{Break, Kind, Thing, Wrong, contradiction, read};
+pub use process::{KINDS as PROCESS, Times, WITH};
+
+use crate::plan::FaultDecl;
+use crate::service::Process;
+use crate::wire::proxy::Proxy;
+use crate::wire::toxic::Touched;
 
 /// How long an undone fault may take to show that it is undone.
 const VERIFY: Duration = Duration::from_secs(2);
 
+/// What a fault is on.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// A proxy of the run.
+    Link(Arc<Proxy>),
+    /// A service of the run.
+    Process(Box<Process>),
+}
+
 /// What became of a fault. Times from the begin of the load.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
-    /// When it was in force; `None` when the load ended before.
+    /// When it began to be put on; `None` when the load ended before.
     pub injected: Option<Duration>,
     /// When it was gone.
     pub cleared: Duration,
     /// Why it may still be there; `None` when it was seen to be gone.
     pub unclean: Option<String>,
-    /// What it disturbed.
+    /// What it disturbed on a link.
     pub touched: Touched,
+    /// What shows that it was there, where it was not on a link.
+    pub effect: Option<String>,
+    /// When its process was away.
+    pub process: Option<Absence>,
 }
 
-/// The toxic a fault is, or what is wrong with its declaration and what to write instead.
-pub fn toxic(fault: &FaultDecl) -> Result<Toxic, (String, String)> {
-    let names = Kind::ALL.map(Kind::name);
-    let kind = Kind::named(&fault.kind).ok_or_else(|| {
-        let hint = match nearest(&fault.kind, names) {
-            Some(near) => format!("did you mean {near:?}?"),
-            None => format!("the kinds are {}", names.join(", ")),
-        };
-        (format!("unknown kind {:?}", fault.kind), hint)
-    })?;
-    let stream = Direction::named(&fault.stream).ok_or_else(|| {
-        let hint = "stream is \"upstream\", \"downstream\" or \"both\"";
-        (format!("unknown stream {:?}", fault.stream), hint.to_owned())
-    })?;
-    let mut amounts = Amounts::default();
-    for (name, text) in &fault.amounts {
-        let field = kind.fields().iter().find(|field| field.name == name);
-        let field = field.ok_or_else(|| unknown(kind, name))?;
-        amounts.set(field, read(field, text)?);
+/// When a process was away, or stood still. Times from the begin of the load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Absence {
+    /// Since when.
+    pub away: Duration,
+    /// When there was a process again, or it went on.
+    pub back: Option<Duration>,
+    /// When it answered again.
+    pub ready: Option<Duration>,
+}
+
+/// How a fault ended that stood.
+struct Ended {
+    /// When it was gone.
+    cleared: Instant,
+    unclean: Option<String>,
+    touched: Touched,
+    effect: Option<String>,
+    times: Option<Times>,
+}
+
+impl Ended {
+    fn at(cleared: Instant) -> Self {
+        Self { cleared, unclean: None, touched: Touched::default(), effect: None, times: None }
     }
-    match kind.fields().iter().find(|field| field.needed && amounts.find(field).is_none()) {
-        Some(field) => {
-            let name = field.name;
-            Err((format!("{} needs its {name}", kind.name()), format!("add `{name} = ...`")))
+}
+
+/// A fault that stands.
+enum Standing {
+    Link(Arc<Proxy>, String),
+    Process(Box<process::Standing>),
+}
+
+impl Standing {
+    async fn begin(how: Break, subject: &Subject) -> Result<Self, String> {
+        match (how, subject) {
+            (Break::Link(toxic), Subject::Link(proxy)) => {
+                let name = toxic.name.clone();
+                proxy.add(toxic).await.map_err(|error| error.to_string())?;
+                Ok(Self::Link(Arc::clone(proxy), name))
+            }
+            (Break::Process(how), Subject::Process(process)) => {
+                let standing = process::Standing::begin(how, Process::clone(process)).await?;
+                Ok(Self::Process(Box::new(standing)))
+            }
+            _ => Err("it is on something of another kind".to_owned()),
         }
-        None => {
-            Ok(Toxic { name: fault.name.clone(), kind, stream, toxicity: fault.toxicity, amounts })
+    }
+
+    /// What is to be done while it stands; never completes.
+    async fn stand(&mut self) {
+        match self {
+            Self::Link(..) => std::future::pending().await,
+            Self::Process(standing) => standing.stand().await,
+        }
+    }
+
+    async fn end(self) -> Ended {
+        match self {
+            Self::Link(proxy, name) => link::end(&name, &proxy).await,
+            Self::Process(standing) => standing.end().await,
         }
     }
 }
 
-fn unknown(kind: Kind, name: &str) -> (String, String) {
-    let fields: Vec<_> = kind.fields().iter().map(|field| field.name).collect();
-    let hint = match nearest(name, fields.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if fields.is_empty() => "it takes no amounts".to_owned(),
-        None => format!("it takes {}", fields.join(", ")),
-    };
-    (format!("{} has no `{name}`", kind.name()), hint)
+/// A moment of a fault, from the begin of the load, told while it happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// It is about to be put on.
+    Begins(Duration),
+    /// It is gone.
+    Gone(Duration),
 }
 
-/// A bare number, which a script may write for a time or a size, is read as one.
-fn read(field: &Field, text: &str) -> Result<crate::wire::toxic::Amount, (String, String)> {
-    let given = text.parse().map_or(Given::Text(text), Given::Number);
-    let hint = "times are \"300ms\" or seconds, rates \"64KB/s\", sizes \"4KiB\", shares \"5%\"";
-    field.read(given, Bare::Plain).map_err(|what| (what, hint.to_owned()))
-}
-
-/// Puts a fault on its proxy when it is due and takes it away when it is over, or when `stop`
+/// Puts a fault on its subject when it is due and takes it away when it is over, or when `stop`
 /// completes.
 pub async fn hold(
     fault: &FaultDecl,
-    toxic: Toxic,
-    proxy: &Proxy,
+    how: Break,
+    subject: &Subject,
     begin: Instant,
     stop: impl Future<Output = ()>,
+    tell: impl Fn(Mark),
 ) -> Record {
     let mut stop = std::pin::pin!(stop);
-    let mut record = Record {
-        injected: None,
-        cleared: Duration::ZERO,
-        unclean: None,
-        touched: Touched::default(),
-    };
+    let mut record = Record::default();
     tokio::select! {
         biased;
         () = &mut stop => return Record { cleared: begin.elapsed(), ..record },
         () = sleep_until(begin + fault.at) => {}
     }
-    if let Err(error) = proxy.add(toxic).await {
-        return Record { unclean: Some(format!("could not begin: {error}")), ..record };
-    }
     record.injected = Some(begin.elapsed());
-    tokio::select! {
-        biased;
-        () = &mut stop => {}
-        () = sleep_until(begin + fault.end()) => {}
+    tell(Mark::Begins(begin.elapsed()));
+    let over = begin + fault.end();
+    loop {
+        let mut standing = match Standing::begin(how.clone(), subject).await {
+            Ok(standing) => standing,
+            Err(why) => {
+                record.cleared = begin.elapsed();
+                record.unclean.get_or_insert(format!("could not begin: {why}"));
+                break;
+            }
+        };
+        let on = fault.every.map_or(over, |every| over.min(Instant::now() + every.on));
+        let stopped = tokio::select! {
+            biased;
+            () = &mut stop => true,
+            () = sleep_until(on) => false,
+            () = standing.stand() => false,
+        };
+        record.add(standing.end().await, begin);
+        let Some(every) = fault.every.filter(|_| !stopped) else { break };
+        let again = Instant::now() + every.off;
+        if again >= over {
+            break;
+        }
+        tokio::select! {
+            biased;
+            () = &mut stop => break,
+            () = sleep_until(again) => {}
+        }
     }
-    let removed = proxy.remove(&fault.name).await;
-    record.cleared = begin.elapsed();
-    match removed {
-        Ok(touched) => record.touched = touched,
-        Err(ProxyError::Unknown(_)) => {}
-        Err(error) => record.unclean = Some(error.to_string()),
-    }
-    record.unclean = record.unclean.or(verify(&fault.name, proxy).await);
+    tell(Mark::Gone(record.cleared));
     record
 }
 
-/// Why a fault that was taken away may still be there.
-async fn verify(name: &str, proxy: &Proxy) -> Option<String> {
-    let toxics = proxy.toxics();
-    if toxics.iter().any(|(toxic, _)| toxic.name == name) {
-        return Some("it is still on its proxy".to_owned());
-    }
-    if toxics.iter().any(|(toxic, _)| toxic.kind == Kind::Down) {
-        // Another fault keeps the door shut, and will be asked in its turn.
-        return None;
-    }
-    match timeout(VERIFY, TcpStream::connect(proxy.address())).await {
-        Ok(Ok(_)) => None,
-        Ok(Err(error)) => Some(format!("its proxy lets nobody in: {error}")),
-        Err(_) => Some("its proxy lets nobody in".to_owned()),
+impl Record {
+    /// Counts one more time that it stood.
+    fn add(&mut self, ended: Ended, begin: Instant) {
+        let since = |at: Instant| at.saturating_duration_since(begin);
+        self.cleared = since(ended.cleared);
+        self.unclean = self.unclean.take().or(ended.unclean);
+        self.touched.eligible += ended.touched.eligible;
+        self.touched.connections += ended.touched.connections;
+        self.touched.chunks += ended.touched.chunks;
+        self.touched.bytes += ended.touched.bytes;
+        self.effect = ended.effect.or(self.effect.take());
+        self.process = ended.times.map(|times| Absence {
+            away: since(times.away),
+            back: times.back.map(since),
+            ready: times.ready.map(since),
+        });
     }
 }

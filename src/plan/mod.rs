@@ -172,7 +172,7 @@ pub struct ServiceDecl {
 pub struct FaultDecl {
     /// What reports and the tag `fault` call it; unique in a run.
     pub name: String,
-    /// The name of the proxy it is on.
+    /// The name of the proxy or service it is on.
     pub on: String,
     /// What it does, for example `latency`.
     pub kind: String,
@@ -182,14 +182,28 @@ pub struct FaultDecl {
     /// How long it lasts, whatever happens.
     #[serde(with = "in_seconds")]
     pub lasts: Duration,
-    /// `upstream`, `downstream` or `both`.
+    /// When it comes and goes meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<Every>,
+    /// `upstream`, `downstream` or `both`, on a proxy.
     pub stream: String,
-    /// The share of connections it concerns.
+    /// The share of connections it concerns, on a proxy.
     pub toxicity: f64,
     /// How much, as text, by what the kind takes.
     pub amounts: BTreeMap<String, String>,
     /// Where it is written.
     pub place: Place,
+}
+
+/// How a fault comes and goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Every {
+    /// How long it is there.
+    #[serde(with = "in_seconds")]
+    pub on: Duration,
+    /// How long it is not, until it is there again.
+    #[serde(with = "in_seconds")]
+    pub off: Duration,
 }
 
 impl FaultDecl {

@@ -6,7 +6,7 @@ use anstyle::AnsiColor;
 
 use super::figures::percent;
 use super::text::Ink;
-use crate::outcome::{FaultOutcome, Outcome};
+use crate::outcome::{Absence, FaultOutcome, Outcome};
 use crate::recovery::{Phase, Recovery, Verdict};
 use crate::units::{Bytes, show_duration, show_number};
 
@@ -35,19 +35,31 @@ fn one(fault: &FaultOutcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
     let Some(injected) = fault.injected else {
         return writeln!(out, "    never began: the load ended before");
     };
-    writeln!(
-        out,
-        "    in force at {} for {}; touched {} of {} connections, {}",
-        time(injected),
-        time(fault.cleared - injected),
-        fault.touched,
-        fault.eligible,
-        Bytes(fault.bytes),
-    )?;
+    let (from, stood) = (time(injected), time(fault.cleared - injected));
+    let did = fault.effect.clone().unwrap_or_else(|| touched(fault));
+    writeln!(out, "    in force at {from} for {stood}; {did}")?;
+    if let Some(process) = &fault.process {
+        absence(process, out)?;
+    }
     match &fault.recovery {
         Some(recovery) => told(recovery, out),
         None => writeln!(out, "    nothing is known of the calls"),
     }
+}
+
+fn touched(fault: &FaultOutcome) -> String {
+    let FaultOutcome { touched, eligible, bytes, .. } = fault;
+    format!("touched {touched} of {eligible} connections, {}", Bytes(*bytes))
+}
+
+/// When a process was back, and when it answered: two times.
+fn absence(process: &Absence, out: &mut dyn Write) -> io::Result<()> {
+    let since = |at: Option<f64>| match at {
+        Some(at) => format!("{} (after {})", time(at), time(at - process.away)),
+        None => "never".to_owned(),
+    };
+    let (away, back, ready) = (time(process.away), since(process.back), since(process.ready));
+    writeln!(out, "    process away at {away}, back at {back}, ready at {ready}")
 }
 
 fn verdict(fault: &FaultOutcome, ink: Ink) -> String {

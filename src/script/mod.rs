@@ -21,6 +21,7 @@ mod calls;
 mod context;
 mod environment;
 mod failed;
+mod fault;
 mod frozen;
 mod library;
 mod locate;

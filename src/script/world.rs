@@ -177,6 +177,11 @@ impl World {
         }
         self.service(name).found(url, pid);
     }
+
+    /// Notes the process a service has now.
+    pub fn restarted(&self, name: &str, pid: u32) {
+        self.service(name).pid.store(pid, Ordering::Relaxed);
+    }
 }
 
 /// Where a declared service is; clones are of one service.

@@ -10,9 +10,9 @@ use rustix::process::Signal;
 
 use super::guard::{Orders, Program};
 use super::probe::Probe;
-use super::running::{Launch, Ready};
+use super::process::{Launch, Ready};
 use super::setting::{Chosen, pairs};
-use super::{ServiceError, Site, host};
+use super::{Place, ServiceError, Site, host};
 use crate::plan::ServiceDecl;
 use crate::units::parse_duration;
 
@@ -62,8 +62,12 @@ pub fn with_urls(decl: &ServiceDecl, url: impl Fn(&str) -> Option<String>) -> Se
 }
 
 /// Turns the declaration into what the guard is to do.
-pub(super) fn launch(decl: &ServiceDecl, site: &Site) -> Result<Launch, ServiceError> {
-    let (folder, port) = super::place(&decl.name)?;
+pub(super) fn launch(
+    decl: &ServiceDecl,
+    site: &Site,
+    place: &Place,
+) -> Result<Launch, ServiceError> {
+    let (folder, port) = (place.folder.clone(), place.port);
     let filled = |text: &str| text.replace(PORT, &port.to_string());
     let mut words = words(decl).into_iter().map(filled);
     let file = program(&decl.name, &words.next().unwrap_or_default(), &site.folder)?;
@@ -141,7 +145,7 @@ mod tests {
 
     fn launched(options: &[(&str, &str)]) -> Launch {
         let site = Site { exe: "/bin/loadrun".into(), folder: "/bin".into() };
-        launch(&declared(options), &site).unwrap()
+        launch(&declared(options), &site, &Place::new("api").unwrap()).unwrap()
     }
 
     #[test]

@@ -8,25 +8,28 @@
 //! moment at which a folder exists that nobody would remove.
 //!
 //! The first line on stdin are the [`Orders`], in JSON: what goes to the server may be secret, and
-//! arguments can be read by everybody. The lines on stdout are [`Report`]s; what the server writes,
-//! to stdout or stderr, goes to the guard's stderr.
+//! arguments can be read by everybody. Each line after it is a [`Wish`]: a run that breaks its own
+//! server does it through the guard, who alone knows that the process is still the one it started.
+//! The lines on stdout are [`Report`]s; what the server writes, to stdout or stderr, goes to the
+//! guard's stderr.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal as Caught, SignalKind, signal};
 use tokio::time::{sleep, timeout};
+
+use super::processes;
 
 /// How often a folder is tried to be removed while a process that was killed still writes to it.
 const TRIES: u32 = 100;
@@ -77,11 +80,34 @@ pub(super) struct Program {
     pub(super) input: Option<String>,
 }
 
+/// What a run wants of the guard of a server that has been started.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Wish {
+    /// The server, and all it started, stands still.
+    Pause,
+    /// It goes on.
+    Proceed,
+    /// It ends, and stays away until it is wanted again.
+    End {
+        /// Without being asked.
+        killed: bool,
+    },
+    /// It is started again.
+    Start {
+        /// Files to write in its folder first, in the place of what is there.
+        files: Vec<(String, String)>,
+        /// How it is started.
+        server: Program,
+    },
+}
+
 /// What a guard tells the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Report {
     /// The server runs, as this process.
     Started(u32),
+    /// It is away, as was wanted: how it ended.
+    Away(String),
     /// It, or a program before it, has ended: how, for example `exit status: 1`.
     Ended(String),
     /// It had to be killed: it did not end when it was asked to.
@@ -97,31 +123,43 @@ enum End {
     Killed,
 }
 
-/// Completes when the run is gone, or has had enough.
-type Gone<'a> = Pin<&'a mut (dyn Future<Output = ()> + 'a)>;
+/// What the run wants, until it is gone or has had enough.
+struct Wishes {
+    lines: Lines<BufReader<pipe::Receiver>>,
+    /// SIGTERM, SIGINT and SIGHUP.
+    signals: [Caught; 3],
+}
+
+impl Wishes {
+    async fn next(&mut self) -> Option<Wish> {
+        let [terminate, interrupt, hangup] = &mut self.signals;
+        let line = tokio::select! {
+            line = self.lines.next_line() => line.ok()??,
+            _ = terminate.recv() => return None,
+            _ = interrupt.recv() => return None,
+            _ = hangup.recv() => return None,
+        };
+        // What makes no sense comes from nobody who is still to be followed.
+        serde_json::from_str(&line).ok()
+    }
+
+    /// Completes when there is nobody any more who wants anything.
+    async fn gone(&mut self) {
+        while self.next().await.is_some() {}
+    }
+}
 
 /// Guards one server, until the run or the server has ended. An error means that there were no
 /// orders.
 pub async fn run() -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
+    let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+    let [terminate, interrupt, hangup] = kinds.map(signal);
+    let signals = [terminate?, interrupt?, hangup?];
     let stdin = File::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let mut stdin = BufReader::new(pipe::Receiver::from_file(stdin)?);
-    let mut line = String::new();
-    stdin.read_line(&mut line).await?;
-    let guard = Guard { orders: serde_json::from_str(&line)? };
-    let gone = async {
-        let mut ignored = [0; 64];
-        let closed = async { while matches!(stdin.read(&mut ignored).await, Ok(1..)) {} };
-        tokio::select! {
-            () = closed => {}
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    };
-    let report = guard.follow(std::pin::pin!(gone)).await;
+    let mut lines = BufReader::new(pipe::Receiver::from_file(stdin)?).lines();
+    let orders = lines.next_line().await?.unwrap_or_default();
+    let guard = Guard { orders: serde_json::from_str(&orders)? };
+    let report = guard.follow(&mut Wishes { lines, signals }).await;
     guard.clear().await;
     tell(&report);
     Ok(())
@@ -141,7 +179,7 @@ struct Guard {
 
 impl Guard {
     /// Makes the folder and runs the programs; what there is to say at the end.
-    async fn follow(&self, mut gone: Gone<'_>) -> Report {
+    async fn follow(&self, wishes: &mut Wishes) -> Report {
         if let Err(error) = self.settle() {
             return Report::Failed(format!(
                 "has no folder: {}: {error}",
@@ -149,25 +187,42 @@ impl Guard {
             ));
         }
         for program in &self.orders.before {
-            match self.watch(program, gone.as_mut(), |_| {}).await {
+            match self.watch(program, wishes).await {
                 Ok(End::ByItself(status)) if status.success() => {}
                 ended => return reported(program, ended),
             }
         }
-        let started = |pid| tell(&Report::Started(pid));
-        reported(&self.orders.server, self.watch(&self.orders.server, gone, started).await)
+        let mut server = self.orders.server.clone();
+        loop {
+            match self.serve(&server, wishes).await {
+                Ok(None) => match self.wanted(wishes).await {
+                    Ok(Some(again)) => server = again,
+                    Ok(None) => return Report::Ended("it was away".to_owned()),
+                    Err(error) => return reported(&server, Err(error)),
+                },
+                Ok(Some(end)) => return reported(&server, Ok(end)),
+                Err(error) => return reported(&server, Err(error)),
+            }
+        }
     }
 
     /// Makes the folder and the files in it, for nobody else to read.
     fn settle(&self) -> io::Result<()> {
         fs::DirBuilder::new().mode(0o700).create(&self.orders.folder)?;
-        for (name, text) in &self.orders.files {
+        self.write(&self.orders.files)?;
+        self.give_away(&self.orders.folder)
+    }
+
+    /// Writes files in the folder, in the place of what is there.
+    fn write(&self, files: &[(String, String)]) -> io::Result<()> {
+        for (name, text) in files {
             let path = self.orders.folder.join(name);
             let mut new = File::options();
-            new.write(true).create_new(true).mode(0o600).open(&path)?.write_all(text.as_bytes())?;
+            new.write(true).create(true).truncate(true).mode(0o600);
+            new.open(&path)?.write_all(text.as_bytes())?;
             self.give_away(&path)?;
         }
-        self.give_away(&self.orders.folder)
+        Ok(())
     }
 
     fn give_away(&self, path: &Path) -> io::Result<()> {
@@ -175,26 +230,77 @@ impl Guard {
     }
 
     /// Runs a program to its end, or ends it when the run is gone.
-    async fn watch(
-        &self,
-        program: &Program,
-        gone: Gone<'_>,
-        started: impl FnOnce(u32),
-    ) -> io::Result<End> {
+    async fn watch(&self, program: &Program, wishes: &mut Wishes) -> io::Result<End> {
         let mut child = self.spawn(program)?;
         let pid = child.id().unwrap_or_default();
-        started(pid);
         let end = tokio::select! {
             status = child.wait() => End::ByItself(status?),
-            () = gone => self.stop(&mut child, pid).await?,
+            () = wishes.gone() => self.stop(&mut child, pid).await?,
         };
         // What it had started goes with it. Its id is no other's as long as that is there.
         signal_group(pid, Signal::KILL);
         Ok(end)
     }
 
+    /// Runs the server to its end, and does with it what is wanted; `None` when that was its end.
+    async fn serve(&self, server: &Program, wishes: &mut Wishes) -> io::Result<Option<End>> {
+        let mut child = self.spawn(server)?;
+        let pid = child.id().unwrap_or_default();
+        tell(&Report::Started(pid));
+        let end = loop {
+            let wish = tokio::select! {
+                status = child.wait() => break Some(End::ByItself(status?)),
+                wish = wishes.next() => wish,
+            };
+            match wish {
+                Some(Wish::Pause) => drop(processes::hold_still(pid)),
+                Some(Wish::Proceed) => {
+                    processes::signal_all(processes::family(pid), Signal::CONT);
+                }
+                Some(Wish::End { killed }) => {
+                    let how = self.end(&mut child, pid, killed).await?;
+                    tell(&Report::Away(how));
+                    break None;
+                }
+                // It is there.
+                Some(Wish::Start { .. }) => {}
+                None => break Some(self.stop(&mut child, pid).await?),
+            }
+        };
+        signal_group(pid, Signal::KILL);
+        Ok(end)
+    }
+
+    /// Waits until a server that is away is wanted again; `None` when it never will be.
+    async fn wanted(&self, wishes: &mut Wishes) -> io::Result<Option<Program>> {
+        while let Some(wish) = wishes.next().await {
+            if let Wish::Start { files, server } = wish {
+                self.write(&files)?;
+                return Ok(Some(server));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Ends the server with all that descends from it; how it ended.
+    async fn end(&self, child: &mut Child, pid: u32, killed: bool) -> io::Result<String> {
+        if !killed {
+            return Ok(match self.stop(child, pid).await? {
+                End::ByItself(status) | End::Asked(status) => status.to_string(),
+                End::Killed => "it did not end when asked, and was killed".to_owned(),
+            });
+        }
+        // Standing still, nobody has children any more that would be left behind.
+        let family = processes::hold_still(pid);
+        processes::signal_all(family, Signal::KILL);
+        signal_group(pid, Signal::KILL);
+        child.wait().await.map(|status| status.to_string())
+    }
+
     async fn stop(&self, child: &mut Child, pid: u32) -> io::Result<End> {
         signal_group(pid, Signal::from_named_raw(self.orders.signal).unwrap_or(Signal::TERM));
+        // One that stands still would hear it only later.
+        processes::signal_all(processes::family(pid), Signal::CONT);
         if let Ok(status) = timeout(self.orders.within, child.wait()).await {
             return status.map(End::Asked);
         }

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use super::guard::{Orders, Program};
 use super::host::Wanted;
 use super::probe::Probe;
-use super::running::{Launch, Ready};
+use super::process::{Launch, Ready};
 use super::setting::{Chosen, Kind, Setting, Takes};
-use super::{Entry, ServiceError, password, user};
+use super::{Entry, Place, ServiceError, user};
 use crate::plan::ServiceDecl;
 
 /// What a script can declare.
@@ -64,13 +64,13 @@ const INSTALL: Wanted = Wanted {
 };
 
 /// Turns the declaration into what the guard is to do.
-pub(super) fn launch(decl: &ServiceDecl) -> Result<Launch, ServiceError> {
+pub(super) fn launch(decl: &ServiceDecl, place: &Place) -> Result<Launch, ServiceError> {
     let (program, install) = (PROGRAM.find(&decl.name)?, INSTALL.find(&decl.name)?);
-    let (folder, port) = super::place(&decl.name)?;
+    let (folder, port) = (place.folder.clone(), place.port);
     let chosen = Chosen(decl);
     let user = chosen.text("user").unwrap_or("root");
     let database = chosen.text("database").unwrap_or("loadrun");
-    let password = password(&chosen)?;
+    let password = place.password(&chosen);
 
     let within = |name: &str| folder.join(name).display().to_string();
     let call = |file: PathBuf, arguments: &[&str]| Program {
@@ -90,7 +90,7 @@ pub(super) fn launch(decl: &ServiceDecl) -> Result<Launch, ServiceError> {
         orders: Orders {
             files: vec![
                 ("my.cnf".to_owned(), configuration(&chosen, &folder, port)),
-                ("init.sql".to_owned(), first_words(user, &password, database)),
+                ("init.sql".to_owned(), first_words(user, password, database)),
             ],
             user: user::ordinary(&decl.name, &["mysql", "nobody"])?,
             before: vec![made],
@@ -100,7 +100,7 @@ pub(super) fn launch(decl: &ServiceDecl) -> Result<Launch, ServiceError> {
         ready: Ready {
             line: Some("ready for connections".to_owned()),
             probe: Some(Probe::MariaDb(format!("127.0.0.1:{port}"))),
-            url: Some(Entry { user, password: Some(&password), database }.url("mysql", port)),
+            url: Some(Entry { user, password: Some(password), database }.url("mysql", port)),
         },
         ready_within: chosen.ready_within(Launch::READY_WITHIN),
     })

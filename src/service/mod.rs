@@ -6,7 +6,8 @@
 //! the run, which then ends its services in order, and not the services themselves.
 //!
 //! One kind of service is one file that turns a declaration into a launch ([`redis`] is the
-//! template); `running.rs` is the server they all share, seen from the run.
+//! template); `running.rs` is the server they all share, seen from the run, and `process.rs` the
+//! same for whoever breaks it: paused, ended, started again, by way of the guard.
 
 pub mod command;
 pub mod guard;
@@ -14,6 +15,8 @@ mod host;
 mod mariadb;
 mod postgres;
 mod probe;
+mod process;
+mod processes;
 mod redis;
 mod running;
 mod sandbox;
@@ -30,7 +33,8 @@ use rustix::process::Signal;
 use crate::plan::ServiceDecl;
 
 use guard::{Orders, Program};
-use running::Launch;
+use process::Launch;
+pub use process::Process;
 pub use running::Running;
 use setting::{Chosen, Kind};
 
@@ -73,13 +77,13 @@ pub fn needs(decl: &ServiceDecl) -> impl Iterator<Item = &str> {
     setting::pairs(&decl.options, command::ENVIRONMENT_OF).map(|(_, service)| service)
 }
 
-fn launch(decl: &ServiceDecl, site: &Site) -> Result<Launch, ServiceError> {
+fn launch(decl: &ServiceDecl, site: &Site, place: &Place) -> Result<Launch, ServiceError> {
     match decl.kind.as_str() {
-        "mariadb" => mariadb::launch(decl),
-        "postgres" => postgres::launch(decl),
-        "redis" => self::redis::launch(decl),
-        command::KIND => command::launch(decl, site),
-        sandbox::KIND => sandbox::launch(decl, site),
+        "mariadb" => mariadb::launch(decl, place),
+        "postgres" => postgres::launch(decl, place),
+        "redis" => self::redis::launch(decl, place),
+        command::KIND => command::launch(decl, site, place),
+        sandbox::KIND => Ok(sandbox::launch(decl, site, place)),
         other => Err(ServiceError {
             what: format!("service {:?} is of the unknown kind {other:?}", decl.name),
             hint: Some(format!("the kinds are: {}", kinds().join(", "))),
@@ -110,23 +114,28 @@ impl Orders {
     }
 }
 
-/// The folder of a service that is about to be started; its guard makes it.
-fn folder(service: &str) -> Result<PathBuf, ServiceError> {
-    let name = host::random().map_err(|error| nothing(service, "temporary folder", &error))?;
-    Ok(std::env::temp_dir().join(format!("loadrun-{}", &name[..12])))
+/// What a service has for as long as it lives, however often it is started.
+#[derive(Clone, Debug)]
+struct Place {
+    /// Its own; its guard makes it.
+    folder: PathBuf,
+    /// On which nobody listened when it was made.
+    port: u16,
+    /// The password where a server has to have one and none is declared.
+    password: String,
 }
 
-/// Its folder, and a free port.
-fn place(service: &str) -> Result<(PathBuf, u16), ServiceError> {
-    let port = host::free_port().map_err(|error| nothing(service, "free port", &error))?;
-    Ok((folder(service)?, port))
-}
+impl Place {
+    fn new(service: &str) -> Result<Self, ServiceError> {
+        let random = || host::random().map_err(|error| nothing(service, "random numbers", &error));
+        let folder = std::env::temp_dir().join(format!("loadrun-{}", &random()?[..12]));
+        let port = host::free_port().map_err(|error| nothing(service, "free port", &error))?;
+        Ok(Self { folder, port, password: random()? })
+    }
 
-/// A password of its own for a server whose users can do more than use it.
-fn password(chosen: &Chosen<'_>) -> Result<String, ServiceError> {
-    match chosen.secret("password") {
-        Some(password) => Ok(password.to_owned()),
-        None => host::random().map_err(|error| nothing(&chosen.0.name, "random numbers", &error)),
+    /// A password of its own for a server whose users can do more than use it.
+    fn password<'a>(&'a self, chosen: &Chosen<'a>) -> &'a str {
+        chosen.secret("password").unwrap_or(&self.password)
     }
 }
 

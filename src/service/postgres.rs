@@ -12,9 +12,9 @@ use rustix::process::Signal;
 use super::guard::{Orders, Program};
 use super::host::Wanted;
 use super::probe::Probe;
-use super::running::{Launch, Ready};
+use super::process::{Launch, Ready};
 use super::setting::{Chosen, Kind, Setting, Takes};
-use super::{Entry, ServiceError, password, user};
+use super::{Entry, Place, ServiceError, user};
 use crate::plan::ServiceDecl;
 
 /// What a script can declare.
@@ -72,13 +72,13 @@ const PROGRAM: Wanted = Wanted {
 const THERE: &[&str] = &["postgres", "template0", "template1"];
 
 /// Turns the declaration into what the guard is to do.
-pub(super) fn launch(decl: &ServiceDecl) -> Result<Launch, ServiceError> {
+pub(super) fn launch(decl: &ServiceDecl, place: &Place) -> Result<Launch, ServiceError> {
     let program = PROGRAM.find(&decl.name)?;
-    let (folder, port) = super::place(&decl.name)?;
+    let (folder, port) = (place.folder.clone(), place.port);
     let chosen = Chosen(decl);
     let user = chosen.text("user").unwrap_or("postgres");
     let database = chosen.text("database").unwrap_or("postgres");
-    let password = password(&chosen)?;
+    let password = place.password(&chosen);
 
     let call = |file: &Path, arguments: &[&str]| Program {
         file: file.to_owned(),
@@ -123,7 +123,7 @@ pub(super) fn launch(decl: &ServiceDecl) -> Result<Launch, ServiceError> {
         ready: Ready {
             line: Some("database system is ready to accept connections".to_owned()),
             probe: Some(Probe::Postgres(format!("127.0.0.1:{port}"))),
-            url: Some(Entry { user, password: Some(&password), database }.url("postgres", port)),
+            url: Some(Entry { user, password: Some(password), database }.url("postgres", port)),
         },
         ready_within: chosen.ready_within(Launch::READY_WITHIN),
     })

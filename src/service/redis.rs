@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use super::guard::{Orders, Program};
 use super::host::Wanted;
 use super::probe::Probe;
-use super::running::{Launch, Ready};
+use super::process::{Launch, Ready};
 use super::setting::{Chosen, Kind, Setting, Takes};
-use super::{Entry, ServiceError};
+use super::{Entry, Place, ServiceError};
 use crate::plan::ServiceDecl;
 
 /// What a script can declare.
@@ -63,9 +63,9 @@ const PROGRAM: Wanted = Wanted {
 };
 
 /// Turns the declaration into what the guard is to do.
-pub(super) fn launch(decl: &ServiceDecl) -> Result<Launch, ServiceError> {
+pub(super) fn launch(decl: &ServiceDecl, place: &Place) -> Result<Launch, ServiceError> {
     let program = PROGRAM.find(&decl.name)?;
-    let (folder, port) = super::place(&decl.name)?;
+    let (folder, port) = (place.folder.clone(), place.port);
     let server =
         Program { file: program, arguments: vec!["redis.conf".to_owned()], ..Program::default() };
     let chosen = Chosen(decl);

@@ -12,6 +12,7 @@ use mlua::{Lua, UserData, Value};
 
 use super::service::{Declaration, Service};
 use crate::client::FailureKind;
+use crate::fault::Thing;
 use crate::plan::nearest;
 use crate::script::calls::{Calls, Effect, Rule};
 use crate::script::context::Context;
@@ -20,9 +21,6 @@ use crate::units::parse_share;
 
 /// What a script can call or read.
 pub const FUNCTIONS: &[&str] = &["calls", "proxy"];
-
-/// What the plan calls a proxy among its services.
-pub const KIND: &str = "proxy";
 
 /// The module table.
 pub fn module(lua: &Lua) -> mlua::Result<Value> {
@@ -36,7 +34,7 @@ fn proxy(lua: &Lua, given: Value) -> mlua::Result<Service> {
     const NAME: &str = "fault.proxy";
     Context::of(lua)?.may_declare(lua, NAME)?;
     let given = Options::new(lua, NAME, given, &["name", "upstream"])?;
-    let mut declaration = Declaration { kind: KIND, ..Declaration::default() };
+    let mut declaration = Declaration { kind: Thing::PROXY, ..Declaration::default() };
     declaration.name = given.read("name", super::service::name)?;
     let upstream = given.read("upstream", upstream)?;
     let missing = "needs its upstream: a service of this script, \"host:port\" or a URL";

@@ -1,23 +1,16 @@
 //! The `faults` of the returned table: what is broken, when, and for how long.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use mlua::{Table, Value};
+use mlua::Value;
 
 use super::{At, Part, Reading, Scripted, values};
-use crate::fault;
+use crate::fault::{Thing, contradiction, read};
 use crate::plan::FaultDecl;
-use crate::script::api::fault::{KIND, calls_of};
-use crate::script::api::service;
+use crate::script::api::fault::calls_of;
 use crate::script::calls::Calls;
-use crate::script::context::Context;
+use crate::script::fault::{Saying, Trouble};
 use crate::script::options::{self, shown};
-use crate::units::parse_share;
-
-/// Keys of a fault that are not amounts of its kind.
-const FAULT: &[&str] = &["at", "for_", "kind", "name", "on", "stream", "toxicity"];
 
 impl Reading<'_> {
     pub(super) fn faults(&mut self, part: &Part<'_>, script: &mut Scripted) {
@@ -43,32 +36,34 @@ impl Reading<'_> {
     }
 
     fn fault(&mut self, part: &Part<'_>, script: &Scripted) -> Option<FaultDecl> {
-        if let Some(calls) = part.table.raw_get("on").ok().and_then(|on| calls_of(&on)) {
+        let mut saying = Saying::new(part.table, self.context);
+        let at = saying.needed("at", options::duration, "\"30s\"");
+        let on: Value = part.table.raw_get("on").ok()?;
+        if let Some(calls) = calls_of(&on) {
             return self.on_calls(part, script, &calls);
         }
         let place = self.place(&part.path);
-        let kind = self.needed(part, "kind", options::string, "\"latency\"");
-        let context = self.context;
-        let on = self.needed(part, "on", |value| link(context, value), "a fault.proxy");
-        let at = self.needed(part, "at", options::duration, "\"30s\"");
-        let lasts = self.needed(part, "for_", lease, "\"10s\", which no fault is without");
-        let name = self.field(part, "name", options::string);
-        let stream = self.field(part, "stream", options::string);
-        let toxicity = self.field(part, "toxicity", share);
-        let (kind, on, at, lasts) = (kind?, on?, at?, lasts?);
-        let fault = FaultDecl {
-            name: self.name_of_fault(part, script, name, &kind),
-            stream: stream.unwrap_or_else(|| "downstream".to_owned()),
-            toxicity: toxicity.unwrap_or(1.0),
-            amounts: self.amounts(part),
-            kind,
-            on,
-            at,
-            lasts,
-            place,
+        let fault = match on {
+            Value::Nil => saying.needed("on", |_| Ok(()), "a fault.proxy or a service").and(None),
+            on => saying.read(&on, at.unwrap_or_default(), place),
         };
-        self.check(part, &fault);
+        let troubles = std::mem::take(&mut saying.troubles);
+        let sound = troubles.is_empty();
+        self.troubles(part, troubles);
+        at?;
+        let fault = self.named(part, fault?, script);
+        if sound {
+            self.agrees(part, &fault, script);
+        }
         Some(fault)
+    }
+
+    fn troubles(&mut self, part: &Part<'_>, troubles: Vec<Trouble>) {
+        for Trouble { key, what, hint } in troubles {
+            let key = key.as_deref();
+            let path = key.map_or_else(|| part.path.clone(), |key| part.to(At::Key(key)));
+            self.problem(&path, format!("{}{what}", part.called), hint.as_deref());
+        }
     }
 
     /// A fault on the script's own calls: what it does is said where it is declared.
@@ -79,8 +74,11 @@ impl Reading<'_> {
         calls: &Arc<Calls>,
     ) -> Option<FaultDecl> {
         let place = self.place(&part.path);
-        let at = self.needed(part, "at", options::duration, "\"30s\"");
-        let lasts = self.needed(part, "for_", lease, "\"10s\", which no fault is without");
+        let mut saying = Saying::new(part.table, self.context);
+        let at = saying.needed("at", options::duration, "\"30s\"");
+        let lasts = saying.lasts();
+        let troubles = std::mem::take(&mut saying.troubles);
+        self.troubles(part, troubles);
         let name = self.field(part, "name", options::string);
         let known = ["at", "for_", "kind", "name", "on"];
         for what in options::unknown_keys(part.table, &known) {
@@ -95,8 +93,8 @@ impl Reading<'_> {
             let hint = "the kinds of links are for what `fault.proxy` gave";
             self.problem(&part.to(At::Key("kind")), what, Some(hint));
         }
-        Some(FaultDecl {
-            name: self.name_of_fault(part, script, name, Calls::KIND),
+        let fault = FaultDecl {
+            name: name.unwrap_or_default(),
             on: calls.name().to_owned(),
             kind: Calls::KIND.to_owned(),
             at: at?,
@@ -104,98 +102,41 @@ impl Reading<'_> {
             stream: "both".to_owned(),
             toxicity: 1.0,
             amounts: calls.words().into_iter().collect(),
+            every: None,
             place,
-        })
+        };
+        Some(self.named(part, fault, script))
     }
 
-    /// What a fault is called: as it says, or by its kind.
-    fn name_of_fault(
-        &mut self,
-        part: &Part<'_>,
-        script: &Scripted,
-        given: Option<String>,
-        kind: &str,
-    ) -> String {
-        let taken = |name: &String| script.plan.faults.iter().any(|fault| fault.name == *name);
-        if let Some(name) = given.as_ref().filter(|name| taken(name)) {
-            let what = format!("{}there is a fault {name:?} already", part.called);
-            self.problem(&part.to(At::Key("name")), what, None);
-        }
-        let numbered = (2..).map(|number| format!("{kind}-{number}"));
-        let mut usual = [kind.to_owned()].into_iter().chain(numbered);
-        given.or_else(|| usual.find(|name| !taken(name))).unwrap_or_default()
-    }
-
-    /// A value that has to be there.
-    fn needed<T>(
-        &mut self,
-        part: &Part<'_>,
-        key: &'static str,
-        read: impl FnOnce(&Value) -> Result<T, String>,
-        form: &str,
-    ) -> Option<T> {
-        if part.table.raw_get::<Value>(key).is_ok_and(|value| value.is_nil()) {
-            let what = format!("{}no `{key}`", part.called);
-            self.problem(&part.path, what, Some(&format!("add `{key} = ...`: {form}")));
-            return None;
-        }
-        self.field(part, key, read)
-    }
-
-    /// Everything else that is said is an amount of the kind.
-    fn amounts(&mut self, part: &Part<'_>) -> BTreeMap<String, String> {
-        let mut amounts = BTreeMap::new();
-        for (key, value) in pairs(part.table) {
-            if FAULT.contains(&key.as_str()) {
-                continue;
+    /// The fault with a name that no other has.
+    fn named(&mut self, part: &Part<'_>, fault: FaultDecl, script: &Scripted) -> FaultDecl {
+        let taken = |name: &str| script.plan.faults.iter().any(|fault| fault.name == *name);
+        if !fault.name.is_empty() {
+            if taken(&fault.name) {
+                let what = format!("{}there is a fault {:?} already", part.called, fault.name);
+                self.problem(&part.to(At::Key("name")), what, None);
             }
-            match options::scalar(&value) {
-                Ok(text) => drop(amounts.insert(key, text)),
-                Err(what) => {
-                    let what = format!("{}{key}: {what}", part.called);
-                    self.problem(&part.to(At::Key(&key)), what, None);
-                }
-            }
+            return fault;
         }
-        amounts
+        let numbered = (2..).map(|number| format!("{}-{number}", fault.kind));
+        let name = [fault.kind.clone()].into_iter().chain(numbered).find(|name| !taken(name));
+        FaultDecl { name: name.unwrap_or_default(), ..fault }
     }
 
-    /// Whether the kind, and what is said about it, make sense.
-    fn check(&mut self, part: &Part<'_>, fault: &FaultDecl) {
-        if let Err((what, hint)) = fault::toxic(fault) {
-            let what = format!("{}{what}", part.called);
-            self.problem(&part.to(At::Key("kind")), what, Some(&hint));
+    /// Whether it can stand beside those before it.
+    fn agrees(&mut self, part: &Part<'_>, fault: &FaultDecl, script: &Scripted) {
+        let declared = self.context.declared.borrow();
+        let how =
+            |fault: &FaultDecl| read(fault, Thing::declared(&fault.on, &declared.services)?).ok();
+        let against = script.plan.faults.iter().find_map(|other| {
+            let overlap = other.at < fault.end() && fault.at < other.end();
+            let why = contradiction(&how(other)?, &how(fault)?)?;
+            (overlap && other.on == fault.on).then(|| (other.name.clone(), why))
+        });
+        drop(declared);
+        if let Some((other, why)) = against {
+            let what = format!("{}it contradicts the fault {other:?}: {why}", part.called);
+            self.problem(&part.path, what, Some("let one end before the other begins"));
         }
     }
-}
-
-/// The name of a proxy.
-fn link(context: &Context, value: &Value) -> Result<String, String> {
-    let declared = context.declared.borrow();
-    let proxy = |name: &String| {
-        declared.services.iter().any(|known| known.name == *name && known.kind == KIND)
-    };
-    let expected = "expected what fault.proxy gave";
-    match service::name_of(value) {
-        Some(name) if proxy(&name) => Ok(name),
-        Some(name) => Err(format!("{expected}, got the service {name:?} itself")),
-        None => Err(format!("{expected}, got {}", shown(value))),
-    }
-}
-
-/// Named values of a table.
-fn pairs(table: &Table) -> Vec<(String, Value)> {
-    let pairs = table.pairs::<Value, Value>().flatten();
-    pairs.filter_map(|(key, value)| Some((options::string(&key).ok()?, value))).collect()
-}
-
-fn lease(value: &Value) -> Result<Duration, String> {
-    match options::duration(value)? {
-        Duration::ZERO => Err("expected a time above 0".to_owned()),
-        lease => Ok(lease),
-    }
-}
-
-fn share(value: &Value) -> Result<f64, String> {
-    parse_share(&options::scalar(value)?).map_err(|error| error.to_string())
 }

@@ -1,0 +1,194 @@
+//! A fault as a script says it, in the `faults` of what it returns or while it runs: one table of
+//! the same keys, read in the same way, with everything that is wrong with it at once.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mlua::{Table, Value};
+
+use super::api::service;
+use super::context::Context;
+use super::options::{self, shown, unknown_keys};
+use crate::fault::{self, Thing, WITH};
+use crate::plan::{Every, FaultDecl, Place};
+use crate::units::parse_share;
+
+/// Keys of a fault that are not amounts of its kind.
+const OWN: &[&str] = &["at", "every", "for_", "kind", "name", "on", "stream", "toxicity", "with"];
+
+/// Keys that only a fault of a link has.
+const OF_LINKS: &[&str] = &["stream", "toxicity"];
+
+/// Something that is wrong with a fault.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    /// The key it is about; `None` for the whole table.
+    pub(super) key: Option<String>,
+    pub(super) what: String,
+    pub(super) hint: Option<String>,
+}
+
+/// A table that says a fault, and what was wrong with it so far.
+pub(super) struct Saying<'a> {
+    table: &'a Table,
+    context: &'a Context,
+    pub(super) troubles: Vec<Trouble>,
+}
+
+impl<'a> Saying<'a> {
+    pub(super) fn new(table: &'a Table, context: &'a Context) -> Self {
+        Self { table, context, troubles: Vec::new() }
+    }
+
+    /// The fault, as far as it can be told: on what `on` says, from `at` on; its name is empty where
+    /// the script gives none.
+    pub(super) fn read(&mut self, on: &Value, at: Duration, place: Place) -> Option<FaultDecl> {
+        let kind = self.needed("kind", options::string, "\"latency\"");
+        let on = match name(on) {
+            Ok(on) => Some(on),
+            Err(what) => {
+                self.wrong("on", format!("on: {what}"));
+                None
+            }
+        };
+        let lasts = self.lasts();
+        let every = self.value("every", every);
+        let name = self.value("name", options::string);
+        let stream = self.value("stream", options::string);
+        let toxicity = self.value("toxicity", share);
+        let (kind, on, lasts) = (kind?, on?, lasts?);
+        let fault = FaultDecl {
+            name: name.unwrap_or_default(),
+            stream: stream.unwrap_or_else(|| "downstream".to_owned()),
+            toxicity: toxicity.unwrap_or(1.0),
+            amounts: self.amounts(),
+            every,
+            kind,
+            on,
+            at,
+            lasts,
+            place,
+        };
+        self.check(&fault);
+        Some(fault)
+    }
+
+    /// How long it lasts at most.
+    pub(super) fn lasts(&mut self) -> Option<Duration> {
+        self.needed("for_", lease, "\"10s\", which no fault is without")
+    }
+
+    /// Whether the kind, and what is said about it, make sense.
+    fn check(&mut self, fault: &FaultDecl) {
+        let declared = self.context.declared.borrow();
+        let Some(thing) = Thing::declared(&fault.on, &declared.services) else {
+            drop(declared);
+            return self.wrong("on", format!("on: there is no service {:?}", fault.on));
+        };
+        let read = fault::read(fault, thing);
+        let strays = OF_LINKS.iter().filter(|_| thing != Thing::Link);
+        let strays: Vec<_> =
+            strays.filter(|key| self.table.contains_key(**key).is_ok_and(|is| is)).collect();
+        drop(declared);
+        for key in strays {
+            self.wrong(key, format!("{key}: only a link has a {key}"));
+        }
+        if let Err((what, hint)) = read {
+            let (key, hint) = (Some("kind".to_owned()), Some(hint));
+            self.troubles.push(Trouble { key, what, hint });
+        }
+    }
+
+    /// A value that has to be there.
+    pub(super) fn needed<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&Value) -> Result<T, String>,
+        form: &str,
+    ) -> Option<T> {
+        if self.table.raw_get::<Value>(key).is_ok_and(|value| value.is_nil()) {
+            let hint = Some(format!("add `{key} = ...`: {form}"));
+            self.troubles.push(Trouble { key: None, what: format!("no `{key}`"), hint });
+            return None;
+        }
+        self.value(key, read)
+    }
+
+    /// A value that may be there.
+    fn value<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&Value) -> Result<T, String>,
+    ) -> Option<T> {
+        let value: Value = self.table.raw_get(key).ok()?;
+        if value.is_nil() {
+            return None;
+        }
+        let read = read(&value);
+        read.map_err(|what| self.wrong(key, format!("{key}: {what}"))).ok()
+    }
+
+    fn wrong(&mut self, key: &str, what: String) {
+        self.troubles.push(Trouble { key: Some(key.to_owned()), what, hint: None });
+    }
+
+    /// Everything else that is said is an amount of the kind.
+    fn amounts(&mut self) -> BTreeMap<String, String> {
+        let mut amounts = BTreeMap::new();
+        for (key, value) in pairs(self.table) {
+            if OWN.contains(&key.as_str()) {
+                continue;
+            }
+            match options::scalar(&value) {
+                Ok(text) => drop(amounts.insert(key, text)),
+                Err(what) => self.wrong(&key, format!("{key}: {what}")),
+            }
+        }
+        let with = self.value("with", options::pairs).unwrap_or_default();
+        amounts.extend(with.into_iter().map(|(key, text)| (format!("{WITH}{key}"), text)));
+        amounts
+    }
+}
+
+/// What a value names: a service of the run, a proxy included.
+fn name(value: &Value) -> Result<String, String> {
+    service::name_of(value).ok_or_else(|| {
+        let shown = shown(value);
+        format!(
+            "expected a fault.proxy or a service, got {shown}; a process has to be one that the run \
+             started"
+        )
+    })
+}
+
+/// Named values of a table.
+fn pairs(table: &Table) -> Vec<(String, Value)> {
+    let pairs = table.pairs::<Value, Value>().flatten();
+    pairs.filter_map(|(key, value)| Some((options::string(&key).ok()?, value))).collect()
+}
+
+/// A time that is not none.
+fn lease(value: &Value) -> Result<Duration, String> {
+    match options::duration(value)? {
+        Duration::ZERO => Err("expected a time above 0".to_owned()),
+        lease => Ok(lease),
+    }
+}
+
+fn every(value: &Value) -> Result<Every, String> {
+    let Value::Table(table) = value else {
+        return Err(format!("expected {{ on = \"1s\", off = \"2s\" }}, got {}", shown(value)));
+    };
+    if let Some(unknown) = unknown_keys(table, &["off", "on"]).first() {
+        return Err(unknown.clone());
+    }
+    let time = |key: &str| {
+        let value: Value = table.raw_get(key).map_err(|error| error.to_string())?;
+        lease(&value).map_err(|what| format!("{key}: {what}"))
+    };
+    Ok(Every { on: time("on")?, off: time("off")? })
+}
+
+fn share(value: &Value) -> Result<f64, String> {
+    parse_share(&options::scalar(value)?).map_err(|error| error.to_string())
+}
