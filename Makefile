@@ -9,7 +9,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 .PHONY: test
-test: nextest servers toxiproxy-client chromium ## every test: Rust, Lua specs, whole runs of the binary, the page in a browser
+test: nextest servers toxiproxy-client chromium lua-tools ## every test: Rust, Lua specs, whole runs of the binary, the page in a browser
 	cargo nextest run --all-targets
 	cargo nextest run --test page --run-ignored only
 	cargo test --doc --quiet

@@ -9,6 +9,7 @@ use std::io;
 
 use crate::baseline::BaselineError;
 use crate::engine::EngineError;
+use crate::history::HistoryError;
 use crate::outcome::FileError;
 use crate::plan::Problem;
 
@@ -100,6 +101,12 @@ impl From<BaselineError> for Problem {
 impl From<BaselineError> for Error {
     fn from(error: BaselineError) -> Self {
         Self::Problems(vec![error.into()])
+    }
+}
+
+impl From<HistoryError> for Error {
+    fn from(error: HistoryError) -> Self {
+        Self::usage(error.what, error.hint)
     }
 }
 

@@ -27,6 +27,7 @@
 //! | 5 | [`report`] | how we tell: outcome to text |
 //! | 5 | [`fault`] | how we break: links and processes, with a lease, undone and proved |
 //! | 4 | [`compare`] | whether one set of runs is slower than another, and how sure that is |
+//! | 4 | [`history`] | the key figures of every run, in one SQLite file |
 //! | 4 | [`client`] | how we talk: one call, one exchange; no Lua, no metrics |
 //! | 4 | [`executor`] | when to start: users, rate, iterations, and a clock |
 //! | 4 | [`service`] | real servers a run starts for itself |
@@ -91,6 +92,7 @@ pub mod engine;
 pub mod error;
 pub mod executor;
 pub mod fault;
+pub mod history;
 pub mod ledger;
 pub mod metric;
 pub mod outcome;

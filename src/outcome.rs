@@ -4,6 +4,8 @@
 //! [`Outcome`] and asks nothing else. It holds whole histograms, so runs can be merged and
 //! compared later, and no secret: parameters marked secret are shown as `***` by the plan.
 
+pub mod operations;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;

@@ -60,7 +60,7 @@ impl Bench {
             let mut entries = std::fs::read_dir(folder).unwrap();
             entries.next().unwrap().unwrap().path()
         };
-        let place = only(only(self.0.path().join("results"))).join("outcome.json");
+        let place = only(self.0.path().join("results/script")).join("outcome.json");
         serde_json::from_slice(&std::fs::read(place).unwrap()).unwrap()
     }
 }

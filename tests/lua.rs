@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use loadrun::executor::Turn;
 use loadrun::script::api::{MODULES, http};
+use loadrun::script::library;
 use loadrun::script::{Source, load};
 
 /// lib-lua, or a folder in it.
@@ -207,5 +208,14 @@ fn every_function_says_what_it_does_and_types_its_parameters() {
                 assert_eq!(names.filter(|name| *name == parameter).count(), 1, "{place}");
             }
         }
+    }
+}
+
+#[test]
+fn every_file_of_lib_lua_is_in_the_binary() {
+    for (folder, embedded) in [("", library::LIBRARY), ("types", library::TYPES)] {
+        let embedded: BTreeSet<_> = embedded.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let there: BTreeSet<_> = files(&lib(folder), ".lua").into_keys().collect();
+        assert_eq!(embedded, there, "lib-lua/{folder} and src/script/library.rs");
     }
 }

@@ -299,3 +299,68 @@ fn a_pointer_over_a_chart_shows_the_values_of_that_second_in_all_of_them() {
     assert!(offered.as_str().unwrap().parse::<f64>().unwrap() > 0.0, "{offered}");
     assert_eq!(browser.misdeeds(&page), Vec::<String>::new());
 }
+
+/// The pages of a comparison of two runs, one of them slower, and of their history.
+fn pages_of_two_runs(folder: &Path) -> [PathBuf; 2] {
+    let script = r#"
+        local http = require "loadrun.http"
+        local latency = require("loadrun.param")("latency", "5ms")
+        local mark = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+        local target = http.client { base = require("loadrun.sandbox").start { latency = latency } }
+        return { scenarios = { visitors = { rate = 30, duration = "9s", run = function(vu)
+          target:get("/health", { name = "health" })
+          target:get("/health", { name = vu.iteration % 50 == 0 and mark or "again" })
+        end } } }"#;
+    fs::write(folder.join("script.lua"), script).unwrap();
+    let loadrun = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loadrun"));
+        let output = command.args(arguments).current_dir(folder).output().unwrap();
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let told = [
+        loadrun(&["script.lua", "--quiet", "--out", "before"]),
+        loadrun(&["script.lua", "--quiet", "--out", "after", "-p", "latency=15ms"]),
+        loadrun(&[
+            "compare",
+            "before/script",
+            "after/script",
+            "--anyway",
+            "--html",
+            "compare.html",
+        ]),
+        loadrun(&["history", "--out", "after", "--html", "history.html"]),
+    ];
+    ["compare.html", "history.html"].map(|page| {
+        assert!(folder.join(page).is_file(), "no {page}: {told:?}");
+        folder.join(page)
+    })
+}
+
+#[test]
+#[ignore = "needs Chromium: make test"]
+fn the_pages_of_a_comparison_and_of_a_history_read_well_too_and_ask_for_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = pages_of_two_runs(folder.path());
+    let mut browser = Browser::start();
+    for page in &pages {
+        for (width, scheme) in [(1280, "light"), (1280, "dark"), (400, "light"), (400, "dark")] {
+            browser.look(width, scheme);
+            browser.open(page);
+            assert_eq!(
+                browser.value(FAULTS),
+                json!([]),
+                "{}, {width} px, {scheme}",
+                page.display()
+            );
+            assert_eq!(browser.misdeeds(page), Vec::<String>::new());
+        }
+    }
+    browser.look(1280, "light");
+    browser.open(&pages[0]);
+    let sides = "[...document.querySelectorAll('figure.chart')].every(figure => \
+        [...figure.querySelectorAll('.legend span')].map(e => e.textContent).join() === 'base,now' && \
+        [...figure.querySelectorAll('.field path.line')].every(path => path.getTotalLength() > 1))";
+    assert_eq!(browser.value(sides), json!(true), "both sides are in every chart");
+    let verdict = browser.value("document.querySelector('.verdict strong').textContent");
+    assert_eq!(verdict, json!("REGRESSED"));
+}

@@ -47,8 +47,7 @@ impl Bench {
 
     /// The one outcome that runs in this folder have left.
     fn outcome(&self) -> Value {
-        let script = only_entry(&self.0.path().join("results"));
-        let stamp = only_entry(&script);
+        let stamp = only_entry(&self.0.path().join("results/script"));
         let text = fs::read(stamp.join("outcome.json")).unwrap();
         serde_json::from_slice(&text).unwrap()
     }

@@ -2,8 +2,8 @@
 //!
 //! A baseline is one file, `baselines/NAME.json` in the results folder, with the whole outcomes of
 //! its runs: it stays when their folders are cleared away. Several runs say how much runs of an
-//! unchanged target differ. Only VALID ones that can be compared with each other are taken in. A
-//! file is written whole or not at all, and sealed as an outcome is.
+//! unchanged target differ. Only VALID ones are taken in, of one script or several, and of each script
+//! only such as can be compared with each other. A file is written whole or not at all, and sealed as an outcome is.
 
 mod locate;
 
@@ -82,7 +82,8 @@ impl Baseline {
             let what = format!("{run} is in {} already", self.name);
             return refused(what, "name each run once");
         }
-        let found = self.outcomes.first().map(|first| differences(first, &outcome, &[]));
+        let mut own = self.outcomes.iter().filter(|other| other.run.name == outcome.run.name);
+        let found = own.next().map(|first| differences(first, &outcome, &[]));
         let found = found.unwrap_or_default();
         if !found.is_empty() && !anyway {
             let what = format!("{run} cannot be compared with the first: {}", found.join("; "));
@@ -90,6 +91,23 @@ impl Baseline {
         }
         self.outcomes.push(outcome);
         Ok(())
+    }
+
+    /// The same with the runs of one script only; with all where none is of that name, since a
+    /// script may have been renamed.
+    #[must_use]
+    pub fn of_script(&self, name: &str) -> Self {
+        Self { outcomes: of_script(&self.outcomes, name), ..self.clone() }
+    }
+
+    /// Lets go of all but the last `most` runs of each script.
+    pub fn shorten(&mut self, most: usize) {
+        let names: Vec<_> = self.outcomes.iter().map(|outcome| outcome.run.name.clone()).collect();
+        let mut at = 0;
+        self.outcomes.retain(|_| {
+            at += 1;
+            names[at..].iter().filter(|name| **name == names[at - 1]).count() < most
+        });
     }
 
     /// What its runs measured of what a threshold asks, on average.
@@ -166,6 +184,12 @@ impl Baseline {
         names.sort();
         names
     }
+}
+
+/// The runs of one script; all of them where none is of that name.
+pub fn of_script(outcomes: &[Outcome], name: &str) -> Vec<Outcome> {
+    let own = || outcomes.iter().filter(|outcome| outcome.run.name == name);
+    if own().next().is_none() { outcomes.to_vec() } else { own().cloned().collect() }
 }
 
 fn file_of(results: &Path, name: &str) -> PathBuf {

@@ -72,6 +72,29 @@ fn only_a_valid_run_is_kept_and_each_once() {
 }
 
 #[test]
+fn one_name_keeps_the_last_runs_of_several_scripts_apart() {
+    let of = |name: &str, started: &str| {
+        let mut outcome = run(started, "VALID");
+        name.clone_into(&mut outcome.run.name);
+        name.clone_into(&mut outcome.run.fingerprint);
+        outcome
+    };
+    let mut baseline = Baseline::new("main").unwrap();
+    for (name, started) in [("a", "1"), ("b", "2"), ("a", "3"), ("a", "4"), ("b", "5")] {
+        baseline.add(of(name, started), false).unwrap();
+    }
+    let started = |baseline: &Baseline| -> Vec<String> {
+        baseline.outcomes.iter().map(|outcome| outcome.run.started.clone()).collect()
+    };
+    assert_eq!(started(&baseline.of_script("b")), ["2", "5"]);
+    assert_eq!(started(&baseline.of_script("renamed")).len(), 5);
+    baseline.shorten(2);
+    assert_eq!(started(&baseline), ["2", "3", "4", "5"]);
+    baseline.shorten(1);
+    assert_eq!(started(&baseline), ["4", "5"]);
+}
+
+#[test]
 fn a_name_cannot_lead_out_of_the_folder() {
     for name in ["", "../main", "a/b", ".hidden", "ein name", "a\\b"] {
         let said = Baseline::new(name).unwrap_err();

@@ -4,26 +4,28 @@
 //! Every second run of A against the others is a control: nothing has changed there, so what is
 //! seen to change is the noise of this machine now.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::compare::{self, Format, Judging, compared};
 use super::progress::{Detail, Progress};
-use super::run::{drop_if_empty, results_folder, stem};
+use super::run::{drop_if_empty, remember, results_folder, stem};
 use super::source::{SourceArgs, parameters};
 use super::tell;
-use crate::compare::{Comparison, Scale};
+use crate::compare::Control;
 use crate::engine::{self, Options};
 use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::script;
-use crate::units::show_share;
 
 /// Arguments of `ab`.
 #[derive(Debug, Args)]
 pub struct AbArgs {
+    /// The script, a Lua file that returns a table
+    #[arg(value_name = "SCRIPT")]
+    script: PathBuf,
     #[command(flatten)]
     source: SourceArgs,
     /// A parameter as it is for A; may be given several times
@@ -42,6 +44,9 @@ pub struct AbArgs {
     /// Let the script run the commands it names in `service.command`; `loadrun check` lists them
     #[arg(long)]
     allow_command: bool,
+    /// A host beyond this machine that faults may concern, once or more
+    #[arg(long, value_name = "HOST")]
+    allow_fault: Vec<String>,
     /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "results")]
     out: PathBuf,
@@ -50,6 +55,9 @@ pub struct AbArgs {
     /// How to print the comparison on stdout
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Also write a page with both sides in one picture
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// No progress
     #[arg(short, long)]
     quiet: bool,
@@ -66,7 +74,7 @@ pub fn run(args: &AbArgs) -> Result<u8, Error> {
         if !args.quiet {
             tell(&format!("{letter} {round} of {}", args.rounds));
         }
-        let mut source = args.source.read()?;
+        let mut source = args.source.read(&args.script)?;
         source.params.extend(sides[side].clone());
         let outcome = once(args, source)?;
         if outcome.run.interrupted {
@@ -77,56 +85,36 @@ pub fn run(args: &AbArgs) -> Result<u8, Error> {
     }
     let [a, b] = runs;
     let compared = compared(&a, &b, &args.judging, &varied)?;
-    compare::print(&compared, args.format)?;
-    if matches!(args.format, Format::Text) {
-        // A closed pipe on stdout must not hide the exit code.
-        let _ = writeln!(io::stdout().lock(), "\n{}", control(&a, args)?);
-    }
+    let control = control(&a, args)?;
+    compare::write_page(&compared, Some(&control), [&a, &b], args.html.as_deref())?;
+    compare::print(&compared, Some(&control), args.format)?;
     Ok(compared.exit_code())
 }
 
 /// One run, kept like any other.
 fn once(args: &AbArgs, source: script::Source) -> Result<Outcome, Error> {
     let loaded = script::load(source)?;
-    let name = stem(&args.source.script);
+    let name = stem(&args.script);
     let folder = results_folder(&args.out, &name)?;
     let options = Options {
         name,
         workers: args.workers.map(usize::from),
         allow_command: args.allow_command,
-        allow_fault: Vec::new(),
+        allow_fault: args.allow_fault.clone(),
     };
     let detail = if args.quiet { Detail::Quiet } else { Detail::Normal };
     let progress = Progress::new(detail, io::stderr().is_terminal(), loaded.control.world());
     let outcome = engine::run(loaded, options, |states| progress.follow(states));
     let outcome = outcome.inspect_err(|_| drop_if_empty(Path::new(&folder)))?;
-    outcome.save(&folder).map_err(Error::Results)?;
+    let place = outcome.save(&folder).map_err(Error::Results)?;
+    remember(&args.out, &outcome, &place.display().to_string());
     Ok(outcome)
 }
 
-/// How much a target that has not changed seems to change, by figure.
-fn control(a: &[Outcome], args: &AbArgs) -> Result<String, Error> {
+/// A against itself: every second of its runs against the others.
+fn control(a: &[Outcome], args: &AbArgs) -> Result<Control, Error> {
     let half = |odd: usize| -> Vec<Outcome> {
         a.iter().enumerate().filter(|(at, _)| at % 2 == odd).map(|(_, run)| run.clone()).collect()
     };
-    let control = compared(&half(0), &half(1), &args.judging, &[])?;
-    let figures = ["mean", "p50", "p95", "p99"].map(|figure| {
-        let noise = noise(&control, figure);
-        format!(
-            "{figure} {}",
-            noise.map_or("unknown".to_owned(), |n| format!("±{}", show_share(n)))
-        )
-    });
-    Ok(format!(
-        "control: A against itself is {}; noise of this machine now: {}",
-        control.verdict,
-        figures.join(", ")
-    ))
-}
-
-/// The widest arm of a figure's intervals; none when one is open.
-fn noise(control: &Comparison, figure: &str) -> Option<f64> {
-    let rows = control.rows().filter(|row| row.scale == Scale::Time && row.figure == figure);
-    let arms = rows.map(|row| Some((row.high? - row.low?) / 2.0));
-    arms.collect::<Option<Vec<f64>>>()?.into_iter().reduce(f64::max)
+    Ok(Control::of(&compared(&half(0), &half(1), &args.judging, &[])?))
 }

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use crate::baseline::{Baseline, locate};
 use crate::error::Error;
 use crate::plan::Problem;
+use crate::report::spread;
 use crate::units::show_duration;
 
 /// Arguments of `baseline`.
@@ -37,6 +38,9 @@ enum What {
         /// Forget the runs kept under this name
         #[arg(long)]
         replace: bool,
+        /// Of each script keep only so many runs, the last ones taken in
+        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+        keep: Option<u32>,
         /// Keep even runs that cannot be compared with each other
         #[arg(long)]
         anyway: bool,
@@ -59,13 +63,14 @@ enum What {
 pub fn run(args: &BaselineArgs) -> Result<u8, Error> {
     let results = args.out.as_path();
     let text = match &args.what {
-        What::Save { name, outcomes, add, replace, anyway } => {
+        What::Save { name, outcomes, add, replace, keep, anyway } => {
             let kept = match (add, replace, Baseline::exists(results, name)) {
                 (false, false, true) => return Err(taken(name)),
                 (true, _, true) => Baseline::load(results, name)?,
                 _ => Baseline::new(name)?,
             };
-            described(&save(kept, results, outcomes, *anyway)?)
+            let most = keep.map_or(usize::MAX, |keep| keep as usize);
+            described(&save(kept, results, outcomes, most, *anyway)?)
         }
         What::List => list(results),
         What::Show { name } => described(&Baseline::load(results, name)?),
@@ -91,6 +96,7 @@ fn save(
     mut kept: Baseline,
     results: &Path,
     words: &[String],
+    most: usize,
     anyway: bool,
 ) -> Result<Baseline, Error> {
     let mut problems: Vec<Problem> = Vec::new();
@@ -102,6 +108,7 @@ fn save(
     if !problems.is_empty() {
         return Err(problems.into());
     }
+    kept.shorten(most);
     kept.save(results)
         .map_err(|error| Error::usage(format!("could not keep it: {error}"), error.hint))?;
     Ok(kept)
@@ -118,24 +125,44 @@ fn list(results: &Path) -> String {
 }
 
 fn described(kept: &Baseline) -> String {
-    let head = format!("{}  {}\n", kept.name, runs(kept));
-    let runs = kept.outcomes.iter().map(|outcome| {
-        let run = &outcome.run;
-        let elapsed = show_duration(Duration::from_secs_f64(run.elapsed));
-        format!("  {}  {elapsed}, seed {}\n", run.started, run.seed)
+    let mut names: Vec<&str> = kept.outcomes.iter().map(|run| run.run.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let each = names.iter().map(|name| {
+        let own = kept.of_script(name).outcomes;
+        let head = if names.len() > 1 { format!("\n{name}\n") } else { String::new() };
+        let listed = own.iter().map(|outcome| {
+            let run = &outcome.run;
+            let elapsed = show_duration(Duration::from_secs_f64(run.elapsed));
+            format!("  {}  {elapsed}, seed {}\n", run.started, run.seed)
+        });
+        let mut spread = Vec::new();
+        // Writing to memory does not fail.
+        let _ = match own[..] {
+            [_] => writeln!(spread, "  {ONE_RUN}"),
+            _ => spread::write(&own, &mut spread),
+        };
+        let spread = String::from_utf8_lossy(&spread).into_owned();
+        head + &listed.chain([spread]).collect::<String>()
     });
-    let text: String = iter::once(head).chain(runs).collect();
-    if let [_] = kept.outcomes[..] {
-        let warning = "how much runs differ by themselves is not known from one; five tell";
-        return format!("{text}  {warning}\n");
-    }
-    text
+    let head = format!("{}  {}\n", kept.name, runs(kept));
+    iter::once(head).chain(each).collect()
 }
 
+const ONE_RUN: &str = "how much runs differ by themselves is not known from one; five tell";
+
+/// How many runs of which scripts: "2 runs of checkout, 1 run of search".
 fn runs(kept: &Baseline) -> String {
-    let script = kept.outcomes.first().map_or("", |outcome| &outcome.run.name);
-    match kept.outcomes.len() {
-        1 => format!("1 run of {script}"),
-        many => format!("{many} runs of {script}"),
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for name in kept.outcomes.iter().map(|outcome| outcome.run.name.as_str()) {
+        match counts.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((name, 1)),
+        }
     }
+    let told = counts.into_iter().map(|(name, count)| {
+        let plural = if count == 1 { "" } else { "s" };
+        format!("{count} run{plural} of {name}")
+    });
+    told.collect::<Vec<_>>().join(", ")
 }

@@ -1,31 +1,41 @@
-//! `loadrun check script.lua`: what the plan would do, without any traffic.
+//! `loadrun check script.lua`: what a plan would do, without any traffic.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use clap::Args;
 
+use super::scripts;
 use super::source::SourceArgs;
 use crate::error::Error;
 use crate::plan::{Arrivals, Load, ParamValue, Plan, Scenario, ServiceDecl, Start};
-use crate::script;
 use crate::service::{command, setting};
 use crate::units::show_duration;
 
 /// Arguments of a check.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
+    /// Scripts, Lua files that return a table; or folders of them
+    #[arg(value_name = "SCRIPT", required = true)]
+    scripts: Vec<PathBuf>,
     #[command(flatten)]
     source: SourceArgs,
 }
 
-/// Loads and validates the script, then says what it would do.
+/// Loads and validates every script, then says what it would do.
 pub fn run(args: &CheckArgs) -> Result<u8, Error> {
-    let loaded = script::load(args.source.read()?)?;
-    let mut text = Vec::new();
-    let described = describe(&loaded.plan, &mut text);
-    let text = loaded.control.world().masked(String::from_utf8_lossy(&text).into_owned());
-    // A closed pipe on stdout is not the script's fault.
-    let _ = described.and_then(|()| io::stdout().lock().write_all(text.as_bytes()));
+    let mut text = String::new();
+    for script in scripts::load(&args.scripts, &args.source)? {
+        let mut described = Vec::new();
+        // Writing to memory does not fail.
+        let _ = describe(&script.loaded.plan, &mut described);
+        let described = String::from_utf8_lossy(&described).into_owned();
+        let gap = if text.is_empty() { "" } else { "\n" };
+        text += gap;
+        text += &script.loaded.control.world().masked(described);
+    }
+    // A closed pipe on stdout is not the scripts' fault.
+    let _ = io::stdout().lock().write_all(text.as_bytes());
     Ok(0)
 }
 

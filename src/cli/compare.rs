@@ -1,15 +1,14 @@
 //! `loadrun compare BASE NOW`: is it slower than it was, and how sure is that?
 
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::ink;
+use super::{ink, run};
 use crate::baseline;
-use crate::compare::{self, Comparison};
+use crate::compare::{self, Comparison, Control};
 use crate::error::Error;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, write_whole};
 use crate::report::comparison;
 use crate::units;
 
@@ -28,6 +27,9 @@ pub struct CompareArgs {
     /// How to print it on stdout
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Also write a page with both sides in one picture
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 /// What every command that compares takes.
@@ -67,8 +69,13 @@ pub fn run(args: &CompareArgs) -> Result<u8, Error> {
             return Err(Error::Problems(wrong.map(Into::into).collect()));
         }
     };
+    let base = match now.first() {
+        Some(first) => baseline::of_script(&base, &first.run.name),
+        None => base,
+    };
     let compared = compared(&base, &now, &args.judging, &[])?;
-    print(&compared, args.format)?;
+    write_page(&compared, None, [&base, &now], args.html.as_deref())?;
+    print(&compared, None, args.format)?;
     Ok(compared.exit_code())
 }
 
@@ -93,17 +100,28 @@ pub fn compared(
     Ok(Comparison { overridden: found, ..compared })
 }
 
-/// Prints a comparison on stdout.
-pub fn print(compared: &Comparison, format: Format) -> Result<(), Error> {
+/// Writes the page of a comparison, where one is asked for.
+pub fn write_page(
+    compared: &Comparison,
+    control: Option<&Control>,
+    sides: [&[Outcome]; 2],
+    place: Option<&Path>,
+) -> Result<(), Error> {
+    let Some(place) = place else { return Ok(()) };
     let mut text = Vec::new();
-    let written = match format {
-        Format::Text => comparison::text(compared, ink(), &mut text),
-        Format::Markdown => comparison::markdown(compared, &mut text),
-        Format::Json => comparison::json(compared, &mut text),
-    };
-    match written.and_then(|()| io::stdout().lock().write_all(&text)) {
-        // Whoever closed the pipe has read enough.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Summary(error)),
-        _ => Ok(()),
-    }
+    comparison::page(compared, control, sides, &mut text).map_err(Error::Summary)?;
+    write_whole(place, &text).map_err(Error::Report)
+}
+
+/// Prints a comparison on stdout.
+pub fn print(
+    compared: &Comparison,
+    control: Option<&Control>,
+    format: Format,
+) -> Result<(), Error> {
+    run::print(|out| match format {
+        Format::Text => comparison::text(compared, control, ink(), out),
+        Format::Markdown => comparison::markdown(compared, control, out),
+        Format::Json => comparison::json(compared, control, out),
+    })
 }

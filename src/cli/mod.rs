@@ -16,20 +16,25 @@ mod ab;
 mod baseline;
 mod check;
 mod compare;
+mod completions;
 mod guard;
+mod history;
+mod init;
 mod progress;
 mod proxy;
 mod report;
 mod run;
 mod sandbox;
+mod scripts;
 mod selftest;
 mod source;
 mod stop;
+mod suite;
 
 /// Load and proof from one Lua file.
 #[derive(Debug, Parser)]
 #[command(name = "loadrun", version, after_help = AFTER_HELP)]
-#[command(override_usage = "loadrun [OPTIONS] <SCRIPT>\n       loadrun <COMMAND> [OPTIONS]")]
+#[command(override_usage = "loadrun [OPTIONS] <SCRIPT>...\n       loadrun <COMMAND> [OPTIONS]")]
 struct Line {
     #[command(subcommand)]
     command: Command,
@@ -37,9 +42,9 @@ struct Line {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run a script; `loadrun SCRIPT` is short for it
+    /// Run a script, or several one after the other; `loadrun SCRIPT` is short for it
     Run(run::RunArgs),
-    /// Say what a script would do, without any traffic
+    /// Say what scripts would do, without any traffic
     Check(check::CheckArgs),
     /// Write reports of a run that has ended, from its outcome.json
     Report(report::ReportArgs),
@@ -49,12 +54,20 @@ enum Command {
     Ab(ab::AbArgs),
     /// Keep runs under a name, to compare later ones with
     Baseline(baseline::BaselineArgs),
+    /// Say how the runs of a script followed each other
+    History(history::HistoryArgs),
     /// Run the practice target, a small message service to load
     Sandbox(sandbox::SandboxArgs),
     /// Run a TCP proxy whose connections can be slowed, held, cut and reset; Toxiproxy's API
     Proxy(proxy::ProxyArgs),
     /// Prove on this machine that a stalled target is measured as arithmetic says
     Selftest(selftest::SelftestArgs),
+    /// Lay out a folder of scenarios, with types for an editor and a workflow for CI
+    Init(init::InitArgs),
+    /// Print what a shell needs to complete this command line
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page
+    Man(completions::ManArgs),
     /// Stand between a run and one of its servers, and end the server with the run
     #[command(hide = true)]
     Guard,
@@ -87,9 +100,13 @@ pub fn main() -> ExitCode {
         Command::Ab(args) => ab::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Baseline(args) => baseline::run(&args),
+        Command::History(args) => history::run(&args),
         Command::Sandbox(args) => sandbox::run(args),
         Command::Proxy(args) => proxy::run(&args),
         Command::Selftest(args) => selftest::run(&args),
+        Command::Init(args) => init::run(&args),
+        Command::Completions(args) => completions::run(&args, Line::command()),
+        Command::Man(args) => completions::man(&args, Line::command()),
         Command::Guard => guard::run(),
     };
     let code = done.unwrap_or_else(|error| {

@@ -1,28 +1,34 @@
-//! `loadrun script.lua`: load it, run it, keep and print what happened.
+//! `loadrun script.lua`: load it, run it, keep and print what happened; several are a
+//! [suite].
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use super::compare::{self, Format, Judging, compared};
 use super::progress::{Detail, Progress};
+use super::scripts::{self, Script};
 use super::source::SourceArgs;
-use super::{ink, tell};
+use super::{ink, suite, tell};
 use crate::baseline::Baseline;
 use crate::engine::{self, Options};
 use crate::error::Error;
+use crate::history;
 use crate::metric::Unit;
 use crate::outcome::{Outcome, write_whole};
 use crate::plan::{Plan, Problem};
 use crate::report::{self, Report, comparison};
-use crate::script;
 
 /// Arguments of a run.
 #[derive(Debug, Args)]
 pub struct RunArgs {
+    /// The script, a Lua file that returns a table; several, or a folder of them, run one after the other
+    #[arg(value_name = "SCRIPT", required = true)]
+    scripts: Vec<PathBuf>,
     #[command(flatten)]
     source: SourceArgs,
     /// Threads that make the load [default: one a processor]
@@ -30,20 +36,20 @@ pub struct RunArgs {
     workers: Option<u16>,
     /// Let the script run the commands it names in `service.command`; `loadrun check` lists them
     #[arg(long)]
-    allow_command: bool,
+    pub(super) allow_command: bool,
 
     /// A host beyond this machine that faults may concern, once or more
     #[arg(long, value_name = "HOST")]
     allow_fault: Vec<String>,
     /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "results")]
-    out: PathBuf,
+    pub(super) out: PathBuf,
     /// What to print on stdout at the end
     #[arg(long, value_enum, default_value_t = Summary::Text)]
-    summary: Summary,
+    pub(super) summary: Summary,
     /// Reports to write beside outcome.json, such as `junit,markdown`
     #[arg(long = "report", value_name = "FORMS", value_delimiter = ',', value_parser = form())]
-    reports: Vec<Report>,
+    pub(super) reports: Vec<Report>,
     /// Compare with this baseline at the end, and hold thresholds such as `p99 <= baseline` against it
     #[arg(long, value_name = "NAME")]
     baseline: Option<String>,
@@ -51,14 +57,15 @@ pub struct RunArgs {
     judging: Judging,
     /// No progress; only the summary, warnings and errors
     #[arg(short, long, conflicts_with = "verbose")]
-    quiet: bool,
+    pub(super) quiet: bool,
     /// Also what the script logs at level debug
     #[arg(short, long)]
     verbose: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Summary {
+/// What is printed at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Summary {
     /// Tables for people
     Text,
     /// One line of JSON for machines
@@ -73,14 +80,44 @@ fn form() -> impl TypedValueParser<Value = Report> {
     })
 }
 
-/// Runs the script; the exit code is the outcome's.
+/// Runs the script, or all of them; the exit code is the outcome's, or the worst one.
 pub fn run(args: &RunArgs) -> Result<u8, Error> {
-    let source = args.source.read()?;
-    let name = stem(&args.source.script);
-    let mut loaded = script::load(source)?;
+    let mut scripts = scripts::load(&args.scripts, &args.source)?;
     let baseline =
         args.baseline.as_ref().map(|name| Baseline::load(&args.out, name)).transpose()?;
-    hold_against(&mut loaded.plan, baseline.as_ref())?;
+    let mut problems = Vec::new();
+    for script in &mut scripts {
+        let own = baseline.as_ref().map(|baseline| baseline.of_script(&stem(&script.path)));
+        problems.extend(hold_against(&mut script.loaded.plan, own.as_ref()));
+    }
+    if !problems.is_empty() {
+        return Err(problems.into());
+    }
+    if scripts::is_suite(&args.scripts) {
+        return suite::run(scripts, baseline.as_ref(), args);
+    }
+    let ran = scripts.into_iter().next().map(|script| one(script, baseline.as_ref(), args));
+    let ran = ran.unwrap_or_else(|| unreachable!("one script was named"))?;
+    if args.summary == Summary::Json {
+        print(|out| report::json(&ran.outcome, Some(&ran.place), out))?;
+    }
+    Ok(ran.exit)
+}
+
+/// A script that was run to its end.
+pub struct Ran {
+    /// What it did.
+    pub outcome: Outcome,
+    /// Where that is kept.
+    pub place: String,
+    /// The worse of its own exit code and its comparison's.
+    pub exit: u8,
+}
+
+/// Runs one script, keeps what it did and tells people of it.
+pub fn one(script: Script, baseline: Option<&Baseline>, args: &RunArgs) -> Result<Ran, Error> {
+    let Script { path, loaded } = script;
+    let name = stem(&path);
     let folder = results_folder(&args.out, &name)?;
     let detail = match (args.quiet, args.verbose) {
         (true, _) => Detail::Quiet,
@@ -96,15 +133,19 @@ pub fn run(args: &RunArgs) -> Result<u8, Error> {
     let progress = Progress::new(detail, io::stderr().is_terminal(), loaded.control.world());
     let outcome = engine::run(loaded, options, |states| progress.follow(states));
     let outcome = outcome.inspect_err(|_| drop_if_empty(&folder))?;
-    let exit = conclude(&outcome, &folder, args)?;
-    let Some(baseline) = baseline else { return Ok(exit) };
-    let compared = compare_with(&baseline, outcome, &folder, args)?;
-    // Above 3 there is more wrong than a comparison can be.
-    Ok(if exit > 3 { exit } else { exit.max(compared) })
+    let place = conclude(&outcome, &folder, args)?;
+    remember(&args.out, &outcome, &place);
+    let mut exit = outcome.exit;
+    if let Some(baseline) = baseline {
+        let compared = compare_with(baseline, &outcome, &folder, args)?;
+        // Above 3 there is more wrong than a comparison can be.
+        exit = if exit > 3 { exit } else { exit.max(compared) };
+    }
+    Ok(Ran { outcome, place, exit })
 }
 
 /// Gives thresholds that speak of a baseline its values; all that lack one are told at once.
-fn hold_against(plan: &mut Plan, baseline: Option<&Baseline>) -> Result<(), Error> {
+fn hold_against(plan: &mut Plan, baseline: Option<&Baseline>) -> Vec<Problem> {
     let units: Vec<_> = plan.thresholds.iter().map(|(t, _)| plan.metric(&t.metric)).collect();
     let mut problems = Vec::new();
     let needing = plan.thresholds.iter_mut().zip(units);
@@ -126,17 +167,18 @@ fn hold_against(plan: &mut Plan, baseline: Option<&Baseline>) -> Result<(), Erro
             problems.push(told(&format!("no sample of it in {}", baseline.name), hint));
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
+    problems
 }
 
 /// Tells how the run compares, on stdout and beside its outcome; the exit code of the comparison.
 fn compare_with(
     baseline: &Baseline,
-    outcome: Outcome,
+    outcome: &Outcome,
     folder: &Path,
     args: &RunArgs,
 ) -> Result<u8, Error> {
-    let compared = match compared(&baseline.outcomes, &[outcome], &args.judging, &[]) {
+    let base = baseline.of_script(&outcome.run.name).outcomes;
+    let compared = match compared(&base, slice::from_ref(outcome), &args.judging, &[]) {
         Err(error @ Error::Incomparable(_)) => {
             tell(&error.to_string());
             return Ok(error.exit_code());
@@ -144,21 +186,30 @@ fn compare_with(
         compared => compared?,
     };
     for (file, write) in [
-        ("comparison.md", comparison::markdown as fn(&_, &mut dyn Write) -> _),
+        ("comparison.md", comparison::markdown as fn(&_, _, &mut dyn Write) -> _),
         ("comparison.json", comparison::json),
     ] {
         let mut text = Vec::new();
-        write(&compared, &mut text).map_err(Error::Summary)?;
+        write(&compared, None, &mut text).map_err(Error::Summary)?;
         write_whole(&folder.join(file), &text).map_err(Error::Report)?;
     }
-    if matches!(args.summary, Summary::Text) {
-        compare::print(&compared, Format::Text)?;
+    let page = args.reports.contains(&Report::Html).then(|| folder.join("comparison.html"));
+    compare::write_page(&compared, None, [&base, slice::from_ref(outcome)], page.as_deref())?;
+    if args.summary == Summary::Text {
+        compare::print(&compared, None, Format::Text)?;
     }
     Ok(compared.exit_code())
 }
 
-/// Saves, then prints: the summary even when saving failed.
-fn conclude(outcome: &Outcome, folder: &Path, args: &RunArgs) -> Result<u8, Error> {
+/// Adds a run to the history; that this cannot be done is no fault of the run's.
+pub fn remember(out: &Path, outcome: &Outcome, place: &str) {
+    if let Err(error) = history::add(out, outcome, place) {
+        tell(&format!("warning: {}\n  hint: {}", error.what, error.hint));
+    }
+}
+
+/// Saves, then prints for people: the summary even when saving failed. Where it is kept.
+fn conclude(outcome: &Outcome, folder: &Path, args: &RunArgs) -> Result<String, Error> {
     let saved = outcome.save(folder);
     let reported = args.reports.iter().try_for_each(|report| {
         let mut text = Vec::new();
@@ -166,18 +217,23 @@ fn conclude(outcome: &Outcome, folder: &Path, args: &RunArgs) -> Result<u8, Erro
         write_whole(&folder.join(report.file()), &text).map_err(Error::Report)
     });
     let place = saved.as_ref().ok().map(|path| path.display().to_string());
-    let mut text = Vec::new();
-    let written = match args.summary {
-        Summary::Text => report::text(outcome, place.as_deref(), ink(), &mut text),
-        Summary::Json => report::json(outcome, place.as_deref(), &mut text),
+    let printed = match args.summary {
+        Summary::Text => print(|out| report::text(outcome, place.as_deref(), ink(), out)),
+        Summary::Json if saved.is_err() => print(|out| report::json(outcome, None, out)),
+        Summary::Json => Ok(()),
     };
-    let printed = written.and_then(|()| io::stdout().lock().write_all(&text));
-    saved.map_err(Error::Results)?;
+    let place = saved.map_err(Error::Results)?.display().to_string();
     reported?;
-    match printed {
+    printed.map(|()| place)
+}
+
+/// Prints on stdout what is written.
+pub fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+    let mut text = Vec::new();
+    match write(&mut text).and_then(|()| io::stdout().lock().write_all(&text)) {
         // Whoever closed the pipe has read enough.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Summary(error)),
-        _ => Ok(outcome.exit),
+        _ => Ok(()),
     }
 }
 

@@ -1,22 +1,19 @@
-//! The script named on the command line, with the parameters given to it.
+//! What is given to scripts on the command line, and reading them.
 
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use clap::Args;
 
-use crate::error::Error;
 use crate::plan::Problem;
 use crate::script::Source;
 
 /// What every command that loads a script takes.
 #[derive(Debug, Args)]
 pub struct SourceArgs {
-    /// The script, a Lua file that returns a table
-    #[arg(value_name = "SCRIPT")]
-    pub script: PathBuf,
     /// Set a parameter of the script (also: environment `LOADRUN_NAME`)
     #[arg(short = 'p', long = "param", value_name = "NAME=VALUE")]
     pub params: Vec<String>,
@@ -26,13 +23,13 @@ pub struct SourceArgs {
 }
 
 impl SourceArgs {
-    /// Reads the script.
-    pub fn read(&self) -> Result<Source, Error> {
-        let text = fs::read(&self.script).map_err(|e| unreadable(&self.script, &e))?;
-        let whole = self.script.canonicalize().map_err(|e| unreadable(&self.script, &e))?;
+    /// Reads a script.
+    pub fn read(&self, script: &Path) -> Result<Source, Vec<Problem>> {
+        let text = fs::read(script).map_err(|e| unreadable(script, &e))?;
+        let whole = script.canonicalize().map_err(|e| unreadable(script, &e))?;
         let folder = whole.parent().unwrap_or(Path::new("/")).to_owned();
         Ok(Source {
-            path: self.script.clone(),
+            path: script.to_owned(),
             folder,
             text: text.into(),
             params: parameters(&self.params)?,
@@ -42,17 +39,19 @@ impl SourceArgs {
     }
 }
 
-fn unreadable(script: &Path, error: &std::io::Error) -> Error {
+/// Why a script, or a folder of them, cannot be read.
+pub fn unreadable(script: &Path, error: &io::Error) -> Vec<Problem> {
     let shown = script.display();
-    match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            Error::usage(format!("no script at {shown}"), nearby(script))
+    let problem = match error.kind() {
+        io::ErrorKind::NotFound => {
+            Problem::new(format!("no script at {shown}")).hint(nearby(script))
         }
-        std::io::ErrorKind::IsADirectory => {
-            Error::usage(format!("{shown} is a folder"), "name one Lua file in it")
+        io::ErrorKind::IsADirectory => {
+            Problem::new(format!("{shown} is a folder")).hint("name one Lua file in it")
         }
-        _ => Error::usage(format!("could not read {shown}: {error}"), "check its permissions"),
-    }
+        _ => Problem::new(format!("could not read {shown}: {error}")).hint("check its permissions"),
+    };
+    vec![problem]
 }
 
 /// The scripts that lie where the missing one was looked for.
@@ -72,7 +71,7 @@ fn nearby(script: &Path) -> String {
 }
 
 /// `name=value` pairs as they were typed.
-pub fn parameters(given: &[String]) -> Result<BTreeMap<String, String>, Error> {
+pub fn parameters(given: &[String]) -> Result<BTreeMap<String, String>, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut params = BTreeMap::new();
     for text in given {
@@ -87,7 +86,7 @@ pub fn parameters(given: &[String]) -> Result<BTreeMap<String, String>, Error> {
             }),
         }
     }
-    if problems.is_empty() { Ok(params) } else { Err(problems.into()) }
+    if problems.is_empty() { Ok(params) } else { Err(problems) }
 }
 
 fn environment() -> BTreeMap<String, String> {

@@ -339,6 +339,12 @@ fn environment() -> Environment {
     }
 }
 
+/// Lets the largest resident memory be that of the run that begins; one process may make several.
+pub fn forget_peak() {
+    // Where the system refuses, an earlier run's peak may be shown: too much, never too little.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
 /// Largest resident memory of this process in bytes, where the system tells.
 fn peak_memory() -> Option<u64> {
     field("/proc/self/status", "VmHWM").and_then(|text| kibibytes(&text))

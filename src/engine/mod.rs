@@ -107,6 +107,11 @@ impl fmt::Display for EngineError {
 
 impl std::error::Error for EngineError {}
 
+/// What keeps a loaded script from starting, as far as that is known before anything is started.
+pub fn foresee(loaded: &Loaded, allow_command: bool) -> Result<(), EngineError> {
+    services::foresee(&loaded.plan.services, &loaded.control.world(), allow_command)
+}
+
 /// Runs a loaded script to its outcome. `watch` is given the run's state to follow, once a second
 /// and at each stage; the run does not wait for it.
 pub fn run<W: Future<Output = ()>>(
@@ -120,6 +125,7 @@ pub fn run<W: Future<Output = ()>>(
         .map_err(|e| EngineError::System(format!("no event loop: {e}")))?;
     let (progress, states) = watch::channel(Progress::default());
     let follow = watch(states);
+    closing::forget_peak();
     LocalSet::new().block_on(&runtime, async {
         let (outcome, ()) = tokio::join!(conduct::run(loaded, options, progress), follow);
         outcome

@@ -25,9 +25,7 @@ pub(super) async fn start(
     if !options.allow_command && commands.clone().next().is_some() {
         return Err(EngineError::Services(commands.map(forbidden).collect()));
     }
-    let exe = std::env::current_exe()
-        .map_err(|e| EngineError::System(format!("cannot find this program itself: {e}")))?;
-    let site = Site { exe, folder: world.source.folder.clone() };
+    let site = site(world)?;
     let reach = Reach { allowed: options.allow_fault.clone() };
     let mut waiting: Vec<&ServiceDecl> = declared.iter().collect();
     while !waiting.is_empty() {
@@ -61,6 +59,30 @@ fn due<'a>(
     };
     let (later, now): (Vec<_>, Vec<_>) = waiting.iter().copied().partition(|decl| waits(decl));
     if now.is_empty() { (later, now) } else { (now, later) }
+}
+
+fn site(world: &World) -> Result<Site, EngineError> {
+    let exe = std::env::current_exe()
+        .map_err(|e| EngineError::System(format!("cannot find this program itself: {e}")))?;
+    Ok(Site { exe, folder: world.source.folder.clone() })
+}
+
+/// What is known not to start without starting anything: a command that is not allowed, a program
+/// that is not on this machine.
+pub(super) fn foresee(
+    declared: &[ServiceDecl],
+    world: &World,
+    allow_command: bool,
+) -> Result<(), EngineError> {
+    let site = site(world)?;
+    let problems = declared.iter().filter(|decl| decl.kind != proxies::KIND).filter_map(|decl| {
+        if decl.kind == command::KIND && !allow_command {
+            return Some(forbidden(decl));
+        }
+        service::foresee(decl, &site).err().map(|error| problem(world, decl, error))
+    });
+    let problems: Vec<_> = problems.collect();
+    if problems.is_empty() { Ok(()) } else { Err(EngineError::Services(problems)) }
 }
 
 /// Starts services that become ready beside each other, however long the first one takes; all

@@ -6,12 +6,21 @@ use std::time::Duration;
 use anstyle::AnsiColor;
 use serde::Serialize;
 
+use super::figures::moment;
+use super::html;
 use super::text::{Ink, table};
-use crate::compare::{Comparison, Finding, OperationChange, Row, RunName, Scale};
+use crate::compare::{Comparison, Control, Finding, OperationChange, Row, RunName, Scale};
 use crate::units::{Rate, show_duration, show_number, show_share};
 
+pub use html::comparison as page;
+
 /// Writes it for a person.
-pub fn text(comparison: &Comparison, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
+pub fn text(
+    comparison: &Comparison,
+    control: Option<&Control>,
+    ink: Ink,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let colour = match comparison.verdict {
         Finding::Improved | Finding::Unchanged => AnsiColor::Green,
         Finding::Inconclusive => AnsiColor::Yellow,
@@ -41,11 +50,18 @@ pub fn text(comparison: &Comparison, ink: Ink, out: &mut dyn Write) -> io::Resul
         });
         table(out, &title, &heads, rows.collect(), 1)?;
     }
-    Ok(())
+    match control {
+        Some(control) => writeln!(out, "\n{}", told(control)),
+        None => Ok(()),
+    }
 }
 
 /// Writes it for a pull request.
-pub fn markdown(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
+pub fn markdown(
+    comparison: &Comparison,
+    control: Option<&Control>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let verdict = comparison.verdict.to_string().to_uppercase();
     writeln!(out, "### {verdict}: {}\n", escaped(&said(comparison)))?;
     writeln!(out, "{}\n", escaped(&runs(comparison)))?;
@@ -76,31 +92,41 @@ pub fn markdown(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> 
             )?;
         }
     }
-    Ok(())
+    match control {
+        Some(control) => writeln!(out, "\n{}", told(control)),
+        None => Ok(()),
+    }
 }
 
 /// Writes it for a machine, on one line: times in nanoseconds, changes as shares.
-pub fn json(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
+pub fn json(
+    comparison: &Comparison,
+    control: Option<&Control>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     #[derive(Serialize)]
     struct Whole<'a> {
         exit: u8,
         #[serde(flatten)]
         comparison: &'a Comparison,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        control: Option<&'a Control>,
     }
-    serde_json::to_writer(&mut *out, &Whole { exit: comparison.exit_code(), comparison })?;
+    let whole = Whole { exit: comparison.exit_code(), comparison, control };
+    serde_json::to_writer(&mut *out, &whole)?;
     writeln!(out)
 }
 
-fn runs(comparison: &Comparison) -> String {
+pub(super) fn runs(comparison: &Comparison) -> String {
     let side = |runs: &[RunName]| match runs {
-        [only] => format!("{} at {}", only.name, only.started),
+        [only] => format!("{} at {}", only.name, moment(&only.started)),
         runs => format!("{} runs of {}", runs.len(), runs.first().map_or("", |run| &run.name)),
     };
     format!("{} against {}", side(&comparison.now), side(&comparison.base))
 }
 
 /// The verdict in a sentence.
-fn said(comparison: &Comparison) -> String {
+pub(super) fn said(comparison: &Comparison) -> String {
     let limit = show_share(comparison.limit);
     let with = |finding| {
         let found = comparison.operations.iter().filter(move |o| o.finding == finding);
@@ -121,6 +147,20 @@ fn said(comparison: &Comparison) -> String {
     }
 }
 
+/// The control of a comparison in a sentence.
+pub(super) fn told(control: &Control) -> String {
+    let noise = control.noise.iter().map(|(figure, noise)| {
+        let noise = noise.map_or("unknown".to_owned(), |noise| format!("±{}", show_share(noise)));
+        format!("{figure} {noise}")
+    });
+    let noise: Vec<_> = noise.collect();
+    let verdict = control.verdict;
+    format!(
+        "control: A against itself is {verdict}; noise of this machine now: {}",
+        noise.join(", ")
+    )
+}
+
 /// An operation and its figures with this finding.
 fn named(operation: &OperationChange, finding: Finding) -> String {
     let rows = operation.rows.iter().filter(|row| row.finding == finding);
@@ -128,7 +168,7 @@ fn named(operation: &OperationChange, finding: Finding) -> String {
     format!("{} ({})", subject(operation), figures.join(", "))
 }
 
-fn subject(operation: &OperationChange) -> String {
+pub(super) fn subject(operation: &OperationChange) -> String {
     let OperationChange { scenario, metric, name, .. } = operation;
     match (name.is_empty(), scenario.is_empty()) {
         (true, _) => format!("{scenario}: {metric}"),
@@ -138,11 +178,15 @@ fn subject(operation: &OperationChange) -> String {
 }
 
 fn title(operation: &OperationChange) -> String {
-    let [base, now] = operation.calls;
-    format!("{}  {now} calls, {base} in base", subject(operation))
+    format!("{}  {}", subject(operation), calls(operation))
 }
 
-fn values(row: &Row) -> [String; 2] {
+pub(super) fn calls(operation: &OperationChange) -> String {
+    let [base, now] = operation.calls;
+    format!("{now} calls, {base} in base")
+}
+
+pub(super) fn values(row: &Row) -> [String; 2] {
     [row.base, row.now].map(|value| match row.scale {
         Scale::Time => show_duration(Duration::from_nanos(value.round() as u64)),
         Scale::Share => show_share(value),
@@ -150,7 +194,7 @@ fn values(row: &Row) -> [String; 2] {
     })
 }
 
-fn change(row: &Row) -> String {
+pub(super) fn change(row: &Row) -> String {
     shown_change(row.scale, row.change)
 }
 
@@ -167,7 +211,7 @@ fn shown_change(scale: Scale, change: f64) -> String {
     format!("{sign}{digits} {unit}")
 }
 
-fn interval(row: &Row) -> String {
+pub(super) fn interval(row: &Row) -> String {
     let end = |end: Option<f64>| end.map_or("?".to_owned(), |end| shown_change(row.scale, end));
     format!("{} to {}", end(row.low), end(row.high))
 }
@@ -230,6 +274,11 @@ mod tests {
         }
     }
 
+    fn control() -> Control {
+        let noise = [("mean", Some(0.012)), ("p50", Some(0.008)), ("p99", None)];
+        Control { verdict: Finding::Unchanged, noise: noise.into() }
+    }
+
     fn written(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
         let mut out = Vec::new();
         write(&mut out).unwrap();
@@ -239,13 +288,18 @@ mod tests {
     #[test]
     fn the_comparison_as_text() {
         let comparison = comparison(Finding::Regressed);
-        insta::assert_snapshot!(written(|out| text(&comparison, Ink::Plain, out)));
+        insta::assert_snapshot!(written(|out| text(
+            &comparison,
+            Some(&control()),
+            Ink::Plain,
+            out
+        )));
     }
 
     #[test]
     fn the_comparison_for_a_pull_request() {
         let comparison = comparison(Finding::Regressed);
-        insta::assert_snapshot!(written(|out| markdown(&comparison, out)));
+        insta::assert_snapshot!(written(|out| markdown(&comparison, Some(&control()), out)));
     }
 
     #[test]

@@ -16,6 +16,12 @@ pub fn seconds(seconds: f64) -> String {
     show_duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
+/// The moment of a run in UTC, to the second: `2026-11-25 18:40:53`.
+pub fn moment(started: &str) -> String {
+    let whole = started.split('.').next().unwrap_or_default();
+    whole.trim_end_matches('Z').replace('T', " ")
+}
+
 /// A share as a percentage: `0 %`, `0.13 %`, `12 %`; never `0 %` for what is not nothing.
 pub fn percent(share: f64) -> String {
     let percent = share * 100.0;

@@ -9,13 +9,19 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::figures;
-use super::operations::{self, Operation};
 use crate::metric::Distribution;
+use crate::outcome::operations::{self, Operation};
 use crate::outcome::{Outcome, ScenarioOutcome};
 
 /// Writes the summary of `outcome` as one line of JSON; `place` is where its files lie.
 pub fn write(outcome: &Outcome, place: Option<&str>, out: &mut dyn Write) -> io::Result<()> {
-    let summary = json!({
+    serde_json::to_writer(&mut *out, &value(outcome, place))?;
+    writeln!(out)
+}
+
+/// The summary of `outcome`.
+pub fn value(outcome: &Outcome, place: Option<&str>) -> Value {
+    json!({
         "schema": outcome.schema,
         "name": outcome.run.name,
         "started": outcome.run.started,
@@ -36,9 +42,7 @@ pub fn write(outcome: &Outcome, place: Option<&str>, out: &mut dyn Write) -> io:
         "faults": outcome.faults,
         "generator": outcome.generator,
         "results": place,
-    });
-    serde_json::to_writer(&mut *out, &summary)?;
-    writeln!(out)
+    })
 }
 
 fn scenario(outcome: &Outcome, scenario: &ScenarioOutcome) -> Value {

@@ -15,13 +15,24 @@ use crate::outcome::{Outcome, RunVerdict, Verdict};
 
 /// Writes `outcome` as a report of three suites: run, thresholds, checks.
 pub fn write(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
-    let name = &outcome.run.name;
-    let mut report = Report::new(name.as_str());
-    report.add_test_suite(suite(outcome, "run", vec![verdict(outcome)]));
+    whole(&outcome.run.name, suites(outcome), out)
+}
+
+/// Run, thresholds and checks of one outcome.
+pub fn suites(outcome: &Outcome) -> Vec<TestSuite> {
     let thresholds = outcome.thresholds.iter().map(threshold).collect();
-    report.add_test_suite(suite(outcome, "thresholds", thresholds));
     let checks = figures::checks(outcome).iter().map(check).collect();
-    report.add_test_suite(suite(outcome, "checks", checks));
+    vec![
+        suite(outcome, "run", vec![verdict(outcome)]),
+        suite(outcome, "thresholds", thresholds),
+        suite(outcome, "checks", checks),
+    ]
+}
+
+/// Writes suites as one report.
+pub fn whole(name: &str, suites: Vec<TestSuite>, out: &mut dyn Write) -> io::Result<()> {
+    let mut report = Report::new(name);
+    report.add_test_suites(suites);
     let text = report.to_string().map_err(io::Error::other)?;
     // The schemas of Jenkins know this of a suite, and not of the whole. Nothing is ever skipped.
     writeln!(out, "{}", text.replacen(" skipped=\"0\"", "", 1).trim_end())

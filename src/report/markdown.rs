@@ -6,8 +6,7 @@
 use std::io::{self, Write};
 
 use super::figures::{self, percent, seconds, time};
-use super::operations;
-use crate::outcome::{Outcome, RunVerdict, ScenarioOutcome, Verdict};
+use crate::outcome::{Outcome, RunVerdict, ScenarioOutcome, Verdict, operations};
 
 /// Most rows of a list of troubles; a comment on a pull request has a limit.
 const MOST_ROWS: usize = 50;
@@ -148,7 +147,7 @@ fn troubles(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// A table, or nothing when it has no rows; a head that ends in a colon is of a column of figures.
-fn table(out: &mut dyn Write, heads: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+pub fn table(out: &mut dyn Write, heads: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -167,7 +166,7 @@ fn table(out: &mut dyn Write, heads: &[&str], rows: &[Vec<String>]) -> io::Resul
 
 /// A text as a code span on one line, in a table or out of one. Its fence is longer than any run
 /// of backticks in it, and a bar is escaped, which a table takes as a bar.
-fn code(text: &str) -> String {
+pub fn code(text: &str) -> String {
     let mut line = String::new();
     let mut longest = 0;
     let mut run = 0;

@@ -7,11 +7,13 @@ pub mod comparison;
 mod csv;
 mod faults;
 mod figures;
+pub mod history;
 mod html;
 mod json;
 mod junit;
 mod markdown;
-mod operations;
+pub mod spread;
+pub mod suite;
 mod text;
 
 use std::io::{self, Write};

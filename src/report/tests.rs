@@ -1,5 +1,6 @@
 //! Golden texts of every report, from one outcome made by hand.
 
+use super::suite::{self, Ended, Part, Suite};
 use super::{Ink, Report, json, text};
 use crate::metric::Tags;
 use crate::outcome::{Outcome, RunVerdict};
@@ -175,4 +176,56 @@ fn an_outcome_that_was_saved_tells_the_same() {
     let loaded = Outcome::load(&path).unwrap();
     let tell = |outcome: &Outcome| written(|out| text(outcome, None, Ink::Plain, out));
     assert_eq!(tell(&loaded), tell(&outcome()));
+}
+
+/// A suite of a script that ran, one that could not start, and one that was not run.
+fn a_suite(interrupted: bool) -> Suite {
+    let ran = Ended::Ran {
+        outcome: Box::new(outcome()),
+        place: "results/shop/stamp/outcome.json".to_owned(),
+        exit: outcome().exit,
+    };
+    let what = "error: service \"cache\": no redis-server\n  --> cache|mix.lua:3".to_owned();
+    let failed = Ended::Failed { what, exit: 4 };
+    let parts = [
+        ("scripts/shop.lua", ran),
+        ("scripts/cache|mix.lua", failed),
+        ("scripts/pubsub.lua", Ended::NotRun),
+    ];
+    let parts = parts.map(|(script, ended)| Part { script: script.to_owned(), ended });
+    Suite { parts: parts.into_iter().take(2 + usize::from(interrupted)).collect(), interrupted }
+}
+
+#[test]
+fn the_table_of_a_suite() {
+    insta::assert_snapshot!(written(|out| suite::text(&a_suite(true), Ink::Plain, out)));
+}
+
+#[test]
+fn the_cases_of_a_suite() {
+    let write = suite::form(Report::Junit).unwrap();
+    insta::assert_snapshot!(written(|out| write(&a_suite(true), out)));
+}
+
+#[test]
+fn the_head_of_a_suite_for_a_pull_request() {
+    let write = suite::form(Report::Markdown).unwrap();
+    let whole = written(|out| write(&a_suite(true), out));
+    let (head, each) = whole.split_once("\n### ").unwrap();
+    assert!(each.contains("`shop`"), "{each}");
+    insta::assert_snapshot!(head);
+}
+
+#[test]
+fn the_worst_script_decides_of_a_suite_and_a_signal_above_all() {
+    assert_eq!(a_suite(false).exit(), 4);
+    assert_eq!(a_suite(true).exit(), 130);
+    let line = written(|out| suite::json(&a_suite(false), out));
+    let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(
+        (line.lines().count(), &value["exit"], &value["valid"]),
+        (1, &4.into(), &false.into())
+    );
+    assert_eq!(value["scripts"][0]["summary"]["name"], "shop");
+    assert!(value["scripts"][1]["error"].as_str().unwrap().contains("no redis-server"), "{value}");
 }

@@ -12,10 +12,10 @@ use tabled::builder::Builder;
 use tabled::settings::object::Columns;
 use tabled::settings::{Alignment, Modify, Padding, Style as Lines};
 
+use super::faults;
 use super::figures::{self, percent, seconds, time};
-use super::{faults, operations};
 use crate::metric::{self, Distribution, Total};
-use crate::outcome::{Grade, LogLine, Outcome, Reason, RunVerdict, ScenarioOutcome};
+use crate::outcome::{Grade, LogLine, Outcome, Reason, RunVerdict, ScenarioOutcome, operations};
 use crate::units::Bytes;
 
 /// Whether to colour.
@@ -66,17 +66,8 @@ pub fn write(
 
 fn headline(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
     let run = &outcome.run;
-    let verdict = match outcome.verdict {
-        RunVerdict::Valid => ink.paint(AnsiColor::Green, RunVerdict::Valid),
-        other => ink.paint(AnsiColor::Red, other),
-    };
-    let grade = match outcome.grade {
-        None => "no thresholds".to_owned(),
-        Some(grade) if outcome.verdict != RunVerdict::Valid => format!("(thresholds: {grade})"),
-        Some(grade @ (Grade::Excellent | Grade::Good)) => ink.paint(AnsiColor::Green, grade),
-        Some(grade @ Grade::Fair) => ink.paint(AnsiColor::Yellow, grade),
-        Some(grade @ Grade::Poor) => ink.paint(AnsiColor::Red, grade),
-    };
+    let verdict = self::verdict(outcome.verdict, ink);
+    let grade = grade(outcome.grade, outcome.verdict == RunVerdict::Valid, ink);
     let elapsed = seconds(run.elapsed);
     writeln!(out, "\n{}  {verdict}  {grade}", run.name)?;
     writeln!(out, "{elapsed}, {} workers, seed {}", run.workers, run.seed)?;
@@ -87,6 +78,22 @@ fn headline(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> 
         writeln!(out, "only a VALID run can pass, whatever its thresholds say")?;
     }
     Ok(())
+}
+
+pub(super) fn verdict(verdict: RunVerdict, ink: Ink) -> String {
+    let colour = if verdict == RunVerdict::Valid { AnsiColor::Green } else { AnsiColor::Red };
+    ink.paint(colour, verdict)
+}
+
+/// How thresholds came out, which says nothing where the numbers are not `valid`.
+pub(super) fn grade(grade: Option<Grade>, valid: bool, ink: Ink) -> String {
+    match grade {
+        None => "no thresholds".to_owned(),
+        Some(grade) if !valid => format!("(thresholds: {grade})"),
+        Some(grade @ (Grade::Excellent | Grade::Good)) => ink.paint(AnsiColor::Green, grade),
+        Some(grade @ Grade::Fair) => ink.paint(AnsiColor::Yellow, grade),
+        Some(grade @ Grade::Poor) => ink.paint(AnsiColor::Red, grade),
+    }
 }
 
 fn thresholds(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {

@@ -23,7 +23,7 @@ mod environment;
 mod failed;
 mod fault;
 mod frozen;
-mod library;
+pub mod library;
 mod locate;
 mod log;
 mod measure;
@@ -66,10 +66,23 @@ pub struct Loaded {
 /// Loads a script into a control state. What is wrong with it, its plan included, comes back all
 /// at once, in the order of its lines.
 pub fn load(source: Source) -> Result<Loaded, Vec<Problem>> {
+    checked(source, unknown_params)
+}
+
+/// The same for one of several scripts that were given the same parameters: what it does not
+/// declare may be another's.
+pub fn load_among_others(source: Source) -> Result<Loaded, Vec<Problem>> {
+    checked(source, |_, _| Vec::new())
+}
+
+fn checked(
+    source: Source,
+    unknown: fn(&World, &Plan) -> Vec<Problem>,
+) -> Result<Loaded, Vec<Problem>> {
     let world = World::new(source);
     let (vm, mut problems) = Vm::load(&world);
     if let Some(vm) = &vm {
-        problems.extend(unknown_params(&world, vm.plan()));
+        problems.extend(unknown(&world, vm.plan()));
         if !vm.plan().scenarios.is_empty() {
             problems.extend(world.masked_problems(validate(vm.plan())));
         }

@@ -115,6 +115,12 @@ impl World {
         required.insert(path.to_owned(), Sha256::digest(text).into());
     }
 
+    /// The Lua files that the script consists of besides its own, so far: absolute paths.
+    pub fn required(&self) -> Vec<PathBuf> {
+        let required = self.required.lock().unwrap_or_else(PoisonError::into_inner);
+        required.keys().map(|path| self.source.folder.join(path)).collect()
+    }
+
     /// SHA-256 of the script with all the Lua files it required so far, in hex: the same for two
     /// runs of the same code, wherever it lies.
     pub fn fingerprint(&self) -> String {

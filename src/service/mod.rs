@@ -77,6 +77,12 @@ pub fn needs(decl: &ServiceDecl) -> impl Iterator<Item = &str> {
     setting::pairs(&decl.options, command::ENVIRONMENT_OF).map(|(_, service)| service)
 }
 
+/// Whether a service could be started as far as that is known without starting it: its program is
+/// on this machine.
+pub fn foresee(decl: &ServiceDecl, site: &Site) -> Result<(), ServiceError> {
+    launch(decl, site, &Place::new(&decl.name)?).map(drop)
+}
+
 fn launch(decl: &ServiceDecl, site: &Site, place: &Place) -> Result<Launch, ServiceError> {
     match decl.kind.as_str() {
         "mariadb" => mariadb::launch(decl, place),

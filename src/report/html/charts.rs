@@ -6,10 +6,10 @@
 use maud::{Markup, html};
 
 use super::plot::{Axis, Chart, Line, Scale};
-use crate::metric::{Kind, Point, Reading, Total, Unit};
+use crate::metric::{Distribution, Kind, Point, Reading, Total, Unit};
+use crate::outcome::operations::{self, Operation};
 use crate::outcome::{Outcome, ScenarioOutcome, SeriesOutcome};
 use crate::report::figures;
-use crate::report::operations::{self, Operation};
 
 /// Most points of a line.
 const MOST_POINTS: usize = 600;
@@ -46,7 +46,7 @@ pub fn over_time(outcome: &Outcome) -> Markup {
 const SHORTEST: f64 = 0.5;
 
 /// The seconds of a run, in steps.
-struct Clock {
+pub struct Clock {
     seconds: usize,
     step: usize,
     /// How long the last second was; what began in it may be less than that.
@@ -54,7 +54,8 @@ struct Clock {
 }
 
 impl Clock {
-    fn of(outcome: &Outcome) -> Self {
+    /// Of a run by itself.
+    pub fn of(outcome: &Outcome) -> Self {
         let points = outcome.series.iter().flat_map(|series| &series.points);
         let latest = points.map(|point| point.second as usize).max().unwrap_or(0);
         let whole = outcome.run.elapsed.max(0.0).floor();
@@ -66,11 +67,20 @@ impl Clock {
         Self { seconds, step: seconds.div_ceil(MOST_POINTS), last }
     }
 
+    /// Of several runs on one axis: that of the longest, and each run's own with the same steps.
+    pub fn among(outcomes: &[&Outcome]) -> Option<(Self, Vec<Self>)> {
+        let own = || outcomes.iter().map(|outcome| Self::of(outcome));
+        let longest = own().max_by_key(|clock| clock.seconds)?;
+        let step = longest.step;
+        Some((longest, own().map(|clock| Self { step, ..clock }).collect()))
+    }
+
     fn steps(&self) -> usize {
         self.seconds.div_ceil(self.step)
     }
 
-    fn axis(&self) -> Axis {
+    /// The axis under its charts.
+    pub fn axis(&self) -> Axis {
         const EVERY: [usize; 16] =
             [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 21_600, 86_400];
         let width = self.seconds as f64;
@@ -92,7 +102,7 @@ impl Clock {
     }
 
     /// What was counted, a second.
-    fn rate<'a>(&self, points: impl Iterator<Item = &'a Point>) -> Vec<Option<f64>> {
+    pub fn rate<'a>(&self, points: impl Iterator<Item = &'a Point>) -> Vec<Option<f64>> {
         let mut sums = vec![0.0; self.steps()];
         for point in points {
             // What ended just after the last second ended in it, as far as a chart can tell.
@@ -112,7 +122,7 @@ impl Clock {
     }
 
     /// The largest in each step of what `value` finds in a point.
-    fn most<'a>(
+    pub fn most<'a>(
         &self,
         points: impl Iterator<Item = &'a Point>,
         value: impl Fn(&Reading) -> Option<f64>,
@@ -137,7 +147,7 @@ fn clock(second: u64, of: u64) -> String {
 }
 
 /// A percentile of a trend's point, in the metric's unit.
-fn percentile(unit: Unit, which: fn(u64, u64, u64) -> u64) -> impl Fn(&Reading) -> Option<f64> {
+pub fn percentile(unit: Unit, which: fn(u64, u64, u64) -> u64) -> impl Fn(&Reading) -> Option<f64> {
     move |reading| match reading {
         Reading::Trend { begun, p50, p95, p99, .. } if *begun > 0 => {
             Some(unit.value(which(*p50, *p95, *p99)))
@@ -353,18 +363,29 @@ pub fn distribution(outcome: &Outcome) -> Markup {
     let mut operations = operations::of(outcome);
     operations.sort_by_key(|operation| std::cmp::Reverse(operation.count()));
     operations.truncate(MOST_LINES);
-    let most = operations.iter().map(Operation::count).max().unwrap_or(0).max(10);
+    let named = operations
+        .iter()
+        .enumerate()
+        .map(|(n, operation)| (label(outcome, operation), look(n), &operation.times));
+    let note = "How many calls took at most so long; each step to the right is ten times rarer.";
+    html! {
+        @if !operations.is_empty() { (percentiles("Time by percentile", note, &named.collect::<Vec<_>>())) }
+    }
+}
+
+/// Times by percentile: for each line its name, its look and its values.
+pub fn percentiles(title: &str, note: &str, of: &[(String, String, &Distribution)]) -> Markup {
+    let most = of.iter().map(|(_, _, times)| times.count()).max().unwrap_or(0).max(10);
     let nines = (most as f64).log10();
     let places: Vec<f64> = (0..=100).map(|n| f64::from(n) / 100.0).collect();
     let share = |place: f64| 1.0 - 10_f64.powf(-place * nines);
-    let lines = operations.iter().enumerate().map(|(n, operation)| {
+    let lines = of.iter().map(|(name, look, times)| {
         // Beyond one call in as many as were made there is nothing to know.
-        let known = (operation.count().max(1) as f64).log10() / nines;
-        let value = |place: &f64| {
-            (*place <= known + 1e-9).then(|| operation.times.quantile(share(*place)) as f64)
-        };
+        let known = (times.count().max(1) as f64).log10() / nines;
+        let value =
+            |place: &f64| (*place <= known + 1e-9).then(|| times.quantile(share(*place)) as f64);
         let values = places.iter().map(value).collect();
-        Line { name: label(outcome, operation), look: look(n), values }
+        Line { name: name.clone(), look: look.clone(), values }
     });
     let lines = lines.collect();
     let marks = [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999_999];
@@ -380,18 +401,8 @@ pub fn distribution(outcome: &Outcome) -> Markup {
             .collect(),
         places,
     };
-    let chart = Chart {
-        title: "Time by percentile".to_owned(),
-        note: "How many calls took at most so long; each step to the right is ten times rarer."
-            .to_owned(),
-        scale: Scale::Time,
-        lines,
-    };
-    if chart.lines.is_empty() {
-        html! {}
-    } else {
-        chart.draw(&axis, false)
-    }
+    let (title, note) = (title.to_owned(), note.to_owned());
+    Chart { title, note, scale: Scale::Time, lines }.draw(&axis, false)
 }
 
 /// The look of the line with this number.

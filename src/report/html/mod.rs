@@ -6,6 +6,8 @@
 //! templates' escaping, wherever it came from.
 
 mod charts;
+mod comparison;
+mod history;
 mod plot;
 mod tables;
 
@@ -16,10 +18,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
-use super::figures::{self, percent, seconds, time};
-use super::operations;
-use crate::metric::{Distribution, Merge};
-use crate::outcome::{Grade, Outcome, RunVerdict};
+use super::figures::{moment, percent, seconds, time};
+use crate::outcome::{Grade, Outcome, RunVerdict, operations};
+
+pub use comparison::write as comparison;
+pub use history::write as history;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("cursor.js");
@@ -30,7 +33,36 @@ pub fn write(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn page(outcome: &Outcome) -> Markup {
-    let name = &outcome.run.name;
+    let title = format!("{} {}", outcome.run.name, outcome.verdict);
+    shell(
+        &title,
+        &outcome.loadrun,
+        &html! {
+            (head(outcome))
+            main {
+                (section("thresholds", "Thresholds", &tables::thresholds(outcome)))
+                (section("time", "Over time", &charts::over_time(outcome)))
+                (section("operations", "Operations", &html! {
+                    (tables::operations(outcome))
+                    (charts::distribution(outcome))
+                }))
+                (section("failures", "Failures", &tables::failures(outcome)))
+                (section("checks", "Checks", &tables::checks(outcome)))
+                (section("ledgers", "Ledgers", &tables::ledgers(outcome)))
+                (section("load", "Load", &tables::load(outcome)))
+                (section("metrics", "Metrics of the script", &tables::metrics(outcome)))
+                (section("errors", "Script errors", &tables::script_errors(outcome)))
+                (section("log", "Log", &tables::log(outcome)))
+                (section("parameters", "Parameters", &tables::parameters(outcome)))
+                (section("environment", "Environment", &tables::environment(outcome)))
+                (section("script", "Script", &tables::script(outcome)))
+            }
+        },
+    )
+}
+
+/// A whole page: what every one has around its `content`, by the version that made its numbers.
+fn shell(title: &str, loadrun: &str, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -39,31 +71,13 @@ fn page(outcome: &Outcome) -> Markup {
                 meta http-equiv="Content-Security-Policy" content=(policy());
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                meta name="generator" content={ "loadrun " (outcome.loadrun) };
+                meta name="generator" content={ "loadrun " (loadrun) };
                 link rel="icon" href="data:,";
-                title { (name) " " (outcome.verdict) }
+                title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                (head(outcome))
-                main {
-                    (section("thresholds", "Thresholds", &tables::thresholds(outcome)))
-                    (section("time", "Over time", &charts::over_time(outcome)))
-                    (section("operations", "Operations", &html! {
-                        (tables::operations(outcome))
-                        (charts::distribution(outcome))
-                    }))
-                    (section("failures", "Failures", &tables::failures(outcome)))
-                    (section("checks", "Checks", &tables::checks(outcome)))
-                    (section("ledgers", "Ledgers", &tables::ledgers(outcome)))
-                    (section("load", "Load", &tables::load(outcome)))
-                    (section("metrics", "Metrics of the script", &tables::metrics(outcome)))
-                    (section("errors", "Script errors", &tables::script_errors(outcome)))
-                    (section("log", "Log", &tables::log(outcome)))
-                    (section("parameters", "Parameters", &tables::parameters(outcome)))
-                    (section("environment", "Environment", &tables::environment(outcome)))
-                    (section("script", "Script", &tables::script(outcome)))
-                }
+                (content)
                 script { (PreEscaped(SCRIPT)) }
             }
         }
@@ -90,8 +104,7 @@ fn section(id: &str, title: &str, content: &Markup) -> Markup {
 fn head(outcome: &Outcome) -> Markup {
     let run = &outcome.run;
     let passed = colour(outcome.exit == 0);
-    let started = run.started.split('.').next().unwrap_or_default();
-    let started = started.trim_end_matches('Z').replace('T', " ");
+    let started = moment(&run.started);
     html! {
         header {
             p.over { "load test, " time datetime=(run.started) { (started) " UTC" } }
@@ -137,10 +150,7 @@ fn sentence(outcome: &Outcome) -> String {
 /// The few figures somebody asks for first.
 fn key_figures(outcome: &Outcome) -> Markup {
     let finished: u64 = outcome.scenarios.iter().map(|scenario| scenario.finished).sum();
-    let mut responses = Distribution::new();
-    for scenario in &outcome.scenarios {
-        responses.merge(&figures::trend(outcome, "iteration.response", scenario));
-    }
+    let responses = operations::responses(outcome);
     let calls = operations::of(outcome);
     let (made, failed) =
         calls.iter().fold((0, 0), |(made, failed), o| (made + o.count(), failed + o.failed));

@@ -5,14 +5,14 @@ use maud::{Markup, html};
 
 use super::charts::label;
 use crate::metric::{Bound, Kind, Threshold, Total, show};
+use crate::outcome::operations::{self, Operation};
 use crate::outcome::{Outcome, ScenarioOutcome, Verdict};
 use crate::report::figures::{self, percent, seconds, time};
-use crate::report::operations::{self, Operation};
 use crate::units::Bytes;
 
 /// A table with its heads, or nothing when it has no rows. The first cell of a row says what the
 /// row is about; a head that ends in a colon is of a column of figures.
-fn table(class: &str, heads: &[&str], rows: Vec<Vec<Markup>>) -> Markup {
+pub fn table(class: &str, heads: &[&str], rows: Vec<Vec<Markup>>) -> Markup {
     let figure = |n: usize| heads.get(n).is_some_and(|head| head.ends_with(':'));
     let head = |n: usize| heads.get(n).map_or("", |head| head.trim_end_matches(':'));
     html! {
@@ -44,7 +44,7 @@ fn plain(text: impl ToString) -> Markup {
 }
 
 /// A state that is told by a sign and a word, and by colour only besides.
-fn state(good: bool, word: &str) -> Markup {
+pub fn state(good: bool, word: &str) -> Markup {
     html! {
         @if good { span.good { "✓ " (word) } } @else { span.bad { "✗ " (word) } }
     }

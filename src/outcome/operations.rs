@@ -1,9 +1,9 @@
-//! The rows every report has a table of: one operation of one scenario.
+//! What is told of an outcome wherever it is told: the rows of its operations, and its response times.
 
 use std::collections::BTreeMap;
 
+use super::{Outcome, SeriesOutcome};
 use crate::metric::{Distribution, Merge, Total};
-use crate::outcome::{Outcome, SeriesOutcome};
 
 /// One operation of one scenario: its calls, their times and how they failed.
 pub struct Operation {
@@ -33,6 +33,17 @@ impl Operation {
     pub fn failed_share(&self) -> f64 {
         self.failed as f64 / self.count().max(1) as f64
     }
+}
+
+/// The response times of all scenarios.
+pub fn responses(outcome: &Outcome) -> Distribution {
+    let mut merged = Distribution::new();
+    for series in outcome.series.iter().filter(|series| series.metric == "iteration.response") {
+        if let Total::Trend(times) = &series.total {
+            merged.merge(times);
+        }
+    }
+    merged
 }
 
 /// Every operation of the run: scenarios in the script's order, names sorted.

@@ -1,0 +1,120 @@
+//! `loadrun scripts/`: several scripts one after the other, with one table and one grade at the end.
+//!
+//! What keeps any of them from starting is told before the first one starts, as far as it is known
+//! then. A script that breaks does not keep the next one from running; a signal does, and then
+//! what was done is told as at any end.
+
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+
+use super::run::{Ran, RunArgs, Summary, drop_if_empty, one, print, results_folder};
+use super::scripts::Script;
+use super::{ink, stop, tell};
+use crate::baseline::Baseline;
+use crate::engine::{self, EngineError};
+use crate::error::Error;
+use crate::outcome::write_whole;
+use crate::plan::Problem;
+use crate::report::Report;
+use crate::report::suite::{self, Ended, Part, Suite};
+
+/// Runs all scripts; the exit code is the worst one, or 130 when a signal came.
+pub fn run(scripts: Vec<Script>, baseline: Option<&Baseline>, args: &RunArgs) -> Result<u8, Error> {
+    foresee(&scripts, args.allow_command)?;
+    let mut signal = Signal::new()?;
+    let folder = results_folder(&args.out, "suite")?;
+    let of = scripts.len();
+    let mut suite = Suite::default();
+    for (at, script) in scripts.into_iter().enumerate() {
+        let shown = script.path.display().to_string();
+        let ended = if suite.interrupted {
+            Ended::NotRun
+        } else {
+            if !args.quiet {
+                tell(&format!("{} of {of}: {shown}", at + 1));
+            }
+            ended(one(script, baseline, args))
+        };
+        suite.interrupted |= ended.exit() == Some(130) || signal.came();
+        suite.parts.push(Part { script: shown, ended });
+    }
+    conclude(&suite, &folder, args).inspect_err(|_| drop_if_empty(&folder))
+}
+
+/// What is known to keep scripts from starting, all of it.
+fn foresee(scripts: &[Script], allow_command: bool) -> Result<(), Error> {
+    let mut problems: Vec<Problem> = Vec::new();
+    for script in scripts {
+        match engine::foresee(&script.loaded, allow_command) {
+            Err(EngineError::Services(wrong)) => problems.extend(wrong),
+            foreseen => foreseen?,
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
+}
+
+fn ended(ran: Result<Ran, Error>) -> Ended {
+    match ran {
+        Ok(Ran { outcome, place, exit }) => Ended::Ran { outcome: Box::new(outcome), place, exit },
+        Err(error) => {
+            let what = error.to_string();
+            tell(&what);
+            Ended::Failed { what, exit: error.exit_code() }
+        }
+    }
+}
+
+/// Keeps and prints what the scripts did together; its exit code.
+fn conclude(suite: &Suite, folder: &Path, args: &RunArgs) -> Result<u8, Error> {
+    for report in Report::ALL {
+        let always = report == Report::Json;
+        if let Some(write) = suite::form(report)
+            && (always || args.reports.contains(&report))
+        {
+            let mut text = Vec::new();
+            write(suite, &mut text).map_err(Error::Summary)?;
+            write_whole(&folder.join(report.file()), &text).map_err(Error::Report)?;
+        }
+    }
+    print(|out| match args.summary {
+        Summary::Text => suite::text(suite, ink(), out),
+        Summary::Json => suite::json(suite, out),
+    })?;
+    Ok(suite.exit())
+}
+
+/// Whether the suite has been told to end: a run listens to signals, and between two runs this does.
+struct Signal {
+    runtime: Runtime,
+    told: Pin<Box<dyn Future<Output = ()>>>,
+    came: bool,
+}
+
+impl Signal {
+    fn new() -> Result<Self, Error> {
+        let broken = |error: io::Error| {
+            Error::from(EngineError::System(format!("cannot catch signals: {error}")))
+        };
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(broken)?;
+        let told = {
+            let _inside = runtime.enter();
+            stop::signal().map_err(broken)?
+        };
+        Ok(Self { runtime, told: Box::pin(told), came: false })
+    }
+
+    fn came(&mut self) -> bool {
+        if !self.came {
+            let told = &mut self.told;
+            // Long enough for the event loop to look.
+            let wait = async { tokio::time::timeout(Duration::from_millis(1), told).await };
+            self.came = self.runtime.block_on(wait).is_ok();
+        }
+        self.came
+    }
+}

@@ -1,0 +1,116 @@
+//! The page of a history: for each script its figures run by run, and the runs as a table.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use maud::{Markup, html};
+
+use super::plot::{Axis, Chart, Line, Scale};
+use super::tables::{state, table};
+use super::{section, shell};
+use crate::history::Entry;
+use crate::report::figures::moment;
+use crate::report::history::{Sort, Trend, figures, trends};
+
+/// Most labels under a chart.
+const MOST_TICKS: usize = 5;
+
+/// Writes the page of the runs of each script, the oldest first.
+pub fn write(scripts: &BTreeMap<String, Vec<Entry>>, out: &mut dyn Write) -> io::Result<()> {
+    let runs: usize = scripts.values().map(Vec::len).sum();
+    let title = match scripts.keys().next() {
+        Some(only) if scripts.len() == 1 => format!("History of {only}"),
+        _ => "History".to_owned(),
+    };
+    let body = html! {
+        header {
+            p.over { "runs: " (runs) ", scripts: " (scripts.len()) }
+            h1 { (title) }
+        }
+        main {
+            @for (n, (script, entries)) in scripts.iter().enumerate() {
+                (section(&format!("script-{n}"), script, &html! {
+                    (charts(entries))
+                    (runs_table(entries))
+                }))
+            }
+        }
+    };
+    writeln!(out, "{}", shell(&title, env!("CARGO_PKG_VERSION"), &body).into_string())
+}
+
+fn charts(entries: &[Entry]) -> Markup {
+    let valid: Vec<&Entry> = entries.iter().filter(|entry| entry.is_valid()).collect();
+    let left_out = entries.len() - valid.len();
+    let axis = axis(&valid);
+    let trends =
+        trends(entries).into_iter().filter(|trend| trend.values.iter().any(Option::is_some));
+    html! {
+        @if left_out > 0 {
+            p.note { "Charts leave out " (left_out) " runs that are not VALID." }
+        }
+        @if !valid.is_empty() {
+            div.charts.runs {
+                @for trend in trends {
+                    (drawn(trend, &axis))
+                }
+            }
+        }
+    }
+}
+
+fn drawn(trend: Trend, axis: &Axis) -> Markup {
+    let scale = match trend.sort {
+        Sort::Time => Scale::Time,
+        Sort::Number => Scale::Number,
+        Sort::Share => Scale::Share,
+    };
+    let name = trend.name.clone();
+    let lines = vec![Line { name, look: "c1".to_owned(), values: trend.values }];
+    Chart { title: trend.name, note: String::new(), scale, lines }.draw(axis, false)
+}
+
+/// One place a run, evenly: what happened between two runs is not what is asked.
+fn axis(valid: &[&Entry]) -> Axis {
+    let last = valid.len().saturating_sub(1).max(1) as f64;
+    let every = valid.len().div_ceil(MOST_TICKS).max(1);
+    let day =
+        |entry: &Entry| moment(&entry.started).split(' ').next().unwrap_or_default().to_owned();
+    let ticks = valid.iter().enumerate().step_by(every);
+    Axis {
+        places: (0..valid.len()).map(|n| n as f64 / last).collect(),
+        names: valid.iter().map(|entry| moment(&entry.started)).collect(),
+        ticks: ticks.map(|(n, entry)| (n as f64 / last, day(entry))).collect(),
+    }
+}
+
+fn runs_table(entries: &[Entry]) -> Markup {
+    let heads = [
+        "started (UTC)",
+        "",
+        "grade",
+        "held:",
+        "length:",
+        "iterations/s:",
+        "calls:",
+        "failed:",
+        "p50:",
+        "p95:",
+        "p99:",
+        "changed before it",
+    ];
+    let rows = entries.iter().enumerate().rev().map(|(at, entry)| {
+        let before = at.checked_sub(1).and_then(|before| entries.get(before));
+        let changed = before.map(|before| entry.changes(before).join(", ")).unwrap_or_default();
+        let grade = entry.grade.as_deref().unwrap_or_default();
+        let mut row = vec![
+            html! { (moment(&entry.started)) },
+            state(entry.is_valid(), &entry.verdict),
+            html! { @if entry.exit == 0 { (grade) } @else { span.bad { (grade) } } },
+        ];
+        row.extend(figures(entry).into_iter().map(|figure| html! { (figure) }));
+        row.push(html! { (changed) });
+        row
+    });
+    table("operations", &heads, rows.collect())
+}
