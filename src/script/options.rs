@@ -11,6 +11,7 @@ use mlua::{Lua, Table, Value};
 use super::plain::{Plain, View};
 use super::traceback::misuse;
 use crate::plan::nearest;
+use crate::units::Bytes;
 
 /// An option table given to a module function.
 #[derive(Debug)]
@@ -163,6 +164,16 @@ pub fn duration(value: &Value) -> Result<Duration, String> {
     };
     Duration::try_from_secs_f64(seconds)
         .map_err(|_| format!("expected a duration of 0 seconds or more, got {seconds}"))
+}
+
+/// A number of bytes, or text such as `"4MiB"`.
+pub fn size(value: &Value) -> Result<u64, String> {
+    match value {
+        Value::String(text) => Bytes::parse(&text.to_string_lossy())
+            .map(|bytes| bytes.0)
+            .map_err(|error| error.to_string()),
+        other => count(other),
+    }
 }
 
 /// An integer, 0 or more.

@@ -1,9 +1,12 @@
-//! `connections` and `size`, the options by which a client says whose connections carry its calls.
+//! The options by which a client says whose connections carry its calls (`connections`, `size`) and
+//! how TLS is spoken on them (`ca`, `cert`, `key`, `insecure`).
 
 use mlua::Value;
 
 use crate::script::context::Context;
 use crate::script::options::{self, Options, shown};
+use crate::script::require::confined;
+use crate::wire::{Identity, TlsSettings};
 
 /// Connections of a shared set, over all workers, where `size` is not given.
 const SIZE: u64 = 20;
@@ -17,7 +20,7 @@ pub(super) enum Choice {
 }
 
 /// Reads the choice between `words`, the first where nothing is given, and `"shared"` with `size`.
-pub(super) fn read(
+pub(super) fn choice(
     context: &Context,
     given: &Options<'_>,
     words: &[&'static str],
@@ -50,4 +53,22 @@ pub(super) fn read(
 fn expected(words: &[&str], value: &Value) -> String {
     let words = words.join("\", \"");
     format!("expected \"{words}\", or \"shared\" with `size = {SIZE}`, got {}", shown(value))
+}
+
+/// Reads the options of TLS. Files are read now, so that a missing one is an error of the script.
+pub(super) fn tls(context: &Context, given: &Options<'_>) -> mlua::Result<TlsSettings> {
+    let folder = &context.world.source.folder;
+    let file = |key: &str| {
+        given.read(key, |value| {
+            let path = confined(folder, &folder.join(options::string(value)?))?;
+            std::fs::read(&path).map_err(|why| format!("cannot read {}: {why}", shown(value)))
+        })
+    };
+    let identity = match (file("cert")?, file("key")?) {
+        (Some(cert), Some(key)) => Some(Identity { cert, key }),
+        (None, None) => None,
+        _ => return Err(given.wrong("`cert` and `key` go together")),
+    };
+    let insecure = given.boolean("insecure")?.unwrap_or(false);
+    Ok(TlsSettings { ca: file("ca")?, identity, insecure })
 }

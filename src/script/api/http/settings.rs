@@ -3,13 +3,11 @@
 use mlua::{Lua, Value};
 
 use super::options::{Credentials, credentials, expect, redirects};
-use crate::client::http::{Auth, Base, Connections, Identity, Settings, TlsSettings, Version};
+use crate::client::http::{Auth, Base, Connections, Settings, Version};
 use crate::script::api::connections::{self, Choice};
 use crate::script::api::service;
 use crate::script::context::Context;
 use crate::script::options::{self, Options, shown};
-use crate::script::require::confined;
-use crate::units::Bytes;
 
 /// What a client can be given.
 const KNOWN: &[&str] = &[
@@ -46,7 +44,7 @@ pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<S
         base: given.read("base", base)?,
         timeout: given.duration("timeout")?.unwrap_or(usual.timeout),
         connect_timeout: given.duration("connect_timeout")?.unwrap_or(usual.connect_timeout),
-        connections: match connections::read(context, &given, &["user", "new"])? {
+        connections: match connections::choice(context, &given, &["user", "new"])? {
             Choice::Word("new") => Connections::New,
             Choice::Word(_) => Connections::User,
             Choice::Shared(size) => Connections::Shared(size),
@@ -56,9 +54,9 @@ pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<S
         auth,
         cookies: given.boolean("cookies")?.unwrap_or(usual.cookies),
         decompress: given.boolean("decompress")?.unwrap_or(usual.decompress),
-        body_limit: given.read("body_limit", body_limit)?.unwrap_or(usual.body_limit),
+        body_limit: given.read("body_limit", options::size)?.unwrap_or(usual.body_limit),
         expect: given.read("expect", expect)?.unwrap_or(usual.expect),
-        tls: tls(context, &given)?,
+        tls: connections::tls(context, &given)?,
         version: given.read("version", version)?.unwrap_or_default(),
     })
 }
@@ -73,15 +71,6 @@ fn base(value: &Value) -> Result<Base, String> {
     }
 }
 
-fn body_limit(value: &Value) -> Result<u64, String> {
-    match value {
-        Value::String(text) => Bytes::parse(&text.to_string_lossy())
-            .map(|bytes| bytes.0)
-            .map_err(|error| error.to_string()),
-        other => options::count(other),
-    }
-}
-
 fn version(value: &Value) -> Result<Version, String> {
     match options::scalar(value).as_deref() {
         Ok("auto") => Ok(Version::Auto),
@@ -89,21 +78,4 @@ fn version(value: &Value) -> Result<Version, String> {
         Ok("2") => Ok(Version::H2PriorKnowledge),
         _ => Err(format!("expected \"auto\", \"1.1\" or \"2\", got {}", shown(value))),
     }
-}
-
-fn tls(context: &Context, given: &Options<'_>) -> mlua::Result<TlsSettings> {
-    let folder = &context.world.source.folder;
-    let file = |key: &str| {
-        given.read(key, |value| {
-            let path = confined(folder, &folder.join(options::string(value)?))?;
-            std::fs::read(&path).map_err(|why| format!("cannot read {}: {why}", shown(value)))
-        })
-    };
-    let identity = match (file("cert")?, file("key")?) {
-        (Some(cert), Some(key)) => Some(Identity { cert, key }),
-        (None, None) => None,
-        _ => return Err(given.wrong("`cert` and `key` go together")),
-    };
-    let insecure = given.boolean("insecure")?.unwrap_or(false);
-    Ok(TlsSettings { ca: file("ca")?, identity, insecure })
 }

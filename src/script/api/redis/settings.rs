@@ -7,9 +7,6 @@ use crate::script::api::connections::{self, Choice};
 use crate::script::api::service;
 use crate::script::context::Context;
 use crate::script::options::{self, Options, shown};
-use crate::script::require::confined;
-use crate::units::Bytes;
-use crate::wire::{Identity, TlsSettings};
 
 /// What a client can be given.
 const KNOWN: &[&str] = &[
@@ -53,14 +50,14 @@ pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<S
         database: given.read("database", database)?,
         timeout: given.duration("timeout")?.unwrap_or(usual.timeout),
         connect_timeout: given.duration("connect_timeout")?.unwrap_or(usual.connect_timeout),
-        connections: match connections::read(context, &given, &["user"])? {
+        connections: match connections::choice(context, &given, &["user"])? {
             Choice::Word(_) => Connections::User,
             Choice::Shared(size) => Connections::Shared(size),
         },
         topology: topology(&given)?,
         protocol: given.read("protocol", protocol)?.unwrap_or(usual.protocol),
-        reply_limit: given.read("reply_limit", bytes)?.unwrap_or(usual.reply_limit),
-        tls: tls(context, &given)?,
+        reply_limit: given.read("reply_limit", options::size)?.unwrap_or(usual.reply_limit),
+        tls: connections::tls(context, &given)?,
     })
 }
 
@@ -85,15 +82,6 @@ fn protocol(value: &Value) -> Result<u8, String> {
     }
 }
 
-fn bytes(value: &Value) -> Result<u64, String> {
-    match value {
-        Value::String(text) => Bytes::parse(&text.to_string_lossy())
-            .map(|bytes| bytes.0)
-            .map_err(|error| error.to_string()),
-        other => options::count(other),
-    }
-}
-
 /// `cluster = true`, or `sentinel` with the name the server has there.
 fn topology(given: &Options<'_>) -> mlua::Result<Topology> {
     match (given.boolean("cluster")?, given.string("sentinel")?) {
@@ -102,21 +90,4 @@ fn topology(given: &Options<'_>) -> mlua::Result<Topology> {
         (_, Some(name)) => Ok(Topology::Sentinel(name)),
         _ => Ok(Topology::Single),
     }
-}
-
-fn tls(context: &Context, given: &Options<'_>) -> mlua::Result<TlsSettings> {
-    let folder = &context.world.source.folder;
-    let file = |key: &str| {
-        given.read(key, |value| {
-            let path = confined(folder, &folder.join(options::string(value)?))?;
-            std::fs::read(&path).map_err(|why| format!("cannot read {}: {why}", shown(value)))
-        })
-    };
-    let identity = match (file("cert")?, file("key")?) {
-        (Some(cert), Some(key)) => Some(Identity { cert, key }),
-        (None, None) => None,
-        _ => return Err(given.wrong("`cert` and `key` go together")),
-    };
-    let insecure = given.boolean("insecure")?.unwrap_or(false);
-    Ok(TlsSettings { ca: file("ca")?, identity, insecure })
 }
