@@ -214,7 +214,7 @@ fn everything_wrong_with_faults_is_told_before_the_load() {
     insta::assert_snapshot!(String::from_utf8_lossy(&run.stderr), @r#"
     error: fault 1: no `for_`
       --> script.lua:17
-      hint: add `for_ = ...`: "10s", which no fault is without
+      hint: add `for_ = ...`: how long it lasts at most, such as "10s"
 
     error: fault 2: latency is nothing that can be done to a service of kind sandbox
       --> script.lua:18

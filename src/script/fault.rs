@@ -75,7 +75,7 @@ impl<'a> Saying<'a> {
 
     /// How long it lasts at most.
     pub(super) fn lasts(&mut self) -> Option<Duration> {
-        self.needed("for_", lease, "\"10s\", which no fault is without")
+        self.needed("for_", lease, "how long it lasts at most, such as \"10s\"")
     }
 
     /// Whether the kind, and what is said about it, make sense.
