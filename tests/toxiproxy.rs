@@ -96,6 +96,23 @@ fn all_that_is_wrong_on_the_command_line_is_told_at_once() {
       hint: see loadrun proxy --help
 
     error: --toxic "bandwidth,rate=5KB/s,toxcity=5%": bandwidth has no "toxcity"
-      hint: it takes rate, stream, toxicity, name
+      hint: it takes rate, stream, toxicity, per, match, name
     "#);
+}
+
+#[test]
+fn a_toxic_per_request_has_to_know_what_a_request_is() {
+    for (arguments, said) in [
+        (&["--toxic", "hold,per=request"][..], "hint: add --protocol redis, http or postgres"),
+        (&["--toxic", "hold,match=GET*"], "the toxic \"hold_downstream\" is per request, but"),
+        (&["--toxic", "down,per=request"], "down is for connections, never for single requests"),
+        (&["--toxic", "hold,per=user"], "unknown per \"user\"; expected"),
+        (&["--protocol", "smtp"], "expected one of redis, http, postgres"),
+    ] {
+        let (mut program, _) = start(&[&["--upstream", "127.0.0.1:1"], arguments].concat());
+        assert_eq!(program.0.wait().unwrap().code(), Some(4));
+        let mut told = String::new();
+        program.0.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        assert!(told.contains(said), "{arguments:?}: {told}");
+    }
 }

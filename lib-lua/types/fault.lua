@@ -3,6 +3,7 @@
 --- Where a proxy stands.
 ---@class loadrun.fault.ProxyOptions
 ---@field upstream string | loadrun.Service | loadrun.Sandbox what it leads to: a service of the script, `"host:port"` or a URL
+---@field protocol? "redis" | "http" | "postgres" what is spoken there, so that a fault may concern single requests
 ---@field name? string its own, or `proxy`, `proxy-2`, ... in the order of declaration
 
 --- What happens to a share of the script's own calls: exactly one of `error` (with or without
@@ -33,6 +34,8 @@
 ---@field every? loadrun.fault.Every it comes and goes meanwhile
 ---@field stream? "upstream" | "downstream" | "both" of a link; downstream when nothing is given
 ---@field toxicity? string | number of a link: the share of connections it concerns; all when nothing is given
+---@field per? "connection" | "request" of a link: what it concerns or not; connections when nothing is given
+---@field match? string with `per = "request"`: which requests, `"GET cart:*"`, `"POST /orders*"`, `"UPDATE *"`
 ---@field restart_after? loadrun.Duration of `kill`, `stop`, `restart`: how long the process is away; as long as the fault lasts, for `restart` no longer than it takes
 ---@field with? table<string, string | number | boolean> of `kill`, `stop`, `restart`: settings it is started with, in place of those declared, until the fault is over
 ---@field [string] any

@@ -10,15 +10,18 @@ use super::stop;
 use crate::error::Error;
 use crate::plan::nearest;
 use crate::toxiproxy::{self, Proxies, Refusal};
-use crate::wire::proxy::{Proxy, Reach};
-use crate::wire::toxic::{Amounts, Bare, Direction, Given, Kind, Toxic};
+use crate::wire::frame::Protocol;
+use crate::wire::proxy::{Proxy, ProxyError, Reach};
+use crate::wire::toxic::{Amounts, Bare, Direction, Given, Kind, Per, Toxic};
 
 /// Where Toxiproxy's clients look for it.
 const API: &str = "127.0.0.1:8474";
 
 const AFTER_HELP: &str = "\
 A toxic is KIND or KIND,NAME=VALUE,...; every kind also takes stream=upstream|downstream|both
-(downstream) and toxicity=SHARE of connections (100%):
+(downstream), toxicity=SHARE of connections (100%), and with --protocol per=request, which makes
+it a share of requests, and match=PATTERN, of those that it fits: \"GET cart:*\", \"POST /orders\",
+\"UPDATE *\":
 
   latency,latency=300ms,jitter=50ms,distribution=uniform|normal|pareto
   bandwidth,rate=64KB/s        slow_close,delay=1s       timeout,timeout=5s
@@ -49,6 +52,10 @@ pub struct ProxyArgs {
     #[arg(long = "toxic", value_name = "KIND,NAME=VALUE", requires = "upstream")]
     toxics: Vec<String>,
 
+    /// What is spoken there, so that a toxic may concern single requests: redis, http, postgres
+    #[arg(long, value_name = "NAME", requires = "upstream", value_parser = protocol)]
+    protocol: Option<Protocol>,
+
     /// Seed of all choices: which connections a toxicity concerns, jitter, sizes
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -67,6 +74,11 @@ pub fn run(args: &ProxyArgs) -> Result<u8, Error> {
     runtime.block_on(serve(args))
 }
 
+fn protocol(name: &str) -> Result<Protocol, String> {
+    let known = || format!("expected one of {}", Protocol::ALL.map(Protocol::name).join(", "));
+    Protocol::named(name).ok_or_else(known)
+}
+
 async fn serve(args: &ProxyArgs) -> Result<u8, Error> {
     let stop = stop::signal().map_err(|error| broken("cannot catch signals", &error))?;
     let toxics = read_toxics(&args.toxics)?;
@@ -77,7 +89,7 @@ async fn serve(args: &ProxyArgs) -> Result<u8, Error> {
     }
     let proxies = Arc::new(Proxies::new(reach, args.seed));
     let own = match &args.upstream {
-        Some(upstream) => Some(open(&proxies, &args.listen, upstream, toxics).await?),
+        Some(upstream) => Some(open(&proxies, args, upstream, toxics).await?),
         None => None,
     };
     let Some(api) = api else {
@@ -99,11 +111,11 @@ const HOST_HINT: &str = "the loopback interface is 127.0.0.1, ::1 or localhost";
 /// Opens the proxy of the command line and says where it is.
 async fn open(
     proxies: &Proxies,
-    listen: &str,
+    args: &ProxyArgs,
     upstream: &str,
     toxics: Vec<Toxic>,
 ) -> Result<Arc<Proxy>, Error> {
-    let opened = proxies.open("proxy", listen, upstream).await;
+    let opened = proxies.open("proxy", &args.listen, upstream, args.protocol).await;
     let proxy = opened.map_err(|refusal| match refusal {
         Refusal::Bad(what) | Refusal::Failed(what) => Error::usage(what, HOST_HINT),
         Refusal::Missing(what) | Refusal::Exists(what) => Error::usage(what, HOST_HINT),
@@ -111,7 +123,11 @@ async fn open(
     for toxic in toxics {
         let added = proxy.add(toxic).await;
         added.map_err(|error| {
-            Error::usage(format!("--toxic: {error}"), "name=other tells two of a kind apart")
+            let hint = match error {
+                ProxyError::Unframed(_) => "add --protocol redis, http or postgres",
+                _ => "name=other tells two of a kind apart",
+            };
+            Error::usage(format!("--toxic: {error}"), hint)
         })?;
     }
     say(&format!("listening on {} for {upstream}", proxy.address()))?;
@@ -170,13 +186,23 @@ fn read_toxic(text: &str) -> Result<Toxic, Wrong> {
         kind,
         stream: Direction::Downstream,
         toxicity: 1.0,
+        per: Per::Connection,
         amounts: Amounts::default(),
     };
+    let (mut per, mut pattern) = (None, None);
     for word in words {
         let (name, value) = word.split_once('=').ok_or_else(|| {
             (format!("{word:?} has no value"), format!("{word}=..., see loadrun proxy --help"))
         })?;
-        set(&mut toxic, name.trim(), value.trim())?;
+        match name.trim() {
+            "per" => per = Some(value.trim()),
+            "match" => pattern = Some(value.trim().to_owned()),
+            name => set(&mut toxic, name, value.trim())?,
+        }
+    }
+    if per.is_some() || pattern.is_some() {
+        let read = Per::read(kind, per.unwrap_or("request"), pattern);
+        toxic.per = read.map_err(|what| (what, "such as per=request,match=GET*".to_owned()))?;
     }
     let missing =
         kind.fields().iter().find(|field| field.needed && toxic.amounts.find(field).is_none());
@@ -216,7 +242,7 @@ fn set(toxic: &mut Toxic, name: &str, value: &str) -> Result<(), Wrong> {
         _ => {
             let fields = toxic.kind.fields();
             let own = fields.iter().map(|field| field.name);
-            let names: Vec<_> = own.chain(["stream", "toxicity", "name"]).collect();
+            let names: Vec<_> = own.chain(["stream", "toxicity", "per", "match", "name"]).collect();
             let field = fields.iter().find(|field| field.name == name).ok_or_else(|| {
                 let what = format!("{} has no {name:?}", toxic.kind.name());
                 (what, format!("it takes {}", names.join(", ")))

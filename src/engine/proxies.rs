@@ -15,6 +15,7 @@ use url::Url;
 use crate::fault::Thing;
 use crate::plan::{Problem, ServiceDecl};
 use crate::script::World;
+use crate::wire::frame::Protocol;
 use crate::wire::proxy::{Proxy, Reach, Route};
 
 /// What the plan calls a proxy among its services.
@@ -71,7 +72,11 @@ impl Proxies {
         };
         let (address, url) = split(&upstream)?;
         reach.check(&address).map_err(|what| format!("upstream: {what}"))?;
-        let route = Route { listen: (Ipv4Addr::LOCALHOST, 0).into(), upstream: address };
+        let route = Route {
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            upstream: address,
+            protocol: spoken(declared),
+        };
         let handle = self.handle().map_err(|error| format!("no thread: {error}"))?;
         let _inside = handle.enter();
         let proxy = Proxy::open(route, world.source.seed).map_err(|error| error.to_string())?;
@@ -100,6 +105,11 @@ impl Proxies {
         let _ = self.thread.set(Thread { handle: handle.clone(), _stop: stop });
         Ok(handle)
     }
+}
+
+/// What is spoken through a proxy, as far as the script says so.
+fn spoken(declared: &ServiceDecl) -> Option<Protocol> {
+    declared.options.get("protocol").and_then(|name| Protocol::named(name))
 }
 
 /// The name of the service a proxy leads to, where it is one.

@@ -7,7 +7,10 @@ use super::kind::Wrong;
 use super::{Ended, VERIFY};
 use crate::plan::{FaultDecl, nearest};
 use crate::wire::proxy::{Proxy, ProxyError};
-use crate::wire::toxic::{Amount, Amounts, Bare, Direction, Field, Given, Kind, Toxic};
+use crate::wire::toxic::{Amount, Amounts, Bare, Direction, Field, Given, Kind, Per, Toxic};
+
+/// What is said of any toxic as if it were an amount: whether it is for single requests, and which.
+const OF_REQUESTS: &[&str] = &["match", "per"];
 
 /// The toxic a fault is.
 pub(super) fn read(fault: &FaultDecl) -> Result<Toxic, Wrong> {
@@ -18,20 +21,26 @@ pub(super) fn read(fault: &FaultDecl) -> Result<Toxic, Wrong> {
         (format!("unknown stream {:?}", fault.stream), hint.to_owned())
     })?;
     let mut amounts = Amounts::default();
-    for (name, text) in &fault.amounts {
+    let (per, pattern) = (fault.amounts.get("per"), fault.amounts.get("match"));
+    let per = match (per, pattern) {
+        (None, None) => Per::Connection,
+        (per, pattern) => {
+            let per = per.map_or("request", String::as_str);
+            let hint = "per = \"request\", match = \"GET cart:*\"".to_owned();
+            Per::read(kind, per, pattern.cloned()).map_err(|what| (what, hint))?
+        }
+    };
+    for (name, text) in fault.amounts.iter().filter(|(name, _)| !OF_REQUESTS.contains(&&***name)) {
         let field = kind.fields().iter().find(|field| field.name == name);
         let field = field.ok_or_else(|| unknown(kind, name))?;
         amounts.set(field, amount(field, text)?);
     }
-    match kind.fields().iter().find(|field| field.needed && amounts.find(field).is_none()) {
-        Some(field) => {
-            let name = field.name;
-            Err((format!("{} needs its {name}", kind.name()), format!("add `{name} = ...`")))
-        }
-        None => {
-            Ok(Toxic { name: fault.name.clone(), kind, stream, toxicity: fault.toxicity, amounts })
-        }
+    let missing = kind.fields().iter().find(|field| field.needed && amounts.find(field).is_none());
+    if let Some(Field { name, .. }) = missing {
+        return Err((format!("{} needs its {name}", kind.name()), format!("add `{name} = ...`")));
     }
+    let (name, toxicity) = (fault.name.clone(), fault.toxicity);
+    Ok(Toxic { name, kind, stream, toxicity, per, amounts })
 }
 
 fn unknown(kind: Kind, name: &str) -> Wrong {

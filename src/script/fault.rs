@@ -9,7 +9,7 @@ use mlua::{Table, Value};
 use super::api::service;
 use super::context::Context;
 use super::options::{self, shown, unknown_keys};
-use crate::fault::{self, Thing, WITH};
+use crate::fault::{self, Break, Thing, WITH};
 use crate::plan::{Every, FaultDecl, Place};
 use crate::units::parse_share;
 
@@ -86,6 +86,9 @@ impl<'a> Saying<'a> {
             return self.wrong("on", format!("on: there is no service {:?}", fault.on));
         };
         let read = fault::read(fault, thing);
+        let per_request = matches!(&read, Ok(Break::Link(toxic)) if !toxic.per.is_connection());
+        let on = declared.services.iter().find(|known| known.name == fault.on);
+        let is_unframed = per_request && on.is_some_and(|on| !on.options.contains_key("protocol"));
         let strays = OF_LINKS.iter().filter(|_| thing != Thing::Link);
         let strays: Vec<_> =
             strays.filter(|key| self.table.contains_key(**key).is_ok_and(|is| is)).collect();
@@ -95,6 +98,13 @@ impl<'a> Saying<'a> {
         }
         if let Err((what, hint)) = read {
             let (key, hint) = (Some("kind".to_owned()), Some(hint));
+            self.troubles.push(Trouble { key, what, hint });
+        }
+        if is_unframed {
+            let what = "per: nothing says what a request is on this link".to_owned();
+            let hint = "give its fault.proxy a `protocol`: \"redis\", \"http\" or \"postgres\"";
+            let key = if fault.amounts.contains_key("per") { "per" } else { "match" };
+            let (key, hint) = (Some(key.to_owned()), Some(hint.to_owned()));
             self.troubles.push(Trouble { key, what, hint });
         }
     }

@@ -4,8 +4,11 @@ use serde::Deserialize;
 use serde_json::{Map, Number, Value, json};
 
 use super::Refusal;
+use crate::wire::frame::Protocol;
 use crate::wire::proxy::Proxy;
-use crate::wire::toxic::{Amount, Amounts, Bare, Direction, Field, Given, Kind, Touched, Toxic};
+use crate::wire::toxic::{
+    Amount, Amounts, Bare, Direction, Field, Given, Kind, Per, Touched, Toxic,
+};
 
 /// A proxy as it is asked for, or what is to be otherwise about one.
 #[derive(Debug, Default, Deserialize)]
@@ -15,6 +18,15 @@ pub(super) struct ProxyForm {
     pub(super) listen: Option<String>,
     pub(super) upstream: Option<String>,
     pub(super) enabled: Option<bool>,
+    pub(super) protocol: Option<String>,
+}
+
+/// The protocol of that name.
+pub(super) fn protocol(name: &str) -> Result<Protocol, Refusal> {
+    Protocol::named(name).ok_or_else(|| {
+        let known = Protocol::ALL.map(Protocol::name).join(", ");
+        Refusal::Bad(format!("unknown protocol {name:?}; expected one of {known}"))
+    })
 }
 
 /// A toxic as it is asked for, or what is to be otherwise about one.
@@ -26,6 +38,9 @@ pub(super) struct ToxicForm {
     kind: Option<String>,
     stream: Option<String>,
     toxicity: Option<f64>,
+    per: Option<String>,
+    #[serde(rename = "match")]
+    matching: Option<String>,
     attributes: Map<String, Value>,
 }
 
@@ -47,7 +62,8 @@ impl ToxicForm {
         };
         let name = self.name.clone().filter(|name| !name.is_empty());
         let name = name.unwrap_or_else(|| format!("{}_{stream}", kind.name()));
-        self.change(Toxic { name, kind, stream, toxicity: 1.0, amounts: Amounts::default() })
+        let (per, amounts) = (Per::Connection, Amounts::default());
+        self.change(Toxic { name, kind, stream, toxicity: 1.0, per, amounts })
     }
 
     /// A toxic with what is said about it changed.
@@ -57,6 +73,10 @@ impl ToxicForm {
                 return Err(Refusal::Bad(format!("toxicity is {toxicity}; expected 0 to 1")));
             }
             toxic.toxicity = toxicity;
+        }
+        if self.per.is_some() || self.matching.is_some() {
+            let per = self.per.as_deref().unwrap_or("request");
+            toxic.per = Per::read(toxic.kind, per, self.matching.clone()).map_err(Refusal::Bad)?;
         }
         let fields = toxic.kind.fields();
         for (name, value) in &self.attributes {
@@ -105,6 +125,8 @@ pub(super) fn show_toxic(toxic: &Toxic, touched: Touched) -> Value {
         "type": toxic.kind.name(),
         "stream": toxic.stream.to_string(),
         "toxicity": toxic.toxicity,
+        "per": toxic.per.name(),
+        "match": toxic.per.pattern(),
         "attributes": show_amounts(toxic),
         "touched": {
             "eligible": touched.eligible,

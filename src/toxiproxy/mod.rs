@@ -1,7 +1,8 @@
 //! Toxiproxy's HTTP API over our proxies, so that its clients, in a dozen languages, drive them.
 //!
 //! Names, forms and status codes are Toxiproxy 2's. What is ours besides: the kinds `hold`, `down`,
-//! `corrupt_stream` and `drop_chunks`, `"stream": "both"`, amounts with their unit (`"300ms"`), and
+//! `corrupt_stream` and `drop_chunks`, `"stream": "both"`, `"per": "request"` and `"match"` on proxies
+//! with a `"protocol"`, amounts with their unit (`"300ms"`), and
 //! `touched`, what a toxic has disturbed so far. What differs on purpose: an unknown attribute is
 //! an error, only this machine is reached unless a host was allowed, and no call waits for a
 //! connection, so none can hang.
@@ -24,6 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::net::{TcpListener, lookup_host};
 
+use crate::wire::frame::Protocol;
 use crate::wire::proxy::{Proxy, ProxyError, Reach, Route};
 
 /// All proxies of a process, by name.
@@ -59,11 +61,12 @@ impl Proxies {
         name: &str,
         listen: &str,
         upstream: &str,
+        protocol: Option<Protocol>,
     ) -> Result<Arc<Proxy>, Refusal> {
         if self.named().contains_key(name) {
             return Err(Refusal::Exists("proxy already exists"));
         }
-        let proxy = Arc::new(self.make(listen, upstream).await?);
+        let proxy = Arc::new(self.make(listen, upstream, protocol).await?);
         let mut named = self.named();
         if named.contains_key(name) {
             return Err(Refusal::Exists("proxy already exists"));
@@ -73,10 +76,15 @@ impl Proxies {
     }
 
     /// Opens a proxy that has no name yet.
-    async fn make(&self, listen: &str, upstream: &str) -> Result<Proxy, Refusal> {
+    async fn make(
+        &self,
+        listen: &str,
+        upstream: &str,
+        protocol: Option<Protocol>,
+    ) -> Result<Proxy, Refusal> {
         self.reach.check(upstream).map_err(|what| Refusal::Bad(format!("upstream: {what}")))?;
         let listen = self.address(listen).await?;
-        let route = Route { listen, upstream: upstream.to_owned() };
+        let route = Route { listen, upstream: upstream.to_owned(), protocol };
         Proxy::open(route, self.seed).map_err(Refusal::from)
     }
 
@@ -100,7 +108,7 @@ impl Proxies {
     /// Lets a proxy listen elsewhere, with the toxics it has. Its connections are closed.
     async fn relocate(&self, name: &str, listen: &str) -> Result<Arc<Proxy>, Refusal> {
         let old = self.find(name)?;
-        let new = Arc::new(self.make(listen, &old.upstream()).await?);
+        let new = Arc::new(self.make(listen, &old.upstream(), old.protocol()).await?);
         for (toxic, _) in old.toxics() {
             new.add(toxic).await?;
         }
@@ -140,6 +148,7 @@ impl From<ProxyError> for Refusal {
         match error {
             ProxyError::Exists(_) => Self::Exists("toxic already exists"),
             ProxyError::Unknown(_) => Self::Missing("toxic not found"),
+            ProxyError::Unframed(_) => Self::Bad(error.to_string()),
             ProxyError::Listen(..) | ProxyError::Gone => Self::Failed(error.to_string()),
         }
     }

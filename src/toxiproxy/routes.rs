@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::form::{ProxyForm, ToxicForm, show_proxy, show_toxic, show_toxics};
+use super::form::{ProxyForm, ToxicForm, protocol, show_proxy, show_toxic, show_toxics};
 use super::{Proxies, Refusal, metrics};
 use crate::wire::proxy::Proxy;
 use crate::wire::toxic::{Touched, Toxic};
@@ -78,7 +78,8 @@ async fn open(proxies: &Proxies, form: &ProxyForm) -> Result<Value, Refusal> {
     let name = given(&form.name).ok_or_else(|| missing("name"))?;
     let upstream = given(&form.upstream).ok_or_else(|| missing("upstream"))?;
     let listen = given(&form.listen).unwrap_or_else(|| "127.0.0.1:0".to_owned());
-    let proxy = proxies.open(&name, &listen, &upstream).await?;
+    let protocol = given(&form.protocol).map(|name| protocol(&name)).transpose()?;
+    let proxy = proxies.open(&name, &listen, &upstream, protocol).await?;
     if form.enabled == Some(false) {
         proxy.enable(false).await?;
     }

@@ -79,6 +79,7 @@ async fn a_toxic_is_added_found_changed_and_removed_in_toxiproxys_numbers() {
     let expected = json!({
         "name": "latency_downstream", "type": "latency", "stream": "downstream", "toxicity": 1.0,
         "attributes": { "latency": 1000, "jitter": 50, "distribution": "uniform" },
+        "per": "connection", "match": null,
         "touched": { "eligible": 0, "connections": 0, "chunks": 0, "bytes": 0 },
     });
     assert_eq!((status, &shown), (200, &expected));
@@ -149,6 +150,10 @@ async fn what_is_wrong_is_told_with_what_is_right() {
         (toxics, json!({ "type": "noop", "toxicity": 2 })),
         (toxics, json!({ "type": "latency", "attributes": { "latncy": 5 } })),
         (toxics, json!({ "type": "latency", "attributes": { "latency": -5 } })),
+        (toxics, json!({ "type": "noop", "per": "request" })),
+        (toxics, json!({ "type": "down", "per": "request" })),
+        (toxics, json!({ "type": "noop", "per": "connection", "match": "GET *" })),
+        ("/proxies", json!({ "name": "x", "upstream": "127.0.0.1:1", "protocol": "smtp" })),
         (toxics, json!([])),
         ("/nowhere", json!({})),
     ];
@@ -169,6 +174,10 @@ async fn what_is_wrong_is_told_with_what_is_right() {
     400 toxicity is 2; expected 0 to 1
     400 latency has no attribute "latncy"; expected latency, jitter, distribution
     400 latency is -5; expected a duration such as "300ms"
+    400 the toxic "noop_downstream" is per request, but the proxy is not told a protocol
+    400 down is for connections, never for single requests
+    400 match is for toxics with per = "request"
+    400 unknown protocol "smtp"; expected one of redis, http, postgres
     400 invalid toxic type ""; expected one of noop, latency, bandwidth, slow_close, timeout, hold, down, reset_peer, slicer, limit_data, corrupt_stream, drop_chunks
     404 there is no such path
     "#);

@@ -6,9 +6,10 @@
 //! once a process and only when a first `https` connection needs them.
 //!
 //! [`proxy`] stands between a client and a server on this machine, and [`toxic`] says what it does
-//! to the bytes.
+//! to the bytes; [`frame`] tells it which of them belong to which request.
 
 mod connect;
+pub mod frame;
 pub mod proxy;
 mod resolve;
 mod stream;

@@ -18,6 +18,7 @@ use crate::script::calls::{Calls, Effect, Rule};
 use crate::script::context::Context;
 use crate::script::options::{self, Options, shown};
 use crate::units::parse_share;
+use crate::wire::frame::Protocol;
 
 /// What a script can call or read.
 pub const FUNCTIONS: &[&str] = &["calls", "proxy"];
@@ -33,14 +34,24 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
 fn proxy(lua: &Lua, given: Value) -> mlua::Result<Service> {
     const NAME: &str = "fault.proxy";
     Context::of(lua)?.may_declare(lua, NAME)?;
-    let given = Options::new(lua, NAME, given, &["name", "upstream"])?;
+    let given = Options::new(lua, NAME, given, &["name", "protocol", "upstream"])?;
     let mut declaration = Declaration { kind: Thing::PROXY, ..Declaration::default() };
     declaration.name = given.read("name", super::service::name)?;
     let upstream = given.read("upstream", upstream)?;
     let missing = "needs its upstream: a service of this script, \"host:port\" or a URL";
     let upstream = upstream.ok_or_else(|| given.wrong(missing))?;
     declaration.options.insert("upstream".to_owned(), upstream);
+    if let Some(spoken) = given.read("protocol", protocol)? {
+        declaration.options.insert("protocol".to_owned(), spoken.name().to_owned());
+    }
     Service::declare(lua, declaration)?.map_err(|what| given.wrong(&what))
+}
+
+/// What is spoken through a proxy.
+fn protocol(value: &Value) -> Result<Protocol, String> {
+    let name = options::string(value)?;
+    let known = || Protocol::ALL.map(Protocol::name).join(", ");
+    Protocol::named(&name).ok_or_else(|| format!("expected one of {}; got {name:?}", known()))
 }
 
 /// Where a proxy leads: a service by name, or an address as it is.

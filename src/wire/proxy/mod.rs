@@ -29,7 +29,8 @@ use tokio::sync::watch;
 
 pub use reach::Reach;
 
-use super::toxic::{Kind, Rigged, Touched, Toxic};
+use super::frame::Protocol;
+use super::toxic::{Kind, Per, Rigged, Touched, Toxic};
 use door::{Door, Standing};
 
 /// What a proxy is between.
@@ -39,6 +40,8 @@ pub struct Route {
     pub listen: SocketAddr,
     /// `host:port` of the server.
     pub upstream: String,
+    /// What is spoken, where that is known: then toxics may concern single requests.
+    pub protocol: Option<Protocol>,
 }
 
 /// An open proxy. When it is dropped it listens no more and its connections are closed.
@@ -58,6 +61,8 @@ struct Rig {
     enabled: bool,
     /// Where new connections lead.
     upstream: Arc<str>,
+    /// What is spoken there.
+    protocol: Option<Protocol>,
     toxics: Vec<Arc<Rigged>>,
 }
 
@@ -103,6 +108,8 @@ pub enum ProxyError {
     Exists(String),
     /// No toxic of that name.
     Unknown(String),
+    /// A toxic is for single requests, and nothing says what a request is.
+    Unframed(String),
     /// It cannot listen.
     Listen(SocketAddr, io::Error),
     /// The runtime it worked on is gone.
@@ -114,6 +121,9 @@ impl fmt::Display for ProxyError {
         match self {
             Self::Exists(name) => write!(f, "there is a toxic {name:?} already"),
             Self::Unknown(name) => write!(f, "there is no toxic {name:?}"),
+            Self::Unframed(name) => {
+                write!(f, "the toxic {name:?} is per request, but the proxy is not told a protocol")
+            }
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
             Self::Gone => f.write_str("the proxy has ended"),
         }
@@ -126,8 +136,9 @@ impl Proxy {
     /// Listens, and serves on the runtime of the caller. Which connections a toxic concerns follows
     /// from the seed.
     pub fn open(route: Route, seed: u64) -> Result<Self, ProxyError> {
-        let upstream = route.upstream.into();
-        let rig = Rig { version: 0, enabled: true, upstream, toxics: Vec::new() };
+        let Route { listen: _, upstream, protocol } = route;
+        let upstream = upstream.into();
+        let rig = Rig { version: 0, enabled: true, upstream, protocol, toxics: Vec::new() };
         let (rig, seen) = watch::channel(rig);
         let traffic = Arc::new(Traffic::default());
         let door = Door::open(route.listen, seed, seen, Arc::clone(&traffic))
@@ -145,6 +156,11 @@ impl Proxy {
     /// `host:port` of the server.
     pub fn upstream(&self) -> String {
         self.rig.borrow().upstream.as_ref().to_owned()
+    }
+
+    /// What is spoken there, where that is known.
+    pub fn protocol(&self) -> Option<Protocol> {
+        self.rig.borrow().protocol
     }
 
     /// Leads new connections to another `host:port`; those that are open stay where they are.
@@ -177,6 +193,9 @@ impl Proxy {
 
     /// Adds a toxic, for open connections too.
     pub async fn add(&self, toxic: Toxic) -> Result<(), ProxyError> {
+        if matches!(toxic.per, Per::Request(_)) && self.rig.borrow().protocol.is_none() {
+            return Err(ProxyError::Unframed(toxic.name));
+        }
         self.change(|toxics, serial| {
             if toxics.iter().any(|rigged| rigged.toxic.name == toxic.name) {
                 return Err(ProxyError::Exists(toxic.name));

@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::super::frame::{Framer, Talk};
 use super::super::toxic::{Chain, Cut, Direction, Marks, Parcel, Whose};
 use super::{Rig, Traffic};
 
@@ -49,7 +50,10 @@ pub(super) struct Guest {
 /// Dials the server and carries bytes until both sides have ended or the connection is cut. A
 /// client whose server cannot be reached is reset: we have accepted, and cannot refuse any more.
 pub(super) async fn carry(guest: Guest) {
-    let upstream = Arc::clone(&guest.rig.borrow().upstream);
+    let (upstream, protocol) = {
+        let rig = guest.rig.borrow();
+        (Arc::clone(&rig.upstream), rig.protocol)
+    };
     let dialled = timeout(DIAL, TcpStream::connect(&*upstream)).await;
     let Ok(Ok(server)) = dialled else {
         guest.traffic.refused.fetch_add(1, Relaxed);
@@ -61,7 +65,7 @@ pub(super) async fn carry(guest: Guest) {
         let _ = socket.set_nodelay(true);
     }
     let fate = Fate::default();
-    let marks = Marks::default();
+    let (marks, talk) = (Marks::default(), Talk::default());
     let pipe = |from, to, direction, heard, passed| Pipe {
         from,
         to,
@@ -71,6 +75,7 @@ pub(super) async fn carry(guest: Guest) {
             direction,
             marks: marks.clone(),
         }),
+        framer: protocol.map(|protocol| Framer::new(protocol, direction, talk.clone())),
         rig: guest.rig.clone(),
         heard,
         passed,
@@ -107,6 +112,8 @@ struct Pipe<'a> {
     from: &'a TcpStream,
     to: &'a TcpStream,
     chain: Chain,
+    /// Where it is known what is spoken.
+    framer: Option<Framer>,
     rig: watch::Receiver<Rig>,
     /// Bytes the sender has sent.
     heard: &'a AtomicU64,
@@ -173,16 +180,14 @@ impl Pipe<'_> {
             }
             match read {
                 Ok(0) => return self.end(),
-                Ok(_) if self.chain.is_bare() => {
+                Ok(_) if self.chain.is_bare() && self.framer.is_none() => {
                     if !self.forward(&mut buffer)? {
                         return Ok(());
                     }
                 }
                 Ok(_) => {
-                    let bytes = Bytes::copy_from_slice(&buffer);
+                    self.take(&buffer);
                     buffer.clear();
-                    self.chain.accept(Parcel::Bytes(bytes), Instant::now());
-                    self.note_loss();
                     if self.chain.weight() >= ROOM {
                         return Ok(());
                     }
@@ -192,6 +197,20 @@ impl Pipe<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Hands bytes to the chain, in pieces where it is known what they are part of.
+    fn take(&mut self, bytes: &[u8]) {
+        let now = Instant::now();
+        match &mut self.framer {
+            None => self.chain.accept(Parcel::Bytes(Bytes::copy_from_slice(bytes)), now),
+            Some(framer) => {
+                for (bytes, request) in framer.cut(bytes) {
+                    self.chain.accept(Parcel::of(bytes, request), now);
+                }
+            }
+        }
+        self.note_loss();
     }
 
     /// Writes straight to the receiver, with no toxic in between; what it does not take waits.
@@ -215,6 +234,9 @@ impl Pipe<'_> {
     /// The sender has said all.
     fn end(&mut self) -> Result<(), Cut> {
         self.reading = false;
+        if let Some(rest) = self.framer.as_mut().and_then(Framer::rest) {
+            self.chain.accept(Parcel::Bytes(rest), Instant::now());
+        }
         let both = self.fate.ended.fetch_add(1, Relaxed) == 1;
         // Nobody is left to say anything, and something said was swallowed: nothing will come of it.
         let over = both && self.fate.lost.load(Relaxed);
@@ -233,7 +255,7 @@ impl Pipe<'_> {
     fn deliver(&mut self) -> Result<Delivery, Cut> {
         while let Some(parcel) = self.chain.first() {
             let count = match parcel {
-                Parcel::Bytes(bytes) => match self.to.try_write(bytes) {
+                Parcel::Bytes(bytes) | Parcel::Part(bytes, _) => match self.to.try_write(bytes) {
                     Ok(count) => count,
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         return Ok(Delivery::Blocked);

@@ -19,6 +19,7 @@ fn toxic(kind: Kind, amounts: &[(&str, &str)]) -> Toxic {
         kind,
         stream: Direction::Both,
         toxicity: 1.0,
+        per: Per::Connection,
         amounts: Amounts::default(),
     };
     for (name, text) in amounts {
@@ -36,10 +37,15 @@ struct Pair {
 
 impl Pair {
     async fn new() -> Self {
+        Self::speaking(None).await
+    }
+
+    /// One whose proxy is told what is spoken.
+    async fn speaking(protocol: Option<Protocol>) -> Self {
         let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let upstream = server.local_addr().unwrap().to_string();
         let listen = "127.0.0.1:0".parse().unwrap();
-        Self { server, proxy: Proxy::open(Route { listen, upstream }, 1).unwrap() }
+        Self { server, proxy: Proxy::open(Route { listen, upstream, protocol }, 1).unwrap() }
     }
 
     /// An open connection: the client's end and the server's.
@@ -273,4 +279,93 @@ async fn a_dropped_proxy_refuses_and_closes() {
     assert_eq!(rest(&mut client).await.unwrap_or_default(), b"");
     let refused = TcpStream::connect(address).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+}
+
+/// One line of a Redis command and the reply to it, or `None` where none comes in time.
+async fn ask(client: &mut TcpStream, server: &mut TcpStream, line: &str) -> Option<Duration> {
+    let begin = tokio::time::Instant::now();
+    client.write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
+    let mut heard = vec![0; line.len() + 2];
+    timeout(Duration::from_millis(500), server.read_exact(&mut heard)).await.ok()?.unwrap();
+    assert_eq!(heard, format!("{line}\r\n").as_bytes());
+    server.write_all(b"+OK\r\n").await.unwrap();
+    let mut reply = [0; 5];
+    timeout(Duration::from_millis(500), client.read_exact(&mut reply)).await.ok()?.unwrap();
+    assert_eq!(&reply, b"+OK\r\n");
+    Some(begin.elapsed())
+}
+
+#[tokio::test]
+async fn a_toxic_per_request_touches_those_that_match_and_no_others() {
+    let pair = Pair::speaking(Some(Protocol::Redis)).await;
+    let (mut client, mut server) = pair.connect().await;
+    let mut slow = toxic(Kind::Latency, &[("latency", "60ms")]);
+    slow.stream = Direction::Downstream;
+    slow.per = Per::Request(Some("GET cart:*".to_owned()));
+    pair.proxy.add(slow).await.unwrap();
+    for (line, slowed) in
+        [("GET cart:1", true), ("GET item:1", false), ("SET cart:1", false), ("GET cart:2", true)]
+    {
+        let took = ask(&mut client, &mut server, line).await.unwrap();
+        assert!(!slowed || took >= Duration::from_millis(60), "{line}: {took:?}");
+    }
+    let touched = pair.proxy.remove("latency").await.unwrap();
+    assert_eq!((touched.eligible, touched.connections), (2, 2));
+}
+
+#[tokio::test]
+async fn which_requests_a_share_touches_follows_from_the_seed() {
+    let pair = Pair::speaking(Some(Protocol::Redis)).await;
+    let (mut client, mut server) = pair.connect().await;
+    let mut noop = toxic(Kind::CorruptStream, &[("probability", "0%")]);
+    noop.toxicity = 0.3;
+    noop.per = Per::Request(None);
+    pair.proxy.add(noop).await.unwrap();
+    for n in 0..100 {
+        ask(&mut client, &mut server, &format!("GET {n}")).await.unwrap();
+    }
+    let touched = pair.proxy.toxics()[0].1;
+    assert_eq!(touched.eligible, 100);
+    // A reset on the first request it concerns, which is known beforehand.
+    let mut reset = toxic(Kind::ResetPeer, &[]);
+    reset.toxicity = 0.2;
+    reset.per = Per::Request(None);
+    pair.proxy.add(reset).await.unwrap();
+    let concerned = |n: &u64| super::super::toxic::roll(1, "reset_peer", 0, *n) < 0.2;
+    let first = (101..1_000).find(concerned).unwrap();
+    for n in 101..first {
+        ask(&mut client, &mut server, &format!("GET {n}")).await.unwrap();
+    }
+    client.write_all(b"GET last\r\n").await.unwrap();
+    let error = client.read_u8().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn a_request_that_is_swallowed_takes_what_follows_with_it_and_spares_other_connections() {
+    let pair = Pair::speaking(Some(Protocol::Redis)).await;
+    let (mut client, mut server) = pair.connect().await;
+    let (mut other, mut others) = pair.connect().await;
+    let mut hole = toxic(Kind::Timeout, &[]);
+    hole.stream = Direction::Upstream;
+    hole.per = Per::Request(Some("GET lost".to_owned()));
+    pair.proxy.add(hole).await.unwrap();
+    assert!(ask(&mut client, &mut server, "GET a").await.is_some());
+    assert_eq!(ask(&mut client, &mut server, "GET lost").await, None);
+    assert_eq!(ask(&mut client, &mut server, "GET b").await, None);
+    assert!(ask(&mut other, &mut others, "GET b").await.is_some());
+    let touched = pair.proxy.remove("timeout").await.unwrap();
+    assert_eq!((touched.eligible, touched.connections), (2, 2));
+    // A stream with a gap is closed when the hole is.
+    assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn per_request_where_nothing_says_what_a_request_is_is_an_error() {
+    let pair = Pair::new().await;
+    let per = Per::Request(None);
+    let error = pair.proxy.add(Toxic { per, ..toxic(Kind::Hold, &[]) }).await.unwrap_err();
+    let expected = "the toxic \"hold\" is per request, but the proxy is not told a protocol";
+    assert_eq!(error.to_string(), expected);
+    assert!(pair.proxy.toxics().is_empty());
 }

@@ -10,13 +10,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{Cut, Dice, Direction, Effect, Kind, Rigged, roll};
+use super::super::frame::Request;
+use super::{Cut, Dice, Direction, Effect, Kind, Per, Rigged, roll};
 
 /// What travels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::wire) enum Parcel {
     /// Some bytes, at least one.
     Bytes(Bytes),
+    /// Some bytes that are known to be part of a request, or of its reply.
+    Part(Bytes, Arc<Request>),
     /// The sender has said all it will say; the other direction goes on.
     End,
     /// The whole connection is to be closed.
@@ -27,9 +30,17 @@ pub(in crate::wire) enum Parcel {
 const PARCEL: usize = 64;
 
 impl Parcel {
+    /// Bytes that may be known to be part of a request.
+    pub(in crate::wire) fn of(bytes: Bytes, request: Option<Arc<Request>>) -> Self {
+        match request {
+            Some(request) => Self::Part(bytes, request),
+            None => Self::Bytes(bytes),
+        }
+    }
+
     fn weight(&self) -> usize {
         match self {
-            Self::Bytes(bytes) => bytes.len() + PARCEL,
+            Self::Bytes(bytes) | Self::Part(bytes, _) => bytes.len() + PARCEL,
             Self::End | Self::Close => PARCEL,
         }
     }
@@ -44,6 +55,8 @@ pub(super) struct Held {
     cut: Option<(Instant, Cut)>,
     lost: bool,
     weight: usize,
+    /// What the bytes that are being pushed are part of.
+    request: Option<Arc<Request>>,
 }
 
 impl Held {
@@ -63,6 +76,10 @@ impl Held {
     }
 
     fn enter(&mut self, due: Option<Instant>, parcel: Parcel) {
+        let parcel = match (parcel, &self.request) {
+            (Parcel::Bytes(bytes), Some(request)) => Parcel::Part(bytes, Arc::clone(request)),
+            (parcel, _) => parcel,
+        };
         self.weight += parcel.weight();
         self.parcels.push_back((due, parcel));
     }
@@ -100,36 +117,84 @@ impl Held {
 /// One toxic at work.
 struct Stage {
     rigged: Arc<Rigged>,
-    effect: Box<dyn Effect>,
+    /// Where it is for single requests: not there before the first one that it concerns.
+    effect: Option<Box<dyn Effect>>,
     held: Held,
     touched: bool,
 }
 
 impl Stage {
-    fn accept(&mut self, parcel: Parcel, now: Instant, marks: &Marks) {
+    fn accept(&mut self, parcel: Parcel, now: Instant, whose: &Whose) {
+        let request = match &parcel {
+            Parcel::Part(_, request) => Some(Arc::clone(request)),
+            _ => None,
+        };
+        if !self.concerns(&parcel, request.as_deref(), whose) {
+            return self.held.push(now, parcel);
+        }
+        let Self { rigged, effect, held, .. } = self;
+        let effect = effect.get_or_insert_with(|| rigged.toxic.effect(whose, now, held));
+        held.request.clone_from(&request);
         let (touched, bytes) = match parcel {
-            Parcel::Bytes(bytes) => {
+            Parcel::Bytes(bytes) | Parcel::Part(bytes, _) => {
                 let len = bytes.len();
-                (self.effect.bytes(bytes, now, &mut self.held), len)
+                (effect.bytes(bytes, now, held), len)
             }
-            Parcel::End => (self.effect.end(now, &mut self.held), 0),
+            Parcel::End => (effect.end(now, held), 0),
             Parcel::Close => {
-                self.held.push(now, Parcel::Close);
+                held.push(now, Parcel::Close);
                 (false, 0)
             }
         };
+        held.request = None;
         if touched {
-            self.touch(marks);
+            self.touch(request.as_deref(), whose);
             self.rigged.tally.touch_chunk(bytes);
         }
     }
 
-    fn touch(&mut self, marks: &Marks) {
-        if !std::mem::replace(&mut self.touched, true)
-            && marks.is_first(&self.rigged, Mark::Touched)
-        {
+    /// Whether a parcel is disturbed; one that is not waits behind those that are. What follows
+    /// something that was swallowed is swallowed too: nobody could tell any more what it is to.
+    fn concerns(&self, parcel: &Parcel, request: Option<&Request>, whose: &Whose) -> bool {
+        let toxic = &self.rigged.toxic;
+        let Per::Request(wanted) = &toxic.per else {
+            return true;
+        };
+        let swallowed = self.held.lost;
+        let wanted = |request: &&Request| {
+            swallowed || wanted.as_ref().is_none_or(|pattern| fits(pattern, &request.subject))
+        };
+        let Some(request) = request.filter(wanted) else {
+            return swallowed || matches!(parcel, Parcel::Close);
+        };
+        if request.marks.is_first(&self.rigged, Mark::Met) {
+            self.rigged.tally.meet();
+        }
+        let rolled = roll(whose.seed, &toxic.name, whose.connection, request.number);
+        swallowed || rolled < toxic.toxicity
+    }
+
+    fn touch(&mut self, request: Option<&Request>, whose: &Whose) {
+        let marks = match (&self.rigged.toxic.per, request) {
+            (Per::Request(_), Some(request)) => &request.marks,
+            (Per::Request(_), None) => return,
+            (Per::Connection, _) if std::mem::replace(&mut self.touched, true) => return,
+            (Per::Connection, _) => &whose.marks,
+        };
+        if marks.is_first(&self.rigged, Mark::Touched) {
             self.rigged.tally.touch_connection();
         }
+    }
+}
+
+/// Whether a text fits a pattern in which `*` stands for anything, or nothing.
+pub fn fits(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((start, rest)) => text.strip_prefix(start).is_some_and(|text| {
+            let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+            rest.is_empty() || ends.into_iter().any(|at| fits(rest, &text[at..]))
+        }),
     }
 }
 
@@ -142,6 +207,13 @@ pub(in crate::wire) struct Marks(Arc<Mutex<BTreeSet<(usize, Mark)>>>);
 enum Mark {
     Met,
     Touched,
+}
+
+impl Whose {
+    /// The choices of an effect on it.
+    pub(super) fn dice(&self, fault: &str) -> Dice {
+        Dice::new(self.seed, fault, self.connection, self.direction == Direction::Upstream)
+    }
 }
 
 impl Marks {
@@ -200,7 +272,7 @@ impl Chain {
     /// Hands a parcel to the stage with that number, or out when there is none.
     fn enter(&mut self, stage: usize, parcel: Parcel, now: Instant) {
         if let Some(stage) = self.stages.get_mut(stage) {
-            stage.accept(parcel, now, &self.whose.marks);
+            stage.accept(parcel, now, &self.whose);
         } else {
             self.outlet_weight += parcel.weight();
             self.outlet.push_back(parcel);
@@ -215,7 +287,7 @@ impl Chain {
             }
             let stage = &mut self.stages[at];
             if let Some((_, how)) = stage.held.cut.filter(|(when, _)| *when <= now) {
-                stage.touch(&self.whose.marks);
+                stage.touch(None, &self.whose);
                 return Err(how);
             }
         }
@@ -234,7 +306,7 @@ impl Chain {
 
     /// Says that so many bytes of the first parcel were delivered.
     pub(in crate::wire) fn delivered(&mut self, count: usize) {
-        if let Some(Parcel::Bytes(bytes)) = self.outlet.front_mut()
+        if let Some(Parcel::Bytes(bytes) | Parcel::Part(bytes, _)) = self.outlet.front_mut()
             && count < bytes.len()
         {
             drop(bytes.split_to(count));
@@ -285,6 +357,10 @@ impl Chain {
         if !toxic.stream.covers(whose.direction) {
             return None;
         }
+        let mut held = Held::default();
+        if matches!(toxic.per, Per::Request(_)) {
+            return Some(Stage { rigged: Arc::clone(rigged), effect: None, held, touched: false });
+        }
         if whose.marks.is_first(rigged, Mark::Met) {
             rigged.tally.meet();
         }
@@ -292,10 +368,7 @@ impl Chain {
         if !concerned && toxic.kind != Kind::Down {
             return None;
         }
-        let upstream = whose.direction == Direction::Upstream;
-        let dice = Dice::new(whose.seed, &toxic.name, whose.connection, upstream);
-        let mut held = Held::default();
-        let effect = toxic.effect(dice, now, &mut held);
+        let effect = Some(toxic.effect(whose, now, &mut held));
         Some(Stage { rigged: Arc::clone(rigged), effect, held, touched: false })
     }
 }

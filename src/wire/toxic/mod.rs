@@ -33,6 +33,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 pub use amount::{Amount, Amounts, Bare, Field, Given, Quantity};
+pub use chain::fits;
 pub(super) use chain::{Chain, Marks, Parcel, Whose};
 pub use dice::roll;
 pub use tally::Touched;
@@ -50,10 +51,60 @@ pub struct Toxic {
     pub kind: Kind,
     /// Which direction it does it to.
     pub stream: Direction,
-    /// The share of connections it concerns, from 0 to 1. Which ones follows from the seed.
+    /// The share of connections or requests it concerns, from 0 to 1. Which ones follows from the
+    /// seed.
     pub toxicity: f64,
+    /// Whether it concerns whole connections.
+    pub per: Per,
     /// How much, by the names in [`Kind::fields`].
     pub amounts: Amounts,
+}
+
+/// What a toxic concerns or does not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Per {
+    /// A connection, with all that passes.
+    #[default]
+    Connection,
+    /// A request and its reply, for links whose protocol is known; where there is a pattern, one
+    /// whose subject fits it (`*` stands for anything).
+    Request(Option<String>),
+}
+
+impl Per {
+    /// What is written about it; the error says what is wrong.
+    pub fn read(kind: Kind, per: &str, pattern: Option<String>) -> Result<Self, String> {
+        match (per, pattern) {
+            ("connection", None) => Ok(Self::Connection),
+            ("connection", Some(_)) => Err("match is for toxics with per = \"request\"".to_owned()),
+            ("request", _) if kind == Kind::Down => {
+                Err("down is for connections, never for single requests".to_owned())
+            }
+            ("request", pattern) => Ok(Self::Request(pattern)),
+            _ => Err(format!("unknown per {per:?}; expected \"connection\" or \"request\"")),
+        }
+    }
+
+    /// Whether it is for whole connections.
+    pub fn is_connection(&self) -> bool {
+        *self == Self::Connection
+    }
+
+    /// As it is written.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Request(_) => "request",
+        }
+    }
+
+    /// Which requests it is for, where it is not for all.
+    pub fn pattern(&self) -> Option<&str> {
+        match self {
+            Self::Connection => None,
+            Self::Request(pattern) => pattern.as_deref(),
+        }
+    }
 }
 
 /// The direction of bytes through a proxy.
@@ -178,8 +229,8 @@ impl Kind {
 
 impl Toxic {
     /// What it does from `now` on to a direction of a connection that it concerns.
-    fn effect(&self, dice: Dice, now: Instant, held: &mut Held) -> Box<dyn Effect> {
-        let amounts = &self.amounts;
+    fn effect(&self, whose: &Whose, now: Instant, held: &mut Held) -> Box<dyn Effect> {
+        let (amounts, dice) = (&self.amounts, whose.dice(&self.name));
         match self.kind {
             Kind::Noop => Box::new(noop::effect()),
             Kind::Latency => Box::new(latency::effect(amounts, dice)),

@@ -14,7 +14,8 @@ pub(in crate::wire) struct Tally {
 /// What a toxic has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Touched {
-    /// Connections that were there while it was, concerned or not.
+    /// Connections that were there while it was, concerned or not; requests, where it is per
+    /// request.
     pub eligible: u64,
     /// Of these, those it disturbed.
     pub connections: u64,

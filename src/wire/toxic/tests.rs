@@ -18,6 +18,7 @@ fn toxic(kind: Kind, amounts: &[(&str, &str)]) -> Toxic {
         kind,
         stream: Direction::Both,
         toxicity: 1.0,
+        per: Per::Connection,
         amounts: Amounts::default(),
     };
     for (name, text) in amounts {
@@ -125,8 +126,9 @@ fn jitter_has_the_mean_and_the_spread_it_says() {
         let delays: Vec<f64> = (0..20_000)
             .map(|connection| {
                 let mut held = Held::default();
-                let dice = Dice::new(1, "x", connection, true);
-                let mut effect = toxic.effect(dice, now, &mut held);
+                let (direction, marks) = (Direction::Upstream, Marks::default());
+                let whose = Whose { seed: 1, connection, direction, marks };
+                let mut effect = toxic.effect(&whose, now, &mut held);
                 effect.bytes(Bytes::from_static(b"x"), now, &mut held);
                 (held.last_due().unwrap() - now).as_secs_f64()
             })
