@@ -1,0 +1,217 @@
+//! How an outcome is kept: one JSON file with a digest in front, written whole or not at all, and
+//! read only if it is what a run left there.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::{Outcome, SCHEMA};
+
+/// An outcome or a report that could not be saved or loaded.
+#[derive(Debug)]
+pub struct FileError {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What went wrong, in words.
+    pub what: String,
+    /// What to do next.
+    pub hint: String,
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.what)
+    }
+}
+
+impl std::error::Error for FileError {}
+
+/// Where a results folder keeps the outcome.
+pub const FILE: &str = "outcome.json";
+
+impl Outcome {
+    /// Writes `outcome.json` into `folder`: whole or not at all, even when the machine stops.
+    pub fn save(&self, folder: &Path) -> Result<PathBuf, FileError> {
+        let path = folder.join(FILE);
+        save_sealed(self, &path)?;
+        Ok(path)
+    }
+
+    /// The same with every text in it passed through `mask`, wherever it stands: a file that is
+    /// shared holds no secret, in whatever name, tag or message a script put it.
+    pub fn masked(self, mask: &dyn Fn(&str) -> String) -> serde_json::Result<Self> {
+        let mut whole = serde_json::to_value(self)?;
+        mask_texts(&mut whole, mask);
+        serde_json::from_value(whole)
+    }
+
+    /// Reads an outcome, from its file or from the results folder it lies in. What cannot be
+    /// trusted to be what a run left there is refused, with the reason.
+    pub fn load(path: &Path) -> Result<Self, FileError> {
+        let path = if path.is_dir() { path.join(FILE) } else { path.to_owned() };
+        load_sealed(&path, "outcome", SCHEMA)
+    }
+}
+
+/// Writes a value with a `schema` and a version as JSON, sealed with a digest.
+pub fn save_sealed(value: &impl Serialize, path: &Path) -> Result<(), FileError> {
+    let text = serde_json::to_string(value)
+        .map_err(|e| FileError::new(path, e.to_string(), "please report it"))?;
+    write_whole(path, sealed(&text).as_bytes())
+}
+
+/// Reads what [`save_sealed`] wrote, a `noun` of this `schema`.
+pub fn load_sealed<T: DeserializeOwned>(
+    path: &Path,
+    noun: &str,
+    schema: u32,
+) -> Result<T, FileError> {
+    let told = |what: &str, hint: &str| FileError::new(path, what.to_owned(), hint);
+    let text = fs::read(path).map_err(|e| told(&e.to_string(), NAME_ONE))?;
+    let text = String::from_utf8(text).map_err(|_| told("not text", NAME_ONE))?;
+    let head: Head = serde_json::from_str(&text).map_err(|e| {
+        let foreign = format!("not an {noun} of loadrun");
+        let cut = if e.is_eof() { "cut off" } else { &foreign };
+        told(&format!("{cut}: {e}"), if e.is_eof() { RUN_AGAIN } else { NAME_ONE })
+    })?;
+    if head.schema != schema {
+        let what = format!(
+            "schema {}, this program reads {schema} (written by loadrun {})",
+            head.schema, head.loadrun
+        );
+        let newer = "read it with that version of loadrun, or a later one";
+        let older = "read it with that version of loadrun, or run the script again";
+        return Err(told(&what, if head.schema > schema { newer } else { older }));
+    }
+    if head.sha256.is_some_and(|digest| !is_sealed(&text, &digest)) {
+        let what = "edited or damaged: its content is not what its digest was made of";
+        return Err(told(what, "use the file as the run wrote it, or run the script again"));
+    }
+    serde_json::from_str(&text).map_err(|e| told(&format!("damaged: {e}"), RUN_AGAIN))
+}
+
+const NAME_ONE: &str = "name an outcome.json, or the results folder it lies in";
+const RUN_AGAIN: &str = "run the script again";
+
+/// The text of an outcome, an object, with the digest of the rest as its first field.
+fn sealed(text: &str) -> String {
+    let rest = text.strip_prefix('{').unwrap_or(text);
+    format!("{{\"sha256\":\"{}\",{rest}\n", digest(rest))
+}
+
+/// Whether the text is what [`sealed`] made, but for white space at its end.
+fn is_sealed(text: &str, said: &str) -> bool {
+    let rest = text.trim_end().strip_prefix(&format!("{{\"sha256\":\"{said}\","));
+    rest.is_some_and(|rest| digest(rest) == said)
+}
+
+fn digest(text: &str) -> String {
+    hex::encode(Sha256::digest(text))
+}
+
+impl FileError {
+    fn new(path: &Path, what: String, hint: &str) -> Self {
+        Self { path: path.to_owned(), what, hint: hint.to_owned() }
+    }
+}
+
+fn mask_texts(value: &mut Value, mask: &dyn Fn(&str) -> String) {
+    match value {
+        Value::String(text) => *text = mask(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| mask_texts(item, mask)),
+        Value::Object(fields) => {
+            let masked = std::mem::take(fields).into_iter().map(|(key, mut value)| {
+                mask_texts(&mut value, mask);
+                (mask(&key), value)
+            });
+            *fields = masked.collect();
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// What every schema has.
+#[derive(Deserialize)]
+struct Head {
+    schema: u32,
+    loadrun: String,
+    sha256: Option<String>,
+}
+
+/// Writes a file beside its place, syncs, then renames: a reader sees all of it or none.
+pub fn write_whole(path: &Path, text: &[u8]) -> Result<(), FileError> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let written = || -> io::Result<()> {
+        let mut builder = tempfile::Builder::new();
+        // As any other file: others may read it where the user's mask lets them.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(parent.unwrap_or(Path::new(".")))?;
+        file.write_all(text)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|e| e.error)?;
+        Ok(())
+    };
+    let hint = "free the disk, or choose another place";
+    written().map_err(|e| FileError::new(path, e.to_string(), hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> (String, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        fs::write(&path, text).unwrap();
+        let error = Outcome::load(folder.path()).unwrap_err();
+        assert_eq!(error.path, path);
+        (error.what, error.hint)
+    }
+
+    #[test]
+    fn a_file_of_something_else_is_refused_by_name() {
+        for text in ["{\"version\": 3}", "[]", "hello", ""] {
+            let (what, hint) = refused(text);
+            let told = what.contains("not an outcome of loadrun") || what.contains("cut off");
+            assert!(told, "{text}: {what}");
+            assert!(!hint.is_empty());
+        }
+        let (what, _) = refused("{\"schema\": 1, \"loa");
+        assert!(what.starts_with("cut off"), "{what}");
+    }
+
+    #[test]
+    fn an_older_and_a_newer_schema_are_refused_with_their_version() {
+        let (what, hint) = refused("{\"schema\": 99, \"loadrun\": \"9.0.0\"}");
+        assert_eq!(what, "schema 99, this program reads 1 (written by loadrun 9.0.0)");
+        assert!(hint.contains("or a later one"), "{hint}");
+        let (_, hint) = refused("{\"schema\": 0, \"loadrun\": \"0.0.1\"}");
+        assert!(hint.contains("run the script again"), "{hint}");
+    }
+
+    #[test]
+    fn a_text_is_known_by_its_digest_wherever_it_was_changed() {
+        let whole = sealed("{\"schema\":1,\"loadrun\":\"x\"}");
+        let head: Head = serde_json::from_str(&whole).unwrap();
+        let digest = head.sha256.unwrap();
+        assert!(is_sealed(&whole, &digest));
+        assert!(!is_sealed(&whole.replace(":1,", ":2,"), &digest));
+        assert!(!is_sealed(&whole.replace(":1,", ": 1,"), &digest));
+        let (what, _) = refused(&whole.replace("\"x\"", "\"y\""));
+        assert!(what.starts_with("edited or damaged"), "{what}");
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_named_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = write_whole(&folder.path().join("none/report.csv"), b"x").unwrap_err();
+        assert!(error.to_string().contains("none/report.csv: "), "{error}");
+    }
+}
