@@ -1,0 +1,226 @@
+//! The compact ledger against the obvious one.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn at(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+#[test]
+fn an_empty_ledger_is_all_zeros() {
+    assert_eq!(Ledger::new().balance(), Balance::default());
+}
+
+#[test]
+fn an_acked_id_nobody_saw_is_lost_and_named_with_its_time() {
+    let mut ledger = Ledger::new();
+    for (n, id) in ["SM7", "SM8", "x", "SM10"].into_iter().enumerate() {
+        ledger.expect(id, at(0));
+        ledger.acked(id, at(100 - n as u64));
+    }
+    ledger.seen("SM8", at(150));
+    let balance = ledger.balance();
+    assert_eq!((balance.acked, balance.landed, balance.lost), (4, 1, 3));
+    assert_eq!(balance.lost_sample, ["SM10", "x", "SM7"]);
+    assert_eq!(balance.lost_between, Some((at(97), at(100))));
+    assert_eq!(balance.slowest_landing, Some(at(51)));
+}
+
+#[test]
+fn times_are_written_as_seconds_and_as_null_when_there_are_none() {
+    let balance = Balance {
+        lost_between: Some((at(97), at(2500))),
+        slowest_landing: Some(at(51)),
+        ..Balance::default()
+    };
+    let written = serde_json::to_value(&balance).unwrap();
+    assert_eq!(written["lost_between"], serde_json::json!([0.097, 2.5]));
+    assert_eq!(written["slowest_landing"], serde_json::json!(0.051));
+    assert_eq!(serde_json::from_value::<Balance>(written).unwrap(), balance);
+    let none = serde_json::to_value(Balance::default()).unwrap();
+    assert!(none["lost_between"].is_null() && none["slowest_landing"].is_null());
+    assert_eq!(serde_json::from_value::<Balance>(none).unwrap(), Balance::default());
+}
+
+#[test]
+fn every_landing_beyond_the_first_is_a_duplicate() {
+    let mut ledger = Ledger::new();
+    ledger.acked("a", at(0));
+    for _ in 0..3 {
+        ledger.seen("a", at(1));
+    }
+    ledger.seen("b", at(1));
+    let balance = ledger.balance();
+    assert_eq!((balance.landed, balance.landed_once, balance.duplicated), (2, 1, 2));
+    assert_eq!(balance.unexpected, 1);
+}
+
+#[test]
+fn an_id_without_an_answer_is_never_lost() {
+    let mut ledger = Ledger::new();
+    ledger.expect("cut off", at(0));
+    ledger.indeterminate("timeout");
+    ledger.indeterminate("landed");
+    ledger.seen("landed", at(9));
+    let balance = ledger.balance();
+    assert_eq!((balance.expected, balance.lost), (3, 0));
+    assert_eq!((balance.unconfirmed, balance.unconfirmed_landed), (2, 1));
+}
+
+#[test]
+fn a_refused_id_is_not_to_land() {
+    let mut ledger = Ledger::new();
+    ledger.refused("no");
+    ledger.refused("no, but stored");
+    ledger.seen("no, but stored", at(5));
+    let balance = ledger.balance();
+    assert_eq!((balance.refused, balance.refused_but_landed, balance.lost), (2, 1, 0));
+}
+
+#[test]
+fn the_strongest_of_several_answers_counts() {
+    let mut ledger = Ledger::new();
+    ledger.indeterminate("retried");
+    ledger.refused("retried");
+    assert_eq!((ledger.balance().refused, ledger.balance().unconfirmed), (0, 1));
+    ledger.acked("retried", at(3));
+    assert_eq!((ledger.balance().acked, ledger.balance().expected), (1, 1));
+}
+
+#[test]
+fn a_sample_names_the_first_ten_of_the_lost() {
+    let mut ledger = Ledger::new();
+    for n in 0..50 {
+        ledger.acked(&format!("id-{n}"), at(n));
+    }
+    let expected: Vec<String> = (0..10).map(|n| format!("id-{n}")).collect();
+    assert_eq!(ledger.balance().lost_sample, expected);
+}
+
+#[test]
+fn ids_that_count_up_share_blocks() {
+    let mut ledger = Ledger::new();
+    for n in 0..16_000 {
+        ledger.expect(&format!("SM{n:08}"), at(0));
+    }
+    let blocks: usize = ledger.numbered.values().map(HashMap::len).sum();
+    assert!(blocks < 16_000 / BLOCK + 20, "{blocks} blocks");
+    assert!(ledger.texts.is_empty());
+    assert_eq!(ledger.balance().expected, 16_000);
+}
+
+#[test]
+fn the_largest_number_has_a_place() {
+    let mut ledger = Ledger::new();
+    let id = u64::MAX.to_string();
+    ledger.acked(&id, at(0));
+    assert_eq!(ledger.balance().lost_sample, [id]);
+}
+
+/// Ids of all forms that could be taken for one another.
+fn id() -> impl Strategy<Value = String> {
+    prop_oneof!["[ab]0{0,3}[0-9]{0,3}", "[0-9]{0,25}", "[a-f0-9]{3}", "\\PC{0,3}"]
+}
+
+/// Few ids, so that each is mentioned several times, of every form they are kept in.
+fn repeated_id() -> impl Strategy<Value = String> {
+    (0..50_u32, 0..4_u8).prop_map(|(n, form)| match form {
+        0 => format!("a{n}"),
+        1 => format!("a{n:03}"),
+        2 => format!("{n}"),
+        _ => format!("{n:x}x"),
+    })
+}
+
+/// How often each of the five calls was made for an id, and what follows from it: the obvious
+/// ledger, an oracle for the compact one.
+#[derive(Default)]
+struct Plain([u64; 5]);
+
+impl Plain {
+    fn expected(&self) -> bool {
+        self.0[..4].iter().any(|calls| *calls > 0)
+    }
+    fn acked(&self) -> bool {
+        self.0[1] > 0
+    }
+    fn refused(&self) -> bool {
+        self.0[2] > 0 && self.0[3] == 0 && !self.acked()
+    }
+    fn unconfirmed(&self) -> bool {
+        self.expected() && !self.acked() && !self.refused()
+    }
+    fn landings(&self) -> u64 {
+        self.0[4]
+    }
+}
+
+fn oracle(calls: &[(String, usize)]) -> Balance {
+    let mut ids: BTreeMap<&str, Plain> = BTreeMap::new();
+    for (id, call) in calls {
+        ids.entry(id).or_default().0[*call] += 1;
+    }
+    let count = |which: &dyn Fn(&Plain) -> bool| ids.values().filter(|p| which(p)).count() as u64;
+    Balance {
+        expected: count(&|p| p.expected()),
+        acked: count(&|p| p.acked()),
+        refused: count(&|p| p.refused()),
+        landed: count(&|p| p.landings() > 0),
+        landed_once: count(&|p| p.landings() == 1),
+        duplicated: ids.values().map(|p| p.landings().saturating_sub(1)).sum(),
+        lost: count(&|p| p.acked() && p.landings() == 0),
+        refused_but_landed: count(&|p| p.refused() && p.landings() > 0),
+        unconfirmed_landed: count(&|p| p.unconfirmed() && p.landings() > 0),
+        unconfirmed: count(&|p| p.unconfirmed() && p.landings() == 0),
+        unexpected: count(&|p| !p.expected() && p.landings() > 0),
+        ..Balance::default()
+    }
+}
+
+fn counted(calls: impl Iterator<Item = (String, usize)>) -> Balance {
+    let mut ledger = Ledger::new();
+    for (id, call) in calls {
+        match call {
+            0 => ledger.expect(&id, at(1)),
+            1 => ledger.acked(&id, at(2)),
+            2 => ledger.refused(&id),
+            3 => ledger.indeterminate(&id),
+            _ => ledger.seen(&id, at(3)),
+        }
+    }
+    Balance { slowest_landing: None, ..ledger.balance() }
+}
+
+proptest! {
+    #[test]
+    fn an_id_kept_as_a_number_is_restored(id in id()) {
+        prop_assert_eq!(Id::of(&id).to_string(), id);
+    }
+
+    #[test]
+    fn the_balance_is_that_of_the_sets_in_whatever_order_it_was_told(
+        calls in prop::collection::vec((repeated_id(), 0..5_usize), 0..150)
+    ) {
+        let balance = counted(calls.iter().cloned());
+        prop_assert_eq!(&counted(calls.iter().rev().cloned()), &balance);
+        let lost = Balance {
+            lost_sample: balance.lost_sample.clone(),
+            lost_between: balance.lost_between,
+            ..oracle(&calls)
+        };
+        prop_assert_eq!(&lost, &balance);
+        prop_assert_eq!(
+            balance.expected,
+            balance.acked + balance.refused + balance.unconfirmed + balance.unconfirmed_landed
+        );
+        prop_assert_eq!(
+            balance.landed + balance.lost,
+            balance.acked + balance.refused_but_landed + balance.unconfirmed_landed
+                + balance.unexpected
+        );
+    }
+}
