@@ -79,9 +79,9 @@ return {{ scenarios = {{ example = {{ run = run, users = 1, duration = "1s" }} }
 
 fn sent(vm: &Rc<Vm>) -> u64 {
     let interval = vm.recorder().borrow_mut().take();
-    let hits = interval.series.iter().filter_map(|(series, value)| match value {
+    let hits = interval.series.iter().filter_map(|received| match &received.samples {
         loadrun::metric::Accumulator::Rate { total, .. }
-            if &*series.metric.name == "http.failed" =>
+            if &*received.series.metric.name == "http.failed" =>
         {
             Some(*total)
         }

@@ -25,6 +25,7 @@ impl Bench {
     }
 
     fn script(duration: &str, faults: &str, thresholds: &str) -> String {
+        // What is normal is said, so that a busy machine's outliers are not held against it.
         format!(
             r#"
             local fault = require "loadrun.fault"
@@ -42,6 +43,7 @@ impl Bench {
             return {{
               scenarios = {{ s = {{ rate = 100, duration = "{duration}", run = read }} }},
               faults = {{ {faults} }},
+              recovery = {{ success = "80%", p99 = "900ms" }},
               thresholds = {{ {thresholds} }},
             }}
             "#
@@ -78,11 +80,12 @@ fn an_outage_of_a_link_is_felt_recovered_from_and_told() {
     assert!(fault["cleared"].as_f64().unwrap() >= 8.0);
     let recovery = &fault["recovery"];
     assert_eq!(recovery["verdict"], "recovered", "{told}");
-    assert_eq!(recovery["fault"]["seconds"], 2.0);
+    let stood = recovery["fault"]["seconds"].as_f64().unwrap();
+    assert!((1.9..2.5).contains(&stood), "{stood}");
     let failed = recovery["fault"]["failed"].as_u64().unwrap();
     assert!(failed > 100, "{failed} of the 200 calls made meanwhile");
     assert!(recovery["detect"].as_f64().unwrap() >= 1.5);
-    assert!(recovery["lost"].as_u64().unwrap() >= failed / 2);
+    assert!(recovery["cost"]["lost"].as_f64().unwrap() >= failed as f64 / 2.0);
     assert_eq!(outcome["thresholds"][0]["limit_held"], true, "{told}");
     assert!(told.contains("down  recovered: down on link, for 2 s from 6 s"), "{told}");
 }
@@ -112,7 +115,7 @@ fn a_process_that_is_killed_is_back_before_it_is_ready_and_both_are_told() {
     assert!(fault["effect"].as_str().unwrap().contains("signal: 9"), "{fault}");
     assert_eq!(fault["cleared"], fault["process"]["back"]);
     assert!(fault["recovery"]["fault"]["failed"].as_u64().unwrap() > 100, "{told}");
-    assert!(told.contains("    process away at 6"), "{told}");
+    assert!(told.contains("process away at 6"), "{told}");
     assert_eq!(outcome["verdict"], "VALID", "{told}");
 }
 

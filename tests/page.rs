@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tungstenite::{Message, WebSocket};
 
-/// A run of a few seconds in which calls fail, checks do not hold and the script breaks, with
+/// A run of some seconds in which a link breaks, calls fail, checks do not hold and the script breaks, with
 /// markup in every name it may choose.
 const SCRIPT: &str = r#"
 local http = require "loadrun.http"
@@ -28,10 +28,12 @@ local param = require "loadrun.param"
 local mark = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 local token = param("token", "a-secret-of-the-script", mark, { secret = true })
 local size = metric.trend("basket.size")
-local target = http.client { base = sandbox.start {} }
+local link = require("loadrun.fault").proxy { upstream = sandbox.start {} }
+local target = http.client { base = link }
 return {
+  faults = { { name = mark, at = "6s", for_ = "2s", on = link, kind = "down" } },
   scenarios = {
-    visitors = { rate = 40, duration = "3s", run = function(vu)
+    visitors = { rate = 60, duration = "11s", run = function(vu)
       local reply = target:get("/health", { name = mark })
       size:record(vu.iteration)
       check(reply, { [mark] = vu.iteration % 9 ~= 0 })
@@ -40,7 +42,7 @@ return {
       end
       if vu.iteration == 7 then error(mark) end
     end },
-    auditors = { users = 1, duration = "3s", run = function()
+    auditors = { users = 1, duration = "11s", run = function()
       target:get("/health", { name = "audit" })
       require("loadrun.time").sleep("100ms")
     end },
@@ -263,12 +265,24 @@ fn the_page_shows_all_asks_for_nothing_and_fits_wide_and_narrow_in_light_and_dar
         let dark = browser.value("matchMedia('(prefers-color-scheme: dark)').matches");
         assert_eq!(dark, json!(scheme == "dark"));
         let sections = browser.value("[...document.querySelectorAll('section')].map(s => s.id)");
-        for id in ["thresholds", "time", "operations", "failures", "checks", "errors", "script"] {
+        for id in
+            ["thresholds", "time", "operations", "faults", "failures", "checks", "errors", "script"]
+        {
             assert!(sections.as_array().unwrap().contains(&json!(id)), "no {id} in {sections}");
         }
         let drawn = "[...document.querySelectorAll('figure.chart')].every(figure => \
             [...figure.querySelectorAll('.field path.line')].some(path => path.getTotalLength() > 1))";
         assert_eq!(browser.value(drawn), json!(true), "a chart has no line");
+        let shaded = "[...document.querySelectorAll('.charts figure')].every(figure => { \
+            const field = figure.querySelector('.field').getBoundingClientRect(); \
+            const band = figure.querySelector('rect.band').getBoundingClientRect(); \
+            const [from, to] = [band.left - field.left, band.right - field.left]; \
+            return from > field.width * 0.4 && to < field.width * 0.85 && to - from > 20; })";
+        assert_eq!(browser.value(shaded), json!(true), "the fault does not stand on a chart");
+        for look in ["detected", "recovered"] {
+            let marks = format!("document.querySelectorAll('.charts path.mark.{look}').length > 0");
+            assert_eq!(browser.value(&marks), json!(true), "nothing is {look}");
+        }
         assert_eq!(browser.misdeeds(&page), Vec::<String>::new());
     }
 }

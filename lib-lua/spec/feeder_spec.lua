@@ -7,7 +7,10 @@ local ROWS = { "a", "b", "c" }
 --- A user that is only looked at for its id and its randomness.
 ---@param id integer
 ---@return loadrun.Vu
-local function user(id) return { id = id, iteration = 1, scenario = "spec", rand = rand.new(id) } end
+local function user(id)
+  local function degraded() end
+  return { id = id, iteration = 1, scenario = "spec", rand = rand.new(id), degraded = degraded }
+end
 
 ---@type table<string, fun(vu: loadrun.Vu)>
 return {

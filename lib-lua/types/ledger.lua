@@ -8,6 +8,7 @@
 ---@field landed integer seen at least once
 ---@field landed_once integer seen exactly once
 ---@field duplicated integer landings beyond the first of their id
+---@field late integer landed later than the ledger allows
 ---@field lost integer acked and never seen: accepted but not stored
 ---@field refused_but_landed integer refused and nevertheless seen
 ---@field unconfirmed_landed integer seen though no answer said so
@@ -15,7 +16,7 @@
 ---@field unexpected integer seen and never expected
 ---@field lost_sample string[] the lost that were acked first, at most 10
 ---@field lost_between? [number, number] when the first and the last of the lost were acked, in seconds since the run began; nil when nothing was lost
----@field slowest_landing? number longest time in seconds from an ack until the id was first seen; nil when none was seen
+---@field slowest_landing? number longest time in seconds from being sent until the id was first seen; nil when none was seen
 
 --- What was sent, what was answered and what was found stored; one for all workers.
 ---@class loadrun.Ledger
@@ -45,14 +46,15 @@ function Ledger:seen(id) end
 ---@return loadrun.ledger.Balance
 function Ledger:balance() end
 
---- Ledgers, known by name. Their losses and duplicates are the metrics `ledger.lost` and
---- `ledger.duplicated`, with the name as tag `ledger`.
+--- Ledgers, known by name. What they find are the metrics `ledger.lost`, `ledger.late`,
+--- `ledger.refused`, `ledger.duplicated` and `ledger.landing`, with the name as tag `ledger`.
 ---@class loadrun.ledger
 local ledger = {}
 
 --- The ledger of this name.
 ---@param name string
+---@param options? { late: loadrun.Duration } what an id may take to land; no limit when nothing is given
 ---@return loadrun.Ledger
-function ledger.new(name) end
+function ledger.new(name, options) end
 
 return ledger

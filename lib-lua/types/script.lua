@@ -11,6 +11,12 @@
 ---@field setup any what the script's `setup` returned
 ---@field rand loadrun.Rand random values that follow from the run's seed, the user and the iteration
 ---@field [string] any
+local Vu = {}
+
+--- What this user was given in this iteration came from a substitute, such as a cache in the place
+--- of a database that is down: the calls made in it so far count as degraded, whether they failed
+--- or not. Only matters where something is broken.
+function Vu:degraded() end
 
 --- A part of a curve: `to` with `over`, or `hold`, or `jump` with or without `hold`, or `burst`.
 ---@class loadrun.Step
@@ -47,10 +53,20 @@
 ---@field detail string what happened, in plain words
 ---@operator concat(string): string
 
+--- How it is judged what faults did. What is normal is learnt before the first of them, where it
+--- is not said.
+---@class loadrun.Recovery
+---@field warm_up? loadrun.Duration so much at the begin of the run is not held to be normal
+---@field success? number | string the smallest share of calls served that is normal, `"99%"`
+---@field p99? loadrun.Duration the largest p99 that is normal
+---@field promise? number | string the share of calls promised to be served, for the error budget; `"99.9%"` when nothing is given
+---@field period? loadrun.Duration the time in which it is promised; 30 days when nothing is given
+
 --- What a script returns.
 ---@class loadrun.Script
 ---@field scenarios table<string, loadrun.Scenario>
 ---@field thresholds? string[] `METRIC{tag=value} AGGREGATE OP VALUE [over 10s][, goal OP VALUE][, critical][, abort]`
 ---@field faults? loadrun.Fault[] what is broken, when, and for how long
+---@field recovery? loadrun.Recovery how it is judged what that did
 ---@field setup? fun(): any called once before the load; its plain data is `vu.setup`
 ---@field teardown? fun(data: any) called once after the load, with what `setup` returned

@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::{differences, is_same_run};
-use crate::metric::{Threshold, Unit};
+use crate::metric::{Edges, Threshold, Unit};
 use crate::outcome::{FileError, Outcome, RunVerdict, load_sealed, save_sealed};
 
 pub use locate::{latest_run, locate};
@@ -115,7 +115,8 @@ impl Baseline {
         let values = self.outcomes.iter().map(|outcome| {
             let series = outcome.series.iter().filter(|s| s.metric == threshold.metric);
             let elapsed = Duration::from_secs_f64(outcome.run.elapsed.max(0.0));
-            threshold.measure(series.map(|series| (&series.tags, &series.total)), elapsed, unit)
+            let parts = series.map(|series| (&series.tags, &series.total, &series.phases));
+            threshold.measure(parts, Edges::of(&outcome.phases).as_ref(), elapsed, unit)
         });
         let values: Vec<f64> = values.collect::<Option<_>>()?;
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)

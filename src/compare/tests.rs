@@ -1,5 +1,6 @@
 //! The statistics against known answers: runs made by arithmetic, whose truth is known.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
@@ -13,7 +14,9 @@ use crate::metric::{Distribution, Merge as _, Point, Reading, Slices, Tags, Tota
 use crate::outcome::{
     Environment, Generator, Reason, Run, RunVerdict, ScenarioOutcome, SeriesOutcome,
 };
-use crate::plan::{Arrivals, Curve, Load, ParamValue, Parameter, Place, Plan, Scenario, Start};
+use crate::plan::{
+    Arrivals, Curve, Load, ParamValue, Parameter, Place, Plan, RecoveryDecl, Scenario, Start,
+};
 
 /// The default of `--fail-on`.
 const LIMIT: f64 = 0.05;
@@ -113,6 +116,7 @@ fn series(metric: &str, unit: Unit, total: Total, points: Vec<Point>) -> SeriesO
         total,
         points,
         slices: None,
+        phases: BTreeMap::new(),
     }
 }
 
@@ -139,6 +143,7 @@ fn outcome(seed: u64, elapsed: f64, series: Vec<SeriesOutcome>) -> Outcome {
     };
     Outcome {
         schema: crate::outcome::SCHEMA,
+        phases: Vec::new(),
         faults: Vec::new(),
         loadrun: "0.1.0".to_owned(),
         run: Run {
@@ -165,6 +170,7 @@ fn outcome(seed: u64, elapsed: f64, series: Vec<SeriesOutcome>) -> Outcome {
             parameters: vec![parameter],
             metrics: Vec::new(),
             faults: Vec::new(),
+            recovery: RecoveryDecl::default(),
             services: Vec::new(),
             has_setup: false,
             has_teardown: false,

@@ -75,7 +75,12 @@ pub fn record_ledgers(world: &World, control: &Vm) {
     let mut recorder = control.recorder().borrow_mut();
     for (name, balance) in balances(world) {
         let tags = Tags::new([("ledger", name.as_str())]);
-        let counts = [("ledger.lost", balance.lost), ("ledger.duplicated", balance.duplicated)];
+        let counts = [
+            ("ledger.lost", balance.lost),
+            ("ledger.late", balance.late),
+            ("ledger.refused", balance.refused_but_landed),
+            ("ledger.duplicated", balance.duplicated),
+        ];
         for (metric, count) in counts {
             if let Some(metric) = Metric::builtin(metric) {
                 let series = recorder.series(&metric, &tags);
@@ -118,6 +123,7 @@ pub fn outcome(close: &Close<'_>, ending: Ending) -> Outcome {
         failures: failures(close),
         script_errors: script_errors(close),
         ledgers: balances(close.world),
+        phases: close.collector.edges().map_or_else(Vec::new, |edges| edges.list().to_vec()),
         faults: ending.faults,
         generator: Generator {
             cpu: ending.load.cpu.as_secs_f64(),
@@ -270,6 +276,7 @@ fn series(close: &Close<'_>) -> Vec<SeriesOutcome> {
         unit: series.metric.unit,
         tags: series.tags.clone(),
         total: total.clone(),
+        phases: summary.phases(series),
         points: summary.points(series).to_vec(),
         slices: summary.slices(series).cloned(),
     });

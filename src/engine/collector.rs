@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use super::progress::ScenarioProgress;
 use super::worker::{Ended, Second, ShareState};
 use crate::metric::{
-    BUILTIN, Comparison, Distribution, Filter, Interval, Judgement, Metric, Recorder, Summary,
-    Tags, Threshold, Total, Unit,
+    BUILTIN, Comparison, Distribution, Edges, Filter, Interval, Judgement, Merge as _, Metric,
+    Recorder, Summary, Tags, Threshold, Timeline, Total, Unit, Windows,
 };
 use crate::plan::{Load, Plan, Scenario};
 use crate::script::Busy;
@@ -40,6 +40,8 @@ pub struct Collector {
     next: u32,
     before: Vec<ShareState>,
     ended: Vec<Ended>,
+    /// All calls by window, where something is broken during the run.
+    windows: Windows,
 }
 
 /// The last that was heard of a worker.
@@ -65,13 +67,33 @@ impl Collector {
             next: 0,
             before: vec![ShareState::default(); plan.scenarios.len()],
             ended: Vec::new(),
+            windows: Windows::default(),
             plan,
         }
+    }
+
+    /// From now on can be asked of phases.
+    pub fn watch(&mut self, timeline: &Arc<Timeline>) {
+        self.summary.watch(Arc::clone(timeline));
+        self.own.watch(timeline, self.begin);
+    }
+
+    /// The phases so far; `None` in a run without.
+    pub fn edges(&self) -> Option<Edges> {
+        self.summary.edges()
+    }
+
+    /// All calls so far by window; empty where nothing is to be broken.
+    pub fn windows(&self) -> &Windows {
+        &self.windows
     }
 
     /// Takes in a worker's second.
     pub fn absorb(&mut self, second: Second) {
         self.summary.absorb(second.at, second.interval);
+        if let Some(windows) = &second.windows {
+            self.windows.merge(windows);
+        }
         if let Some(worker) = self.workers.get_mut(second.worker as usize) {
             worker.busy.merge(&second.busy);
             (worker.shares, worker.cpu) = (second.shares, second.cpu);
@@ -96,6 +118,7 @@ impl Collector {
     /// Takes in what is a level and not a flow, as it is at the end of `second`.
     pub fn note_levels(&mut self, second: u32) {
         let Some(metric) = Metric::builtin("users.busy") else { return };
+        self.own.turn_to_now();
         let plan = Arc::clone(&self.plan);
         for (at, scenario) in plan.scenarios.iter().enumerate() {
             let share = self.share(at);

@@ -18,7 +18,7 @@ use super::proxies::Proxies;
 use super::worker::{self, Gates, Message, Orders};
 use super::{EngineError, Options, faults, services, signals};
 use crate::executor::{Halt, Stop, Stripe};
-use crate::metric::{Kind, Tags};
+use crate::metric::{Kind, Tags, Timeline};
 use crate::outcome::{FaultOutcome, Outcome};
 use crate::plan::{Load, Plan, Problem};
 use crate::script::{Loaded, Vm, World};
@@ -43,6 +43,7 @@ pub async fn run(
     let listening =
         tokio::task::spawn_local(signals::listen(halt.clone(), Rc::clone(&interrupted)));
     let conductor = Conductor {
+        timeline: faults::timeline(&loaded.plan),
         plan: Arc::new(loaded.plan),
         world: loaded.control.world(),
         control: loaded.control,
@@ -72,6 +73,8 @@ struct Conductor {
     interrupted: Rc<Cell<bool>>,
     /// Links that can be broken.
     proxies: Proxies,
+    /// The phases of the run, where something is to be broken.
+    timeline: Option<Arc<Timeline>>,
 }
 
 /// How the load ended.
@@ -103,10 +106,16 @@ impl Conductor {
         begin.send_replace(Some(at));
         self.stage(Stage::Load);
         let mut collector = Collector::new(Arc::clone(&self.plan), workers, at);
+        if let Some(timeline) = &self.timeline {
+            collector.watch(timeline);
+            self.control.recorder().borrow_mut().watch(timeline, at);
+        }
         let things = Things { proxies: &self.proxies, services: running };
-        let faults = faults::hold(&self.plan, &things, &self.world, at, &self.halt);
+        let timeline = self.timeline.as_ref();
+        let faults = faults::hold(&self.plan, &things, &self.world, timeline, at, &self.halt);
         let collected = self.collect(&mut collector, &mut messages, at).await;
         let elapsed = at.elapsed();
+        self.world.over.store(true, Ordering::Relaxed);
         let records = faults.end().await;
         if !collected.abandoned {
             for thread in threads {
@@ -115,7 +124,7 @@ impl Conductor {
             }
         }
         let load = closing::Usage::now().since(&before);
-        let broken = faults::outcomes(&self.plan, &records, collector.ended(), elapsed);
+        let broken = faults::outcomes(&self.plan, &records, &collector, elapsed);
         let teardown = self.teardown(&mut collector, elapsed, &broken).await;
         services::stop(&self.world, std::mem::take(running)).await;
         let ending = Ending {
@@ -195,6 +204,7 @@ impl Conductor {
             begin: begins,
             stop: self.stop.clone(),
             gates: Arc::new(Gates::new(&self.plan, of)),
+            timeline: self.timeline.clone(),
             out,
         };
         (orders, begin, messages)
@@ -268,7 +278,10 @@ impl Conductor {
             };
         }
         closing::record_ledgers(&self.world, &self.control);
-        faults::record(broken, &mut self.control.recorder().borrow_mut());
+        let mut recorder = self.control.recorder().borrow_mut();
+        faults::record(broken, &mut recorder);
+        faults::record_budget(&self.plan, collector, elapsed, &mut recorder);
+        drop(recorder);
         let interval = self.control.recorder().borrow_mut().take();
         collector.absorb_control(elapsed.as_secs() as u32, interval);
         failed

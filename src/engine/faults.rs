@@ -7,14 +7,14 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
+use super::collector::Collector;
 use super::proxies::Proxies;
-use super::worker::Ended;
 use crate::executor::Halt;
 use crate::fault::{self, Mark, Record, Subject, Thing};
-use crate::metric::{Merge as _, Metric, Recorder, Tags, Timeline, Windows};
+use crate::metric::{BUILTIN, Edges, Metric, Recorder, Tags, Timeline, Total};
 use crate::outcome::{Absence, FaultOutcome};
-use crate::plan::{Every, FaultDecl, Plan};
-use crate::recovery::{self, Recovery, Span, Verdict};
+use crate::plan::{Every, FaultDecl, Plan, RecoveryDecl, Scenario};
+use crate::recovery::{self, Facts, Load, Recovery, Span, Terms, Verdict};
 use crate::script::{Calls, World};
 use crate::service::Running;
 use crate::units::show_duration;
@@ -22,10 +22,9 @@ use crate::units::show_duration;
 /// What a fault that was never recovered from counts as, where thresholds ask for a time.
 const NEVER: Duration = Duration::from_hours(24);
 
-/// The windows of a run in which something is broken; `None` when nothing is.
-pub fn windows(plan: &Plan, begin: Instant) -> Option<Windows> {
-    let edges = plan.faults.iter().flat_map(|fault| [fault.at, fault.end()]);
-    (!plan.faults.is_empty()).then(|| Windows::new(Arc::new(Timeline::new(edges)), begin))
+/// The phases of a run in which something is broken; `None` when nothing is.
+pub fn timeline(plan: &Plan) -> Option<Arc<Timeline>> {
+    (!plan.faults.is_empty()).then(|| Arc::new(Timeline::new(plan.recovery.warm_up)))
 }
 
 /// Faults that stand, or will.
@@ -57,11 +56,15 @@ pub fn hold(
     plan: &Arc<Plan>,
     things: &Things<'_>,
     world: &Arc<World>,
+    timeline: Option<&Arc<Timeline>>,
     begin: Instant,
     halt: &watch::Sender<Halt>,
 ) -> Held {
     let over = watch::Sender::new(false);
-    let tasks = (0..plan.faults.len()).map(|at| {
+    let faults = timeline
+        .into_iter()
+        .flat_map(|timeline| (0..plan.faults.len()).map(move |at| (at, Arc::clone(timeline))));
+    let tasks = faults.map(|(at, timeline)| {
         let (plan, world) = (Arc::clone(plan), Arc::clone(world));
         let fault = &plan.faults[at];
         let thing = Thing::declared(&fault.on, &plan.services);
@@ -79,13 +82,17 @@ pub fn hold(
                 }
             };
             if let Some(calls) = calls.filter(|_| fault.kind == Calls::KIND) {
-                return turned_on(fault, &calls, begin, stop).await;
+                return turned_on(fault, &calls, &timeline, begin, stop).await;
             }
             // Both were checked before the run began.
             let (Some(how), Some(subject)) = (how, subject) else {
                 return never(format!("nothing is called {:?}", fault.on));
             };
             let tell = |mark| {
+                match mark {
+                    Mark::Begins(at) => timeline.begins(&fault.name, at),
+                    Mark::Gone(at) => timeline.ends(&fault.name, at),
+                }
                 if let (Mark::Gone(_), Subject::Process(process)) = (mark, &subject) {
                     world.restarted(&fault.on, process.pid());
                 }
@@ -101,6 +108,7 @@ pub fn hold(
 async fn turned_on(
     fault: &FaultDecl,
     calls: &Calls,
+    timeline: &Timeline,
     begin: Instant,
     stop: impl Future<Output = ()>,
 ) -> Record {
@@ -111,6 +119,7 @@ async fn turned_on(
         biased;
         () = &mut stop => {}
         () = sleep_until(begin + fault.at) => {
+            timeline.begins(&fault.name, begin.elapsed());
             calls.turn(true);
             injected = Some(begin.elapsed());
             tokio::select! {
@@ -119,6 +128,7 @@ async fn turned_on(
                 () = sleep_until(begin + fault.end()) => {}
             }
             calls.turn(false);
+            timeline.ends(&fault.name, begin.elapsed());
         }
     }
     let (touched, cleared) = (calls.touched().since(&before), begin.elapsed());
@@ -145,33 +155,64 @@ impl Held {
 pub fn outcomes(
     plan: &Plan,
     records: &[Record],
-    ended: &[Ended],
+    collector: &Collector,
     elapsed: Duration,
 ) -> Vec<FaultOutcome> {
-    let mut counted = ended.iter().filter_map(|ended| ended.windows.as_ref());
-    let all = counted.next().cloned().map(|mut all| {
-        counted.for_each(|windows| all.merge(windows));
-        all
-    });
+    let Some(edges) = collector.edges() else { return Vec::new() };
     let told = plan.faults.iter().zip(records).map(|(fault, record)| {
-        let span = span(plan, fault, record, elapsed);
-        let recovery = all.as_ref().filter(|_| record.injected.is_some());
-        let recovery = recovery.map(|all| recovery::assess(all, span));
+        let span = Span::of(&fault.name, &edges, elapsed).filter(|_| record.injected.is_some());
+        let recovery = span.map(|span| {
+            let calls = recovery::Calls { windows: collector.windows(), edges: &edges };
+            let facts = facts(record, span, plan, collector, &edges);
+            recovery::assess(&calls, span, &terms(plan), &facts)
+        });
         told(fault, record, recovery)
     });
     told.collect()
 }
 
-fn span(plan: &Plan, fault: &FaultDecl, record: &Record, elapsed: Duration) -> Span {
-    // A process may be back later than it was to be.
-    let late = record.cleared > fault.end() + Timeline::WIDTH / 2;
-    let end = if late { record.cleared } else { fault.end().min(record.cleared) }.max(fault.at);
-    let begins = || plan.faults.iter().map(|fault| fault.at);
-    Span {
-        begin: fault.at,
-        end,
-        until: begins().filter(|at| *at >= end).min().unwrap_or(elapsed).min(elapsed).max(end),
-        baseline: begins().min().unwrap_or_default(),
+/// What the script asks of calls.
+fn terms(plan: &Plan) -> Terms {
+    let RecoveryDecl { success, p99, promise, period, .. } = plan.recovery;
+    Terms { success, p99, promise, period }
+}
+
+fn facts(record: &Record, span: Span, plan: &Plan, collector: &Collector, edges: &Edges) -> Facts {
+    let injecting = record.process.map_or(Duration::ZERO, |absence| {
+        absence.away.saturating_sub(record.injected.unwrap_or_default())
+    });
+    let parts = [(span.warm, span.baseline), (span.begin, span.end), (span.end, span.until)];
+    Facts {
+        touched: record.touched.connections > 0 || record.effect.is_some(),
+        unclean: record.unclean.is_some(),
+        closed: plan.scenarios.iter().all(Scenario::closed),
+        width: injecting,
+        load: parts.map(|(from, to)| load(collector, edges, from, to)),
+    }
+}
+
+/// The load of a part of the run, which begins and ends with a phase.
+fn load(collector: &Collector, edges: &Edges, from: Duration, to: Duration) -> Load {
+    let within = edges.list().iter().enumerate().filter(|(_, e)| (from..to).contains(&e.at));
+    let phases: Vec<u32> = within.map(|(number, _)| number as u32).collect();
+    let count = |metric: &str| match collector.summary().of_phases(metric, &phases) {
+        Some(Total::Counter(sum)) => sum as u64,
+        _ => 0,
+    };
+    let connects = BUILTIN.iter().filter(|metric| metric.name.ends_with(".connects"));
+    let seconds = from.as_secs() as u32..to.as_secs_f64().ceil() as u32;
+    Load {
+        offered: count("iteration.offered"),
+        started: count("iteration.started"),
+        lag: match collector.summary().of_phases("iteration.lag", &phases) {
+            Some(Total::Trend(lag)) => Duration::from_nanos(lag.quantile(0.99)),
+            _ => Duration::ZERO,
+        },
+        connects: connects.clone().map(|metric| count(metric.name)).sum(),
+        connects_peak: connects
+            .map(|metric| collector.summary().most_in_a_second(metric.name, seconds.clone()))
+            .max()
+            .unwrap_or_default(),
     }
 }
 
@@ -207,20 +248,88 @@ fn told(fault: &FaultDecl, record: &Record, recovery: Option<Recovery>) -> Fault
 /// Puts what the faults did into metrics, so that thresholds can ask for it. Where nothing can be
 /// said, nothing is recorded, and a threshold on it is missed.
 pub fn record(faults: &[FaultOutcome], recorder: &mut Recorder) {
-    for fault in faults.iter().filter(|fault| !fault.no_effect()) {
+    for fault in faults {
         let Some(recovery) = &fault.recovery else { continue };
-        let time = match recovery.verdict {
-            Verdict::NoBaseline => None,
-            Verdict::Tolerated => Some(0.0),
-            Verdict::NotRecovered => Some(NEVER.as_secs_f64()),
-            Verdict::Recovered | Verdict::RecoveredThenRelapsed => recovery.recover,
-        };
+        let tags = Tags::new([("fault", &*fault.name)]);
         let second = fault.cleared as u32;
-        for (metric, value) in [("recovery.time", time), ("recovery.detect", recovery.detect)] {
+        for (metric, value) in times(recovery) {
             if let (Some(metric), Some(value)) = (Metric::builtin(metric), value) {
-                let series = recorder.series(&metric, &Tags::new([("fault", &*fault.name)]));
-                recorder.record(series, second, (value * 1e9) as u64);
+                let series = recorder.series(&metric, &tags);
+                recorder.record(series, second, metric.unit.raw(value));
             }
         }
+        for (metric, value) in counts(recovery) {
+            if let (Some(metric), Some(value)) = (Metric::builtin(metric), value) {
+                let series = recorder.series(&metric, &tags);
+                recorder.add(series, value);
+            }
+        }
+    }
+}
+
+/// What thresholds ask for the largest of, in nanoseconds or as a number.
+fn times(recovery: &Recovery) -> [(&'static str, Option<f64>); 6] {
+    let never = NEVER.as_secs_f64();
+    let late = |seconds: Option<f64>| match recovery.verdict {
+        Verdict::Tolerated => Some(0.0),
+        Verdict::NotRecovered | Verdict::Metastable => Some(never),
+        Verdict::Recovered | Verdict::RecoveredThenRelapsed => seconds,
+        Verdict::NoEffect | Verdict::Unclean | Verdict::NoBaseline | Verdict::GeneratorLimited => {
+            None
+        }
+    };
+    let known = late(Some(0.0)).is_some();
+    let seen = |seconds: Option<f64>| seconds.filter(|_| known);
+    let in_nanoseconds = |seconds: Option<f64>| seconds.map(|seconds| seconds * 1e9);
+    let burn = recovery.cost.filter(|_| known).map(|cost| cost.burn[0]);
+    [
+        ("recovery.time", in_nanoseconds(late(recovery.recover))),
+        ("recovery.settle", in_nanoseconds(late(recovery.settle))),
+        ("recovery.detect", in_nanoseconds(seen(recovery.detect))),
+        ("recovery.outage", in_nanoseconds(late(recovery.outage))),
+        ("recovery.retries", seen(amplification(recovery))),
+        ("budget.burn", burn),
+    ]
+}
+
+/// How many more calls an iteration took while the fault stood or after it than before.
+fn amplification(recovery: &Recovery) -> Option<f64> {
+    let most = [recovery.fault.attempts, recovery.after.attempts].into_iter().flatten();
+    most.reduce(f64::max).zip(recovery.baseline.attempts).map(|(most, usual)| most / usual)
+}
+
+/// What adds up over faults.
+fn counts(recovery: &Recovery) -> [(&'static str, Option<f64>); 3] {
+    let known = recovery.cost.filter(|_| recovery.verdict != Verdict::GeneratorLimited);
+    [
+        ("recovery.lost", known.map(|cost| cost.lost)),
+        ("recovery.debt", known.map(|cost| cost.debt * 1e9)),
+        ("recovery.relapses", known.map(|_| f64::from(recovery.relapses))),
+    ]
+}
+
+/// Puts into a metric what of the error budget the whole run used up, where something was broken
+/// or a threshold asks for it.
+pub fn record_budget(
+    plan: &Plan,
+    collector: &Collector,
+    elapsed: Duration,
+    recorder: &mut Recorder,
+) {
+    const BURNT: &str = "budget.burnt";
+    let asked = plan.thresholds.iter().any(|(threshold, _)| threshold.metric == BURNT);
+    let (calls, failed) = collector.calls(None);
+    if calls == 0 || (!asked && plan.faults.is_empty()) {
+        return;
+    }
+    let dropped = match collector.summary().select("iteration.dropped", &[], None) {
+        Some(Total::Counter(dropped)) => dropped as u64,
+        _ => 0,
+    };
+    let rate = calls as f64 / elapsed.as_secs_f64().max(1e-9);
+    let budget = recovery::budget(&terms(plan), rate, failed + dropped);
+    if let Some(metric) = Metric::builtin(BURNT) {
+        let series = recorder.series(&metric, &Tags::default());
+        recorder.hits(series, budget.lost, (budget.allowed.round() as u64).max(1));
     }
 }

@@ -16,9 +16,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
-use super::faults;
 use crate::executor::{self, Clock, Counts, Driver, Halt, Shift, Stop, Stripe, Tally, Turn};
-use crate::metric::{Interval, Metric, SeriesId, Tags, Windows};
+use crate::metric::{Edges, Interval, Metric, SeriesId, Tags, Timeline, Windows};
 use crate::outcome::FailureSample;
 use crate::plan::{Plan, Problem, Scenario, Start};
 use crate::script::{Busy, Errors, User, Vm, World};
@@ -38,6 +37,8 @@ pub struct Orders {
     pub stop: Stop,
     /// What scenarios wait for each other at.
     pub gates: Arc<Gates>,
+    /// The phases of the run, where something is to be broken.
+    pub timeline: Option<Arc<Timeline>>,
     /// Where its messages go.
     pub out: mpsc::UnboundedSender<Message>,
 }
@@ -72,6 +73,8 @@ pub struct Second {
     pub cpu: Duration,
     /// What the script cost in this second.
     pub busy: Busy,
+    /// Its calls by window, where something is broken during the run.
+    pub windows: Option<Windows>,
 }
 
 /// What one worker keeps to itself until its load has ended.
@@ -82,8 +85,6 @@ pub struct Ended {
     pub failures: Vec<FailureSample>,
     /// Connections this machine had no socket or port for.
     pub exhausted: u64,
-    /// Its calls by window, where something is broken during the run.
-    pub windows: Option<Windows>,
 }
 
 /// One worker's share of a scenario as it is now.
@@ -168,9 +169,10 @@ async fn work(mut orders: Orders) -> Result<(), Message> {
         return Ok(());
     };
     let begin = begin.unwrap_or_else(Instant::now);
-    if let Some(windows) = faults::windows(&orders.plan, begin) {
-        vm.recorder().borrow_mut().watch(windows);
+    if let Some(timeline) = &orders.timeline {
+        vm.recorder().borrow_mut().watch(timeline, begin);
     }
+    let mut phases = orders.timeline.as_ref().map(|timeline| timeline.changes());
     // What loading the script took held nobody up.
     vm.take_busy();
     let cpu_before = thread_cpu();
@@ -193,6 +195,7 @@ async fn work(mut orders: Orders) -> Result<(), Message> {
     });
     loop {
         let next = begin + Duration::from_secs(u64::from(account.second) + 1);
+        let (watched, half) = (phases.is_some(), account.flowed + Timeline::WIDTH);
         tokio::select! {
             ended = &mut all => {
                 account.send(&orders.out);
@@ -200,14 +203,25 @@ async fn work(mut orders: Orders) -> Result<(), Message> {
                     errors: vm.take_errors(),
                     failures: vm.failures(),
                     exhausted: vm.exhausted(),
-                    windows: vm.recorder().borrow_mut().take_windows(),
                 };
                 let _ = orders.out.send(Message::Ended(Box::new(last)));
                 return ended;
             }
             () = tokio::time::sleep_until(next) => account.send(&orders.out),
+            () = begins(phases.as_mut()) => account.flow(),
+            () = tokio::time::sleep_until(half.min(next)), if watched => account.flow(),
         }
     }
+}
+
+/// Completes when a phase of the run begins.
+async fn begins(phases: Option<&mut watch::Receiver<Edges>>) {
+    if let Some(phases) = phases
+        && phases.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Refuses a script that loads differently each time: its functions would run under the names of
@@ -313,6 +327,8 @@ struct Account<'a> {
     cpu_before: Duration,
     /// The second the next message is about.
     second: u32,
+    /// When what has happened was last recorded.
+    flowed: Instant,
 }
 
 /// What is recorded of a scenario's load each second.
@@ -352,19 +368,30 @@ impl<'a> Account<'a> {
         let sent = vec![Counts::default(); series.len()];
         let worker = orders.stripe.worker;
         drop(recorder);
-        Self { vm, worker, shares, series, sent, begin, cpu_before, second: 0 }
+        Self { vm, worker, shares, series, sent, begin, cpu_before, second: 0, flowed: begin }
+    }
+
+    /// Records what became of the load since it was last recorded: each second, and where phases
+    /// are told apart at every begin of one, so that what happened belongs to the one before.
+    fn flow(&mut self) {
+        let mut recorder = self.vm.recorder().borrow_mut();
+        recorder.turn_to(self.flowed);
+        for ((series, share), sent) in self.series.iter().zip(&self.shares).zip(&mut self.sent) {
+            let counts = share.tally.counts();
+            for ((series, now), sent) in series.iter().zip(flows(&counts)).zip(flows(sent)) {
+                recorder.add(*series, (now - sent) as f64);
+            }
+            recorder.drop_arrivals(self.flowed, counts.dropped - sent.dropped);
+            *sent = counts;
+        }
+        self.flowed = Instant::now();
     }
 
     /// Sends what happened since the last message.
     fn send(&mut self, out: &mpsc::UnboundedSender<Message>) {
+        self.flow();
         let shares: Vec<_> = self.shares.iter().map(|share| share.state()).collect();
         let mut recorder = self.vm.recorder().borrow_mut();
-        for ((series, share), sent) in self.series.iter().zip(&shares).zip(&mut self.sent) {
-            for ((series, now), sent) in series.iter().zip(flows(&share.counts)).zip(flows(sent)) {
-                recorder.add(*series, (now - sent) as f64);
-            }
-            *sent = share.counts;
-        }
         let second = Second {
             worker: self.worker,
             at: self.at(),
@@ -372,6 +399,7 @@ impl<'a> Account<'a> {
             shares,
             cpu: thread_cpu().saturating_sub(self.cpu_before),
             busy: self.vm.take_busy(),
+            windows: recorder.take_windows(),
         };
         self.second = self.begin.elapsed().as_secs() as u32;
         let _ = out.send(Message::Second(Box::new(second)));

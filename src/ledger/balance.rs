@@ -24,6 +24,9 @@ pub struct Balance {
     pub landed_once: u64,
     /// Landings (not ids) beyond the first of their id.
     pub duplicated: u64,
+    /// Landed later than the ledger says they may.
+    #[serde(default)]
+    pub late: u64,
     /// Acked and never seen: accepted, but not stored.
     pub lost: u64,
     /// Refused and seen nevertheless.
@@ -40,8 +43,8 @@ pub struct Balance {
     /// millisecond; none when nothing was lost. Written as a pair of seconds.
     #[serde(with = "span")]
     pub lost_between: Option<(Duration, Duration)>,
-    /// The longest an expected id took from its ack (from being sent, if seen before that) until
-    /// a reader first saw it. An upper bound: the reader may have looked late. Written in seconds.
+    /// The longest an expected id took from being sent until a reader first saw it. An upper
+    /// bound: the reader may have looked late. Written in seconds.
     #[serde(with = "seconds")]
     pub slowest_landing: Option<Duration>,
 }
@@ -63,7 +66,7 @@ impl Balance {
                 return false;
             }
             self.lost += 1;
-            let at = fate.time();
+            let at = Duration::from_millis(fate.acked().into());
             let (first, last) = self.lost_between.unwrap_or((at, at));
             self.lost_between = Some((first.min(at), last.max(at)));
             return true;

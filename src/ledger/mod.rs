@@ -10,7 +10,9 @@
 //! * of an id sent several times the strongest answer counts: yes, then silence, then no. Only
 //!   what was never answered otherwise is known to be refused;
 //! * what is counted does not depend on the order of calls: a reader may see an id before its
-//!   answer arrives.
+//!   answer arrives;
+//! * an id *lands* when it is first seen. How long that took runs from being sent, and is as good
+//!   as the reader: one that looks only at the end finds everything late.
 //!
 //! Memory: ids that count up (`order-1`, `order-2`, also `order-0001`) take about 13 bytes each,
 //! scattered numbers up to 210; any other id its length and about 50.
@@ -39,6 +41,10 @@ pub struct Ledger {
     texts: HashMap<Box<str>, Fate>,
     /// Landings beyond the first of their id.
     duplicated: u64,
+    /// Landings that took longer than [`Self::limit`].
+    late: u64,
+    /// What a landing may take; any time where it is not said.
+    limit: Option<Duration>,
     slowest_landing: Option<Duration>,
 }
 
@@ -47,9 +53,11 @@ pub struct Ledger {
 struct Fate {
     /// A set of the flags below; 0 for a number nobody mentioned.
     flags: u8,
-    /// When it was first acked, before that when first expected: milliseconds since the run
-    /// began, enough for 49 days.
-    at: u32,
+    /// From being sent to the first ack, in milliseconds; at most a minute.
+    answered: u16,
+    /// When it was first said to be sent, or answered: milliseconds since the run began, enough
+    /// for 49 days.
+    sent: u32,
 }
 
 impl Fate {
@@ -64,8 +72,17 @@ impl Fate {
         self.flags & flag != 0
     }
 
-    fn time(self) -> Duration {
-        Duration::from_millis(self.at.into())
+    /// Says when it was sent, unless that is known.
+    fn send(&mut self, now: Duration) {
+        if !self.is(Self::EXPECTED) {
+            self.sent = milliseconds(now);
+        }
+        self.flags |= Self::EXPECTED;
+    }
+
+    /// When it was first acked, in milliseconds.
+    fn acked(self) -> u32 {
+        self.sent.saturating_add(self.answered.into())
     }
 }
 
@@ -75,58 +92,70 @@ impl Ledger {
         Self::default()
     }
 
+    /// From now on counts landings that take longer than that.
+    pub fn expect_within(&mut self, limit: Duration) {
+        self.limit = Some(limit);
+    }
+
     /// The id is about to be sent. `now` is since the run began, here and below.
     pub fn expect(&mut self, id: &str, now: Duration) {
-        let fate = self.fate(id);
-        if fate.flags & (Fate::EXPECTED | Fate::ACKED) == 0 {
-            fate.at = milliseconds(now);
-        }
-        fate.flags |= Fate::EXPECTED;
+        self.fate(id).send(now);
     }
 
     /// The target said yes.
     pub fn acked(&mut self, id: &str, now: Duration) {
         let fate = self.fate(id);
+        fate.send(now);
         if !fate.is(Fate::ACKED) {
-            fate.at = milliseconds(now);
+            let took = milliseconds(now).saturating_sub(fate.sent);
+            fate.answered = u16::try_from(took).unwrap_or(u16::MAX);
         }
-        fate.flags |= Fate::EXPECTED | Fate::ACKED;
+        fate.flags |= Fate::ACKED;
     }
 
     /// The target said no: the id is not to land.
-    pub fn refused(&mut self, id: &str) {
-        self.fate(id).flags |= Fate::EXPECTED | Fate::REFUSED;
+    pub fn refused(&mut self, id: &str, now: Duration) {
+        let fate = self.fate(id);
+        fate.send(now);
+        fate.flags |= Fate::REFUSED;
     }
 
     /// No answer came: the id may land or not.
-    pub fn indeterminate(&mut self, id: &str) {
-        self.fate(id).flags |= Fate::EXPECTED | Fate::INDETERMINATE;
+    pub fn indeterminate(&mut self, id: &str, now: Duration) {
+        let fate = self.fate(id);
+        fate.send(now);
+        fate.flags |= Fate::INDETERMINATE;
     }
 
-    /// A copy of the id was found stored.
-    pub fn seen(&mut self, id: &str, now: Duration) {
+    /// A copy of the id was found stored; the answer is how long an id that was sent before took
+    /// to land, the first time it did.
+    pub fn seen(&mut self, id: &str, now: Duration) -> Option<Duration> {
         let fate = self.fate(id);
         let before = *fate;
         fate.flags |= if before.is(Fate::SEEN) { Fate::SEEN_AGAIN } else { Fate::SEEN };
         if before.is(Fate::SEEN) {
             self.duplicated += 1;
-        } else if before.is(Fate::EXPECTED) {
-            let took = now.saturating_sub(before.time());
-            self.slowest_landing = self.slowest_landing.max(Some(took));
+            return None;
         }
+        let sent = before.is(Fate::EXPECTED).then(|| Duration::from_millis(before.sent.into()))?;
+        let took = now.saturating_sub(sent);
+        self.slowest_landing = self.slowest_landing.max(Some(took));
+        self.late += u64::from(self.limit.is_some_and(|limit| took > limit));
+        Some(took)
     }
 
     /// What became of all ids so far.
     pub fn balance(&self) -> Balance {
         let mut balance = Balance {
             duplicated: self.duplicated,
+            late: self.late,
             slowest_landing: self.slowest_landing,
             ..Balance::default()
         };
         let mut first_lost = BTreeSet::new();
         for (id, fate) in self.fates() {
             if balance.enter(fate) {
-                first_lost.insert((fate.at, id.to_string()));
+                first_lost.insert((fate.acked(), id.to_string()));
                 if first_lost.len() > LOST_SAMPLE {
                     first_lost.pop_last();
                 }

@@ -27,7 +27,7 @@ fn an_acked_id_nobody_saw_is_lost_and_named_with_its_time() {
     assert_eq!((balance.acked, balance.landed, balance.lost), (4, 1, 3));
     assert_eq!(balance.lost_sample, ["SM10", "x", "SM7"]);
     assert_eq!(balance.lost_between, Some((at(97), at(100))));
-    assert_eq!(balance.slowest_landing, Some(at(51)));
+    assert_eq!(balance.slowest_landing, Some(at(150)));
 }
 
 #[test]
@@ -63,8 +63,8 @@ fn every_landing_beyond_the_first_is_a_duplicate() {
 fn an_id_without_an_answer_is_never_lost() {
     let mut ledger = Ledger::new();
     ledger.expect("cut off", at(0));
-    ledger.indeterminate("timeout");
-    ledger.indeterminate("landed");
+    ledger.indeterminate("timeout", at(0));
+    ledger.indeterminate("landed", at(0));
     ledger.seen("landed", at(9));
     let balance = ledger.balance();
     assert_eq!((balance.expected, balance.lost), (3, 0));
@@ -74,8 +74,8 @@ fn an_id_without_an_answer_is_never_lost() {
 #[test]
 fn a_refused_id_is_not_to_land() {
     let mut ledger = Ledger::new();
-    ledger.refused("no");
-    ledger.refused("no, but stored");
+    ledger.refused("no", at(0));
+    ledger.refused("no, but stored", at(0));
     ledger.seen("no, but stored", at(5));
     let balance = ledger.balance();
     assert_eq!((balance.refused, balance.refused_but_landed, balance.lost), (2, 1, 0));
@@ -84,11 +84,32 @@ fn a_refused_id_is_not_to_land() {
 #[test]
 fn the_strongest_of_several_answers_counts() {
     let mut ledger = Ledger::new();
-    ledger.indeterminate("retried");
-    ledger.refused("retried");
+    ledger.indeterminate("retried", at(0));
+    ledger.refused("retried", at(0));
     assert_eq!((ledger.balance().refused, ledger.balance().unconfirmed), (0, 1));
     ledger.acked("retried", at(3));
     assert_eq!((ledger.balance().acked, ledger.balance().expected), (1, 1));
+}
+
+#[test]
+fn a_landing_takes_from_being_sent_and_beyond_the_limit_it_is_late() {
+    let mut ledger = Ledger::new();
+    ledger.expect_within(at(100));
+    for (id, sent, seen, took) in [("a", 0, 100, Some(100)), ("b", 50, 151, Some(101))] {
+        ledger.expect(id, at(sent));
+        ledger.acked(id, at(sent + 20));
+        assert_eq!(ledger.seen(id, at(seen)), took.map(at));
+    }
+    // Neither a copy nor what nobody sent has landed late.
+    assert_eq!((ledger.seen("a", at(900)), ledger.seen("c", at(900))), (None, None));
+    let balance = ledger.balance();
+    assert_eq!((balance.late, balance.landed, balance.duplicated), (1, 3, 1));
+    assert_eq!(balance.slowest_landing, Some(at(101)));
+}
+
+#[test]
+fn what_is_known_of_an_id_takes_eight_bytes() {
+    assert_eq!(size_of::<Fate>(), 8);
 }
 
 #[test]
@@ -187,9 +208,9 @@ fn counted(calls: impl Iterator<Item = (String, usize)>) -> Balance {
         match call {
             0 => ledger.expect(&id, at(1)),
             1 => ledger.acked(&id, at(2)),
-            2 => ledger.refused(&id),
-            3 => ledger.indeterminate(&id),
-            _ => ledger.seen(&id, at(3)),
+            2 => ledger.refused(&id, at(1)),
+            3 => ledger.indeterminate(&id, at(1)),
+            _ => drop(ledger.seen(&id, at(3))),
         }
     }
     Balance { slowest_landing: None, ..ledger.balance() }

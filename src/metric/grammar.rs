@@ -69,7 +69,7 @@ fn read(text: &str) -> Result<Threshold, ThresholdError> {
         return Err(wrong("no metric at its start", "a name such as http.duration"));
     }
     let filters = if cursor.eat("{") { cursor.filters()? } else { Vec::new() };
-    let aggregate = cursor.aggregate()?;
+    let aggregate = if cursor.at_operator() { None } else { Some(cursor.aggregate()?) };
     let comparison = cursor.comparison()?;
     let mut clauses = cursor.rest.split(',').map(str::trim);
     let first = clauses.next().unwrap_or_default();
@@ -78,6 +78,11 @@ fn read(text: &str) -> Result<Threshold, ThresholdError> {
         None => (first, None),
     };
     let limit = bound(comparison, value)?;
+    let aggregate = match (aggregate, limit.form) {
+        (Some(aggregate), _) => aggregate,
+        (None, Form::Percent) => Aggregate::Rate,
+        (None, _) => return Err(wrong("no aggregate after the metric", AGGREGATES)),
+    };
     let mut threshold = Threshold {
         text: text.to_owned(),
         metric: metric.to_owned(),
@@ -178,6 +183,10 @@ impl<'a> Cursor<'a> {
                 Err(wrong(format!("unknown aggregate \"{word}\""), &expected))
             }
         }
+    }
+
+    fn at_operator(&self) -> bool {
+        COMPARISONS.iter().any(|(sign, _)| self.rest.trim_start().starts_with(sign))
     }
 
     fn comparison(&mut self) -> Result<Comparison, ThresholdError> {

@@ -4,14 +4,15 @@
 //! time, how many there are is a number. A threshold fits when its values are written in that
 //! scale, and is judged and shown in it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Aggregate, Bound, Builtin, Distribution, Form, Kind, Summary, Tags, Threshold, ThresholdError,
-    Total, Unit, gather, show,
+    Aggregate, Bound, Builtin, Distribution, Edges, Form, Kind, Summary, Tags, Threshold,
+    ThresholdError, Total, Unit, gather, length, of_phases, show,
 };
 use crate::units;
 
@@ -46,6 +47,10 @@ impl Threshold {
                 format!("one of {}", Aggregate::of(kind)),
             ));
         };
+        if self.over.is_some() && self.filters.iter().any(|filter| filter.key == "phase") {
+            let expected = "the same without \"over\"".to_owned();
+            return Err(self.error("a phase is not divided into windows", expected));
+        }
         if self.over.is_some() && self.needs_baseline() {
             let expected = "the same without \"over\"".to_owned();
             return Err(self.error("a baseline says nothing of windows", expected));
@@ -72,7 +77,10 @@ impl Threshold {
         unit: Unit,
     ) -> Judgement {
         let over = self.over.map(|length| (length, now_second));
-        let span = self.over.map_or(elapsed, |length| length.min(elapsed));
+        let span = match self.over {
+            Some(length) => length.min(elapsed),
+            None => summary.length(&self.filters, elapsed),
+        };
         let total = summary.select(&self.metric, &self.filters, over);
         let value = match total {
             Some(total) => self.aggregate.of_total(&total, span, unit),
@@ -86,16 +94,23 @@ impl Threshold {
         }
     }
 
-    /// What a run that has ended measured, of its metric's series and their totals.
+    /// What a run that has ended measured, of its metric's series, their totals and those of each
+    /// of its phases.
     pub fn measure<'a>(
         &self,
-        series: impl Iterator<Item = (&'a Tags, &'a Total)>,
+        series: impl Iterator<Item = (&'a Tags, &'a Total, &'a BTreeMap<u32, Total>)>,
+        edges: Option<&Edges>,
         elapsed: Duration,
         unit: Unit,
     ) -> Option<f64> {
-        let parts = series.map(|(tags, total)| (tags, total.kind(), total));
-        if let Some(total) = gather(&self.filters, parts, |total| Some(total.clone())) {
-            return self.aggregate.of_total(&total, elapsed, unit);
+        let parts = series.map(|(tags, total, phases)| (tags, total.kind(), (total, phases)));
+        let total = gather(&self.filters, edges, parts, |(total, by_phase), phases| match phases {
+            Some(phases) => of_phases(by_phase, phases),
+            None => Some(total.clone()),
+        });
+        if let Some(total) = total {
+            let span = length(edges, &self.filters, elapsed);
+            return self.aggregate.of_total(&total, span, unit);
         }
         let zero = Builtin::find(&self.metric).is_some_and(Builtin::silence_is_zero);
         zero.then_some(0.0)

@@ -7,13 +7,23 @@
 //!
 //! Scripts can invent tags without end, so a recorder keeps at most [`SERIES_LIMIT`] series
 //! apart. Samples of later ones still count, in their metric's `{name=other}`.
+//!
+//! In a run in which something is to be broken, samples of each phase are kept apart too. A call
+//! belongs to the phase it was meant to be made in, so whoever records says when that was
+//! ([`Recorder::turn_to_call`]); in any other run that is one look at an empty option.
 
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Accumulator, Distribution, Gauge, Kind, Metric, Series, Tags, Total, Windows};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::{
+    Accumulator, Counted, Distribution, Edges, Ending, Gauge, Kind, Metric, Series, Tags, Timeline,
+    Total, Windows,
+};
 
 /// Series a recorder keeps apart.
 pub const SERIES_LIMIT: usize = 1000;
@@ -31,23 +41,51 @@ pub struct Recorder {
     slots: Vec<Slot>,
     ids: HashMap<Arc<Series>, SeriesId>,
     overflowed: u64,
-    windows: Option<Box<Windows>>,
+    /// The phase of what is recorded; `None` in a run without.
+    phase: Option<u32>,
+    watch: Option<Box<Watch>>,
 }
 
 /// What one recorder collected between two takes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Interval {
-    /// Every series that received a sample, and what it received.
-    pub series: Vec<(Arc<Series>, Accumulator)>,
+    /// What series received, each once a phase.
+    pub series: Vec<Received>,
     /// How often a series beyond [`SERIES_LIMIT`] was asked for.
     pub overflowed: u64,
+}
+
+/// What a series received in one phase.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Received {
+    /// The series.
+    pub series: Arc<Series>,
+    /// The number of the phase; `None` in a run without.
+    pub phase: Option<u32>,
+    /// What it received.
+    pub samples: Accumulator,
+}
+
+/// What a recorder knows where something is to be broken.
+#[derive(Debug)]
+struct Watch {
+    /// When the run began.
+    begin: Instant,
+    /// The phases so far, and those it knows of.
+    changes: watch::Receiver<Edges>,
+    edges: Edges,
+    windows: Windows,
 }
 
 /// A series and what it received since the last take.
 #[derive(Debug)]
 struct Slot {
     series: Arc<Series>,
+    /// The phase of what is in `held`.
+    phase: Option<u32>,
     held: Held,
+    /// What belongs to other phases.
+    aside: Vec<(Option<u32>, Held)>,
 }
 
 #[derive(Debug)]
@@ -74,22 +112,69 @@ impl Recorder {
         Self::default()
     }
 
-    /// From now on also counts calls by window.
-    pub fn watch(&mut self, windows: Windows) {
-        self.windows = Some(Box::new(windows));
+    /// From now on keeps phases apart, and counts calls by window.
+    pub fn watch(&mut self, timeline: &Timeline, begin: Instant) {
+        let mut changes = timeline.changes();
+        let edges = changes.borrow_and_update().clone();
+        self.phase = Some(0);
+        self.watch = Some(Box::new(Watch { begin, changes, edges, windows: Windows::default() }));
+    }
+
+    /// What is recorded from now on belongs to a call that was meant to be made at `made`, and has
+    /// just ended.
+    #[inline]
+    pub fn turn_to_call(&mut self, made: Instant) {
+        if let Some(watch) = &mut self.watch {
+            watch.look();
+            let (made, ended) = (watch.since_begin(made), watch.begin.elapsed());
+            self.phase = Some(watch.edges.met(made, ended.max(made)).1);
+        }
+    }
+
+    /// What is recorded from now on happened at `moment`.
+    #[inline]
+    pub fn turn_to(&mut self, moment: Instant) {
+        if let Some(watch) = &mut self.watch {
+            self.phase = Some(watch.phase(moment));
+        }
+    }
+
+    /// What is recorded from now on happens now.
+    #[inline]
+    pub fn turn_to_now(&mut self) {
+        if self.watch.is_some() {
+            self.turn_to(Instant::now());
+        }
     }
 
     /// Counts a call that has just ended, where windows are kept.
     #[inline]
-    pub fn call(&mut self, took: Duration, failed: bool) {
-        if let Some(windows) = &mut self.windows {
-            windows.count(took, failed);
+    pub fn call(&mut self, made: Instant, ending: Ending) -> Option<Counted> {
+        let watch = self.watch.as_mut()?;
+        watch.look();
+        let (made, ended) = (watch.since_begin(made), watch.begin.elapsed());
+        Some(watch.windows.add(&watch.edges, made, ended.max(made), ending))
+    }
+
+    /// Counts a call as degraded that was counted as something else.
+    pub fn degrade(&mut self, counted: Counted) {
+        if let Some(watch) = &mut self.watch {
+            watch.windows.degrade(counted);
         }
     }
 
-    /// The windows with all that was counted, where they are kept; no more is.
+    /// Counts arrivals for which there was no user, where windows are kept.
+    pub fn drop_arrivals(&mut self, at: Instant, arrivals: u64) {
+        if let Some(watch) = &mut self.watch {
+            watch.look();
+            let at = watch.since_begin(at);
+            watch.windows.drop_arrivals(&watch.edges, at, arrivals);
+        }
+    }
+
+    /// What was counted by window since the last take, where that is done.
     pub fn take_windows(&mut self) -> Option<Windows> {
-        self.windows.take().map(|windows| *windows)
+        self.watch.as_mut().map(|watch| mem::take(&mut watch.windows))
     }
 
     /// The id of a series. Beyond the limit, that of `{name=other}`: of its tags only those are
@@ -111,16 +196,11 @@ impl Recorder {
     }
 
     fn intern(&mut self, series: Series) -> SeriesId {
-        let held = match series.metric.kind {
-            Kind::Counter => Held::Counter(None),
-            Kind::Gauge => Held::Gauge(None),
-            Kind::Rate => Held::Rate { hits: 0, total: 0 },
-            Kind::Trend => Held::Trend(Seconds::default()),
-        };
+        let held = Held::empty(series.metric.kind);
         let id = SeriesId(self.slots.len() as u32);
         let series = Arc::new(series);
         self.ids.insert(series.clone(), id);
-        self.slots.push(Slot { series, held });
+        self.slots.push(Slot { series, phase: self.phase, held, aside: Vec::new() });
         id
     }
 
@@ -155,6 +235,14 @@ impl Recorder {
         }
     }
 
+    /// Counts many samples of a rate at once.
+    pub fn hits(&mut self, series: SeriesId, more: u64, of: u64) {
+        match self.held(series) {
+            Held::Rate { hits, total } => (*hits, *total) = (*hits + more, *total + of),
+            other => other.refuse(Kind::Rate),
+        }
+    }
+
     /// Records a trend's raw value under the second (of the run) of its intended start.
     #[inline]
     pub fn record(&mut self, series: SeriesId, second: u32, raw: u64) {
@@ -171,20 +259,75 @@ impl Recorder {
     }
 
     fn held(&mut self, series: SeriesId) -> &mut Held {
-        &mut self.slots[series.0 as usize].held
+        let slot = &mut self.slots[series.0 as usize];
+        if slot.phase != self.phase {
+            slot.turn_to(self.phase);
+        }
+        &mut slot.held
     }
 
     /// What was recorded since the last take. Ids stay valid.
     pub fn take(&mut self) -> Interval {
-        let taken = |slot: &mut Slot| Some((slot.series.clone(), slot.held.take()?));
         Interval {
-            series: self.slots.iter_mut().filter_map(taken).collect(),
+            series: self.slots.iter_mut().flat_map(Slot::take).collect(),
             overflowed: mem::take(&mut self.overflowed),
         }
     }
 }
 
+impl Slot {
+    /// Samples near the end of a phase belong now to it and now to the next.
+    #[cold]
+    fn turn_to(&mut self, phase: Option<u32>) {
+        let place = self.aside.iter().position(|(aside, _)| *aside == phase);
+        let held = place.map(|place| self.aside.swap_remove(place).1);
+        let held = held.unwrap_or_else(|| Held::empty(self.series.metric.kind));
+        self.aside.push((self.phase, mem::replace(&mut self.held, held)));
+        self.phase = phase;
+    }
+
+    fn take(&mut self) -> impl Iterator<Item = Received> + use<> {
+        let now = (self.phase, self.held.take());
+        let aside = mem::take(&mut self.aside).into_iter();
+        let all = aside.map(|(phase, mut held)| (phase, held.take())).chain([now]);
+        let series = Arc::clone(&self.series);
+        all.filter_map(move |(phase, samples)| {
+            Some(Received { series: Arc::clone(&series), phase, samples: samples? })
+        })
+    }
+}
+
+impl Watch {
+    /// Takes notice of phases that have begun.
+    #[inline]
+    fn look(&mut self) {
+        // Where nobody notes them any more there are no new ones.
+        if self.changes.has_changed().unwrap_or(false) {
+            self.edges = self.changes.borrow_and_update().clone();
+        }
+    }
+
+    #[inline]
+    fn phase(&mut self, at: Instant) -> u32 {
+        self.look();
+        self.edges.phase(self.since_begin(at))
+    }
+
+    fn since_begin(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.begin)
+    }
+}
+
 impl Held {
+    fn empty(kind: Kind) -> Self {
+        match kind {
+            Kind::Counter => Self::Counter(None),
+            Kind::Gauge => Self::Gauge(None),
+            Kind::Rate => Self::Rate { hits: 0, total: 0 },
+            Kind::Trend => Self::Trend(Seconds::default()),
+        }
+    }
+
     fn take(&mut self) -> Option<Accumulator> {
         match self {
             Self::Counter(sum) => sum.take().map(Total::Counter),
@@ -228,7 +371,7 @@ mod tests {
     fn only(recorder: &mut Recorder) -> Accumulator {
         let mut interval = recorder.take();
         assert_eq!(interval.series.len(), 1);
-        interval.series.remove(0).1
+        interval.series.remove(0).samples
     }
 
     #[test]
@@ -308,8 +451,29 @@ mod tests {
         recorder.add(known, 1.0);
         let interval = recorder.take();
         assert_eq!((interval.series.len(), interval.overflowed), (SERIES_LIMIT + 1, 5));
-        let (other, sum) = interval.series.last().unwrap();
-        assert_eq!(other.to_string(), "m{name=other,scenario=s}");
-        assert_eq!(*sum, Total::Counter(5.0));
+        let other = interval.series.last().unwrap();
+        assert_eq!(other.series.to_string(), "m{name=other,scenario=s}");
+        assert_eq!(other.samples, Total::Counter(5.0));
+    }
+    #[test]
+    fn samples_of_each_phase_are_kept_apart_however_they_alternate() {
+        let second = |n| Duration::from_secs(n);
+        let (timeline, begin) = (Timeline::new(Duration::ZERO), Instant::now());
+        let mut recorder = Recorder::new();
+        let id = recorder.series(&metric(Kind::Counter), &Tags::default());
+        recorder.watch(&timeline, begin);
+        recorder.turn_to(begin + second(1));
+        recorder.add(id, 1.0);
+        timeline.begins("a", second(2));
+        for (at, amount) in [(3, 10.0), (1, 2.0), (4, 20.0), (0, 4.0)] {
+            recorder.turn_to(begin + second(at));
+            recorder.add(id, amount);
+        }
+        let mut received: Vec<_> =
+            recorder.take().series.into_iter().map(|r| (r.phase, r.samples)).collect();
+        received.sort_by_key(|(phase, _)| *phase);
+        let [baseline, fault] = [7.0, 30.0].map(Total::Counter);
+        assert_eq!(received, [(Some(0), baseline), (Some(1), fault)]);
+        assert_eq!(recorder.take(), Interval::default());
     }
 }

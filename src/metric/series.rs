@@ -274,11 +274,88 @@ pub const BUILTIN: &[Builtin] = &[
         about: "from the begin of a fault until it showed in the calls",
     },
     Builtin {
+        name: "recovery.settle",
+        kind: Kind::Trend,
+        unit: Unit::Time,
+        tags: &["fault"],
+        about: "from the end of a fault to the end of the last bad window; 24 h where calls were never good again",
+    },
+    Builtin {
+        name: "recovery.outage",
+        kind: Kind::Trend,
+        unit: Unit::Time,
+        tags: &["fault"],
+        about: "from the begin of the first bad window until calls were good again; 24 h where they never were",
+    },
+    Builtin {
+        name: "recovery.relapses",
+        kind: Kind::Counter,
+        unit: Unit::Number,
+        tags: &["fault"],
+        about: "times calls went bad again after they had been good",
+    },
+    Builtin {
+        name: "recovery.lost",
+        kind: Kind::Counter,
+        unit: Unit::Number,
+        tags: &["fault"],
+        about: "calls that served nobody, from the first bad window to the last",
+    },
+    Builtin {
+        name: "recovery.debt",
+        kind: Kind::Counter,
+        unit: Unit::Time,
+        tags: &["fault"],
+        about: "latency debt: time that calls took beyond the usual, summed up from the first bad window to the last",
+    },
+    Builtin {
+        name: "recovery.retries",
+        kind: Kind::Trend,
+        unit: Unit::Number,
+        tags: &["fault"],
+        about: "retry amplification: calls an iteration, while the fault stood or after it, in those before it",
+    },
+    Builtin {
+        name: "budget.burn",
+        kind: Kind::Trend,
+        unit: Unit::Number,
+        tags: &["fault"],
+        about: "how many times too fast the error budget was used up, over the worst 5 s",
+    },
+    Builtin {
+        name: "budget.burnt",
+        kind: Kind::Rate,
+        unit: Unit::Number,
+        tags: &[],
+        about: "share of the error budget of 30 days at 99.9 % (or what `recovery` says) that the run used up, at its own rate of calls",
+    },
+    Builtin {
         name: "ledger.lost",
         kind: Kind::Counter,
         unit: Unit::Number,
         tags: &["ledger"],
         about: "ids acknowledged by the target that never landed",
+    },
+    Builtin {
+        name: "ledger.landing",
+        kind: Kind::Trend,
+        unit: Unit::Time,
+        tags: &["ledger"],
+        about: "from an id being sent until it was first seen, by a reader that looks while there is load",
+    },
+    Builtin {
+        name: "ledger.late",
+        kind: Kind::Counter,
+        unit: Unit::Number,
+        tags: &["ledger"],
+        about: "ids that landed later than their ledger allows",
+    },
+    Builtin {
+        name: "ledger.refused",
+        kind: Kind::Counter,
+        unit: Unit::Number,
+        tags: &["ledger"],
+        about: "ids that landed though the target refused them",
     },
     Builtin {
         name: "ledger.duplicated",
@@ -321,9 +398,9 @@ impl Builtin {
     }
 
     /// Whether no sample at all means 0. It does for what the engine counts by itself; a ledger's
-    /// numbers exist only once a script has balanced it.
+    /// numbers exist only once a script has balanced it, a fault's once it has done something.
     pub(super) fn silence_is_zero(&self) -> bool {
-        self.kind == Kind::Counter && !self.tags.contains(&"ledger")
+        self.kind == Kind::Counter && !self.tags.iter().any(|tag| ["ledger", "fault"].contains(tag))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Four views of every series, each of bounded size whatever the number of requests:
 //!
-//! * its total since the beginning;
+//! * its total since the beginning, and where something is broken that of each phase;
 //! * one [`Point`] a second for charts. Throughput stands in the second a sample ended in, values
 //!   in the second it was meant to start in: a stall shows where it began, not where it ended.
 //!   That second's distribution is kept for a minute (70 s, more than any usual timeout); what
@@ -14,13 +14,15 @@
 //! Intervals may be absorbed in any order.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Accumulator, Distribution, Filter, Gauge, Interval, Kind, Merge, Series, Slices, Tags, Total,
+    Accumulator, Distribution, Edges, Filter, Gauge, Interval, Kind, Merge, Phase, Received,
+    Series, Slices, Tags, Timeline, Total,
 };
 
 /// Seconds for which late values still move a point's percentiles.
@@ -37,6 +39,8 @@ pub struct Summary {
     /// The latest second absorbed.
     newest: u32,
     overflowed: u64,
+    /// Where something is to be broken: its phases.
+    timeline: Option<Arc<Timeline>>,
 }
 
 /// One series in one second of the run.
@@ -85,6 +89,8 @@ pub enum Reading {
 #[derive(Debug)]
 struct History {
     total: Total,
+    /// By the number of the phase.
+    phases: BTreeMap<u32, Total>,
     /// By second, ascending; seconds without a sample are left out.
     points: Vec<Point>,
     /// Distributions along the whole run, where runs are compared by this series.
@@ -102,7 +108,17 @@ impl Summary {
             0 => 0,
             seconds => seconds.saturating_add(WINDOW_SLACK),
         };
-        Self { series: BTreeMap::new(), window, newest: 0, overflowed: 0 }
+        Self { series: BTreeMap::new(), window, newest: 0, overflowed: 0, timeline: None }
+    }
+
+    /// From now on can be asked of phases.
+    pub fn watch(&mut self, timeline: Arc<Timeline>) {
+        self.timeline = Some(timeline);
+    }
+
+    /// The phases so far; `None` in a run without.
+    pub fn edges(&self) -> Option<Edges> {
+        self.timeline.as_ref().map(|timeline| timeline.edges())
     }
 
     /// Takes in what a worker recorded in the second `second` of the run.
@@ -110,11 +126,14 @@ impl Summary {
         self.overflowed += interval.overflowed;
         self.newest = self.newest.max(second);
         let open_from = self.newest.saturating_sub(OPEN_SECONDS);
-        for (series, samples) in interval.series {
+        for Received { series, phase, samples } in interval.series {
             let history =
                 self.series.entry(series).or_insert_with_key(|series| History::new(series));
             let total = history.plot(second, samples, open_from);
             history.total.merge(&total);
+            if let Some(phase) = phase {
+                merge_at(&mut history.phases, phase, total.clone());
+            }
             if self.window > 0 {
                 merge_at(&mut history.recent, second, total);
             }
@@ -141,7 +160,44 @@ impl Summary {
     ) -> Option<Total> {
         let named = self.series.iter().filter(|(series, _)| *series.metric.name == *metric);
         let parts = named.map(|(series, history)| (&series.tags, series.metric.kind, history));
-        gather(filters, parts, |history| history.within(over))
+        gather(filters, self.edges().as_ref(), parts, |history, phases| match phases {
+            Some(phases) => of_phases(&history.phases, phases),
+            None => history.within(over),
+        })
+    }
+
+    /// What all series of a metric received in these phases together.
+    pub fn of_phases(&self, metric: &str, phases: &[u32]) -> Option<Total> {
+        let named = self.series.iter().filter(|(series, _)| *series.metric.name == *metric);
+        let mut parts = named.filter_map(|(_, history)| of_phases(&history.phases, phases));
+        let mut sum = parts.next()?;
+        parts.for_each(|part| sum.merge(&part));
+        Some(sum)
+    }
+
+    /// The most that all series of a counter received together in one of these seconds.
+    pub fn most_in_a_second(&self, metric: &str, seconds: Range<u32>) -> u64 {
+        let mut sums: BTreeMap<u32, f64> = BTreeMap::new();
+        let named = self.series.iter().filter(|(series, _)| *series.metric.name == *metric);
+        for point in named.flat_map(|(_, history)| &history.points) {
+            if let Reading::Counter(sum) = point.reading
+                && seconds.contains(&point.second)
+            {
+                *sums.entry(point.second).or_default() += sum;
+            }
+        }
+        sums.into_values().fold(0.0, f64::max) as u64
+    }
+
+    /// How long the phases these conditions mean have been, in a run that is `elapsed` old; all of
+    /// it where they mean none in particular.
+    pub(super) fn length(&self, filters: &[Filter], elapsed: Duration) -> Duration {
+        length(self.edges().as_ref(), filters, elapsed)
+    }
+
+    /// A series phase by phase, by the phase's number; empty in a run without.
+    pub fn phases(&self, series: &Series) -> BTreeMap<u32, Total> {
+        self.series.get(series).map(|history| history.phases.clone()).unwrap_or_default()
     }
 
     /// A series second by second, ascending; seconds without a sample are left out.
@@ -163,21 +219,27 @@ impl Summary {
 /// What series of one metric that match received together; none when no sample matched.
 ///
 /// Only a rate's hits carry the tag `kind`, so a condition on it narrows these and leaves what
-/// they are a share of as it is.
+/// they are a share of as it is. `phase` is no tag, and `fault` only a few metrics': where a series
+/// has no such tag, they say which phases count, and `total` is told their numbers.
 pub(super) fn gather<'a, T>(
     filters: &[Filter],
+    edges: Option<&Edges>,
     series: impl Iterator<Item = (&'a Tags, Kind, T)>,
-    total: impl Fn(T) -> Option<Total>,
+    total: impl Fn(T, Option<&[u32]>) -> Option<Total>,
 ) -> Option<Total> {
     let mut found: Option<Total> = None;
     for (tags, kind, series) in series {
+        let (of_phases, of_tags): (Vec<_>, Vec<_>) =
+            filters.iter().partition(|filter| speaks_of_phases(filter, tags));
         let (narrow, wide): (Vec<_>, Vec<_>) =
-            filters.iter().partition(|filter| kind == Kind::Rate && filter.key == "kind");
+            of_tags.into_iter().partition(|filter| kind == Kind::Rate && filter.key == "kind");
         let meant = |filters: &[&Filter]| filters.iter().all(|f| f.matches(tags));
         if !meant(&wide) {
             continue;
         }
-        let Some(mut part) = total(series) else {
+        let phases = (!of_phases.is_empty())
+            .then(|| edges.map(|edges| edges.meant(&of_phases)).unwrap_or_default());
+        let Some(mut part) = total(series, phases.as_deref()) else {
             continue;
         };
         if let Total::Rate { hits, .. } = &mut part
@@ -193,6 +255,29 @@ pub(super) fn gather<'a, T>(
     found
 }
 
+/// Whether a condition is one on the phase, of a series with these tags.
+fn speaks_of_phases(filter: &Filter, tags: &Tags) -> bool {
+    Phase::KEYS.contains(&filter.key.as_str()) && tags.find(&filter.key).is_none()
+}
+
+/// What was received in these phases together.
+pub(super) fn of_phases(by_phase: &BTreeMap<u32, Total>, phases: &[u32]) -> Option<Total> {
+    let mut parts = phases.iter().filter_map(|phase| by_phase.get(phase));
+    let mut sum = parts.next()?.clone();
+    parts.for_each(|part| sum.merge(part));
+    Some(sum)
+}
+
+/// How long the phases these conditions mean were; all the run where they mean none in particular.
+pub(super) fn length(edges: Option<&Edges>, filters: &[Filter], elapsed: Duration) -> Duration {
+    let filters: Vec<_> =
+        filters.iter().filter(|filter| speaks_of_phases(filter, &Tags::default())).collect();
+    match edges {
+        Some(edges) if !filters.is_empty() => edges.length(&edges.meant(&filters), elapsed),
+        _ => elapsed,
+    }
+}
+
 impl History {
     fn new(series: &Series) -> Self {
         let total = match series.metric.kind {
@@ -202,7 +287,8 @@ impl History {
             Kind::Trend => Total::Trend(Distribution::new()),
         };
         let slices = is_compared(series).then(Slices::default);
-        Self { total, points: Vec::new(), slices, open: BTreeMap::new(), recent: BTreeMap::new() }
+        let (phases, open, recent) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { total, phases, points: Vec::new(), slices, open, recent }
     }
 
     /// Enters the samples of a second of completion into the points, and sums them up.

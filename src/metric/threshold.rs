@@ -3,7 +3,7 @@
 //! The grammar; spaces are free, clauses after the limit come in any order:
 //!
 //! ```text
-//! threshold = metric [ "{" filter { "," filter } "}" ] aggregate operator value { clause }
+//! threshold = metric [ "{" filter { "," filter } "}" ] [ aggregate ] operator value { clause }
 //! filter    = tag "=" text | tag "!=" text | tag "in" "(" text { "|" text } ")"
 //! aggregate = "count" | "rate" | "value" | "avg" | "min" | "max" | "med" | "p95" | "p(99.9)"
 //! operator  = "<" | "<=" | ">" | ">=" | "==" | "!="
@@ -19,6 +19,10 @@
 //! with a comma, a quote, or a brace without its partner stands in double quotes.
 //!
 //! `baseline - 85%` is 15 % of what earlier runs measured; which they are is said when it is run.
+//!
+//! The aggregate may be left out before a percentage: `budget.burnt < 2%` asks for the `rate`.
+//! Where something is broken, the tags `phase` (`baseline`, `fault`, `recovery`) and `fault` (its
+//! name) divide every metric: `http.failed{phase=recovery} < 1%`.
 //!
 //! A time and a size need their unit: `p95 < 300` could mean milliseconds or seconds. A value is
 //! compared as computed. A percentile is at most 0.1 % above the true one, never below it.

@@ -1,5 +1,7 @@
 //! Tests of thresholds: their grammar, their error texts, their judgement.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::super::{Judgement, Kind, Metric, Recorder, Series, Summary, Total, Unit};
@@ -357,10 +359,11 @@ fn a_baseline_is_measured_as_a_run_is() {
     let tags = |name: &str| Tags::new([("name", name)]);
     let (one, two) = (tags("one"), tags("two"));
     let rate = |hits| Total::Rate { hits, total: 100 };
-    let series = [(&one, &rate(10)), (&two, &rate(30))];
+    let none = BTreeMap::new();
+    let series = [(&one, &rate(10), &none), (&two, &rate(30), &none)];
     let measured = |text: &str| {
         let threshold = Threshold::parse(text).unwrap();
-        threshold.measure(series.into_iter(), Duration::from_secs(10), Unit::Number)
+        threshold.measure(series.into_iter(), None, Duration::from_secs(10), Unit::Number)
     };
     assert_eq!(measured("http.failed rate <= baseline"), Some(0.2));
     assert_eq!(measured("http.failed{name=two} rate <= baseline"), Some(0.3));

@@ -1,142 +1,193 @@
 //! Calls by short windows of time, kept only when something is to be broken during the run.
 //!
-//! Windows are anchored at the moments faults begin and end, so that none straddles one. Each call
-//! is counted twice: in the window in which it was made, which tells what users were given, and in
-//! the window in which it ended, which tells what could be known by then.
+//! Windows begin anew with every phase, so that none straddles the moment a fault begins or ends.
+//! Each call is counted twice: in the window in which it was meant to be made (or in which a fault
+//! met it under way), which tells what users were given, and in the window in which it ended, which
+//! tells what could be known by then.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use super::{Distribution, Edges, Merge, Slot};
 
-use super::{Distribution, Merge};
-
-/// The moments at which something changes, and the length of the windows between them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Timeline {
-    /// From the begin of the run; sorted, each once, the first is 0.
-    edges: Vec<Duration>,
-    width: Duration,
+/// How a call came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It succeeded.
+    Good,
+    /// It was not performed, and the target said so.
+    Failed,
+    /// It never reached the target, or was turned away at the door.
+    Refused,
+    /// Nobody knows whether it was performed: a timeout, a connection that broke.
+    Indeterminate,
 }
 
-/// A window: the number of its edge and its number from there. Their order is that of time.
-pub type Slot = (u32, u32);
-
-/// Calls counted together.
-#[derive(Clone, Debug, Default)]
+/// Calls counted together. Counts are signed, as a call that was counted as one thing may turn out
+/// to be another, after the count was handed on.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tally {
     /// Calls that succeeded.
-    pub good: u64,
-    /// Calls that failed.
-    pub bad: u64,
-    /// How long all of them took, in nanoseconds.
+    pub good: i64,
+    /// Calls whose answer was a substitute for what was asked for, whatever they were first.
+    pub degraded: i64,
+    /// Calls that failed, all of them.
+    pub bad: i64,
+    /// Of these, those that never reached the target.
+    pub refused: i64,
+    /// Of these, those that may have been performed.
+    pub indeterminate: i64,
+    /// How long those that did not fail took, in nanoseconds.
     pub times: Distribution,
+    /// How long those that failed took, in nanoseconds.
+    pub bad_times: Distribution,
 }
 
 /// The calls of a window.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Window {
-    /// Those that were made in it.
+    /// Those that were meant to be made in it.
     pub made: Tally,
     /// Those that ended in it.
     pub ended: Tally,
     /// When the first of the failed ones that ended in it ended, from the begin of the run.
     pub first_bad: Option<Duration>,
+    /// Arrivals for which there was no user, so that their calls were never made.
+    pub dropped: u64,
 }
 
 /// Every window with a call in it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Windows {
-    timeline: Arc<Timeline>,
-    begin: Instant,
     slots: BTreeMap<Slot, Window>,
 }
 
-impl Timeline {
-    /// How long a window is.
-    pub const WIDTH: Duration = Duration::from_millis(500);
-
-    /// Windows anchored at these moments, and at the begin of the run.
-    pub fn new(edges: impl IntoIterator<Item = Duration>) -> Self {
-        let mut edges: Vec<_> = edges.into_iter().chain([Duration::ZERO]).collect();
-        edges.sort();
-        edges.dedup();
-        Self { edges, width: Self::WIDTH }
-    }
-
-    /// The window a moment lies in.
-    pub fn slot(&self, at: Duration) -> Slot {
-        let edge = self.edges.partition_point(|edge| *edge <= at).saturating_sub(1);
-        let into = at.saturating_sub(self.edges[edge]);
-        (edge as u32, (into.as_nanos() / self.width.as_nanos()) as u32)
-    }
-
-    /// When a window begins and ends. The last one before an edge ends there.
-    pub fn span(&self, slot: Slot) -> (Duration, Duration) {
-        let edge = slot.0 as usize;
-        let start = self.edges[edge] + self.width * slot.1;
-        let next = self.edges.get(edge + 1).copied().unwrap_or(Duration::MAX);
-        (start, (start + self.width).min(next))
-    }
+/// A call as it was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    made: Slot,
+    ended: Slot,
+    ending: Ending,
 }
 
 impl Tally {
     /// Calls counted.
     pub fn count(&self) -> u64 {
-        self.good + self.bad
+        (self.good + self.degraded + self.bad).max(0).cast_unsigned()
     }
 
-    fn add(&mut self, bad: bool, took: Duration) {
-        *(if bad { &mut self.bad } else { &mut self.good }) += 1;
-        self.times.record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+    /// Calls that gave users something.
+    pub fn served(&self) -> u64 {
+        (self.good + self.degraded).max(0).cast_unsigned()
+    }
+
+    /// How long all of them took.
+    pub fn all_times(&self) -> Distribution {
+        let mut all = self.times.clone();
+        all.merge(&self.bad_times);
+        all
+    }
+
+    /// The value that a share `q` of all calls took at most, in nanoseconds.
+    pub fn quantile(&self, q: f64) -> u64 {
+        if self.bad_times.is_empty() {
+            self.times.quantile(q)
+        } else {
+            self.all_times().quantile(q)
+        }
+    }
+
+    fn add(&mut self, ending: Ending, took: Duration) {
+        self.shift(ending, 1);
+        let times = if ending == Ending::Good { &mut self.times } else { &mut self.bad_times };
+        times.record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    fn shift(&mut self, ending: Ending, by: i64) {
+        match ending {
+            Ending::Good => self.good += by,
+            Ending::Failed => self.bad += by,
+            Ending::Refused => (self.bad, self.refused) = (self.bad + by, self.refused + by),
+            Ending::Indeterminate => {
+                (self.bad, self.indeterminate) = (self.bad + by, self.indeterminate + by);
+            }
+        }
+    }
+
+    fn degrade(&mut self, ending: Ending) {
+        self.shift(ending, -1);
+        self.degraded += 1;
     }
 }
 
 impl Merge for Tally {
     fn merge(&mut self, other: &Self) {
         self.good += other.good;
+        self.degraded += other.degraded;
         self.bad += other.bad;
+        self.refused += other.refused;
+        self.indeterminate += other.indeterminate;
         self.times.merge(&other.times);
+        self.bad_times.merge(&other.bad_times);
     }
 }
 
 impl Windows {
-    /// None yet; the run begins at `begin`.
-    pub fn new(timeline: Arc<Timeline>, begin: Instant) -> Self {
-        Self { timeline, begin, slots: BTreeMap::new() }
-    }
-
-    /// Counts a call that has just ended.
-    pub fn count(&mut self, took: Duration, bad: bool) {
-        let ended = self.begin.elapsed();
-        self.add(ended.saturating_sub(took), ended, bad);
-    }
-
-    /// Counts a call by when it was made and ended, from the begin of the run.
-    pub fn add(&mut self, made: Duration, ended: Duration, bad: bool) {
+    /// Counts a call by when it was meant to be made and when it ended, from the begin of the run.
+    pub fn add(
+        &mut self,
+        edges: &Edges,
+        made: Duration,
+        ended: Duration,
+        ending: Ending,
+    ) -> Counted {
         let took = ended.saturating_sub(made);
-        self.slots.entry(self.timeline.slot(made)).or_default().made.add(bad, took);
-        let window = self.slots.entry(self.timeline.slot(ended)).or_default();
-        window.ended.add(bad, took);
-        if bad {
+        let (met, _) = edges.met(made, ended);
+        let counted = Counted { made: edges.slot(met), ended: edges.slot(ended), ending };
+        self.slots.entry(counted.made).or_default().made.add(ending, took);
+        let window = self.slots.entry(counted.ended).or_default();
+        window.ended.add(ending, took);
+        if ending != Ending::Good {
             window.first_bad = window.first_bad.into_iter().chain([ended]).min();
+        }
+        counted
+    }
+
+    /// Counts a call as degraded that was counted as something else.
+    pub fn degrade(&mut self, counted: Counted) {
+        self.slots.entry(counted.made).or_default().made.degrade(counted.ending);
+        self.slots.entry(counted.ended).or_default().ended.degrade(counted.ending);
+    }
+
+    /// Counts arrivals for which there was no user.
+    pub fn drop_arrivals(&mut self, edges: &Edges, at: Duration, arrivals: u64) {
+        if arrivals > 0 {
+            self.slots.entry(edges.slot(at)).or_default().dropped += arrivals;
         }
     }
 
-    /// Every window with a call that was made or ended in it, with its begin and end, in order.
-    pub fn iter(&self) -> impl Iterator<Item = ((Duration, Duration), &Window)> {
-        self.slots.iter().map(|(slot, window)| (self.timeline.span(*slot), window))
+    /// Every window in which something was, with its begin and end, in order.
+    pub fn iter<'a>(
+        &'a self,
+        edges: &'a Edges,
+    ) -> impl Iterator<Item = ((Duration, Duration), &'a Window)> {
+        self.slots.iter().map(|(slot, window)| (edges.span(*slot), window))
+    }
+}
+
+impl Merge for Window {
+    fn merge(&mut self, other: &Self) {
+        self.made.merge(&other.made);
+        self.ended.merge(&other.ended);
+        self.first_bad = self.first_bad.into_iter().chain(other.first_bad).min();
+        self.dropped += other.dropped;
     }
 }
 
 impl Merge for Windows {
     fn merge(&mut self, other: &Self) {
         for (slot, window) in &other.slots {
-            let own = self.slots.entry(*slot).or_default();
-            own.made.merge(&window.made);
-            own.ended.merge(&window.ended);
-            own.first_bad = own.first_bad.into_iter().chain(window.first_bad).min();
+            self.slots.entry(*slot).or_default().merge(window);
         }
     }
 }
@@ -145,35 +196,57 @@ impl Merge for Windows {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::Timeline;
     use super::*;
 
     const MILLI: Duration = Duration::from_millis(1);
 
+    fn edges() -> Edges {
+        let timeline = Timeline::new(Duration::ZERO);
+        timeline.begins("a", MILLI * 2_000);
+        timeline.ends("a", MILLI * 4_000);
+        timeline.edges()
+    }
+
     #[test]
-    fn windows_begin_anew_at_an_edge_and_none_straddles_it() {
-        let timeline = Timeline::new([MILLI * 5_300, MILLI * 10_000]);
-        for (at, slot, span) in [
-            (0, (0, 0), (0, 500)),
-            (499, (0, 0), (0, 500)),
-            (5_299, (0, 10), (5_000, 5_300)),
-            (5_300, (1, 0), (5_300, 5_800)),
-            (10_000, (2, 0), (10_000, 10_500)),
-            (99_999, (2, 179), (99_500, 100_000)),
-        ] {
-            assert_eq!(timeline.slot(MILLI * at), slot, "{at}");
-            assert_eq!(timeline.span(slot), (MILLI * span.0, MILLI * span.1), "{at}");
+    fn a_call_that_turns_out_degraded_is_moved_even_after_its_count_was_handed_on() {
+        let (edges, mut windows) = (edges(), Windows::default());
+        let counted = windows.add(&edges, MILLI * 10, MILLI * 900, Ending::Refused);
+        let mut handed_on = std::mem::take(&mut windows);
+        windows.degrade(counted);
+        handed_on.merge(&windows);
+        let [(_, made), (_, ended)] = handed_on.iter(&edges).collect::<Vec<_>>()[..] else {
+            panic!("two windows")
+        };
+        for tally in [&made.made, &ended.ended] {
+            assert_eq!((tally.degraded, tally.bad, tally.refused), (1, 0, 0));
+            assert_eq!((tally.count(), tally.served()), (1, 1));
         }
     }
 
     proptest! {
         #[test]
-        fn every_moment_lies_in_its_window(
-            edges in prop::collection::vec(0..100_000u32, 0..6), at in 0..200_000u32,
+        fn merged_in_any_order_and_grouping_they_are_the_same(
+            calls in prop::collection::vec((0..6_000u32, 0..3_000u32, 0..4_usize), 0..40),
+            at in 0..40_usize,
         ) {
-            let timeline = Timeline::new(edges.into_iter().map(|edge| MILLI * edge));
-            let (start, end) = timeline.span(timeline.slot(MILLI * at));
-            prop_assert!(start <= MILLI * at && MILLI * at < end);
-            prop_assert!(end <= start + Timeline::WIDTH);
+            let edges = edges();
+            let of = |calls: &[(u32, u32, usize)]| {
+                let endings =
+                    [Ending::Good, Ending::Failed, Ending::Refused, Ending::Indeterminate];
+                let mut windows = Windows::default();
+                for (made, took, ending) in calls {
+                    let made = MILLI * *made;
+                    windows.add(&edges, made, made + MILLI * *took, endings[*ending]);
+                }
+                windows
+            };
+            let (a, b) = calls.split_at(at.min(calls.len()));
+            let (mut ab, mut ba) = (of(a), of(b));
+            ab.merge(&of(b));
+            ba.merge(&of(a));
+            prop_assert_eq!(&ab, &of(&calls));
+            prop_assert_eq!(&ba, &ab);
         }
     }
 }

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::Balance;
-use crate::metric::{Kind, Metric, Point, Slices, Tags, Total, Unit};
+use crate::metric::{Edge, Kind, Metric, Point, Slices, Tags, Total, Unit};
 use crate::plan::{Place, Plan};
 use crate::recovery::Recovery;
 
@@ -61,6 +61,9 @@ pub struct Outcome {
     pub script_errors: Vec<ScriptErrorSample>,
     /// What was accepted against what landed, by ledger.
     pub ledgers: BTreeMap<String, Balance>,
+    /// The phases of a run in which something was broken, by when they began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<Edge>,
     /// What was broken, and what that did.
     #[serde(default)]
     pub faults: Vec<FaultOutcome>,
@@ -103,15 +106,6 @@ pub struct FaultOutcome {
     pub process: Option<Absence>,
     /// What it did to the calls; `None` when it never began.
     pub recovery: Option<Recovery>,
-}
-
-impl FaultOutcome {
-    /// Whether there is no sign that it did anything. A refused connection never reaches a proxy,
-    /// so calls that failed meanwhile are a sign as well.
-    pub fn no_effect(&self) -> bool {
-        let failed = self.recovery.as_ref().is_some_and(|recovery| recovery.fault.failed > 0);
-        self.effect.is_none() && self.touched == 0 && !failed
-    }
 }
 
 /// When a process was away, or stood still. Times in seconds from the begin.
@@ -200,6 +194,9 @@ pub struct SeriesOutcome {
     pub tags: Tags,
     /// Over the whole run.
     pub total: Total,
+    /// Over each of [`Outcome::phases`] by its number, where there are any.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub phases: BTreeMap<u32, Total>,
     /// By second.
     pub points: Vec<Point>,
     /// Whole distributions along the run, where runs are compared by this series.

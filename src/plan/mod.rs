@@ -44,6 +44,9 @@ pub struct Plan {
     /// What is broken while the load runs, by when.
     #[serde(default)]
     pub faults: Vec<FaultDecl>,
+    /// How it is judged what that did.
+    #[serde(default)]
+    pub recovery: RecoveryDecl,
     /// True if the script has a `setup`.
     pub has_setup: bool,
     /// True if the script has a `teardown`.
@@ -204,6 +207,31 @@ pub struct Every {
     /// How long it is not, until it is there again.
     #[serde(with = "in_seconds")]
     pub off: Duration,
+}
+
+/// How it is judged what faults did. What is not said of calls is learnt before the first of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecoveryDecl {
+    /// So much at the begin of the run is not held to be normal.
+    #[serde(with = "in_seconds")]
+    pub warm_up: Duration,
+    /// The smallest share of calls served that is normal.
+    pub success: Option<f64>,
+    /// The largest p99 that is normal.
+    #[serde(with = "in_seconds_if_any")]
+    pub p99: Option<Duration>,
+    /// The share of calls promised to be served.
+    pub promise: f64,
+    /// The time in which it is promised.
+    #[serde(with = "in_seconds")]
+    pub period: Duration,
+}
+
+impl Default for RecoveryDecl {
+    fn default() -> Self {
+        let period = Duration::from_hours(30 * 24);
+        Self { warm_up: Duration::ZERO, success: None, p99: None, promise: 0.999, period }
+    }
 }
 
 impl FaultDecl {

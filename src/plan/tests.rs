@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Arrivals, Curve, Load, ParamValue, Parameter, Place, Plan, Problem, Scenario, Start, Step,
-    nearest,
+    Arrivals, Curve, Load, ParamValue, Parameter, Place, Plan, Problem, RecoveryDecl, Scenario,
+    Start, Step, nearest,
 };
 use crate::metric::Threshold;
 
@@ -46,6 +46,7 @@ pub(super) fn plan(scenarios: Vec<Scenario>, thresholds: &[&str]) -> Plan {
         metrics: Vec::new(),
         services: Vec::new(),
         faults: Vec::new(),
+        recovery: RecoveryDecl::default(),
         has_setup: false,
         has_teardown: false,
     }
@@ -143,6 +144,13 @@ fn a_plan_is_written_with_times_in_seconds_and_thresholds_as_text() {
       "metrics": [],
       "services": [],
       "faults": [],
+      "recovery": {
+        "warm_up": 0.0,
+        "success": null,
+        "p99": null,
+        "promise": 0.999,
+        "period": 2592000.0
+      },
       "has_setup": false,
       "has_teardown": false
     }

@@ -6,7 +6,7 @@
 //! while it runs, is left to the run to report.
 
 use super::{Curve, FaultDecl, Load, Plan, Problem, Scenario, Start, nearest};
-use crate::metric::{BUILTIN, Builtin, Filter, Threshold};
+use crate::metric::{BUILTIN, Builtin, Filter, Stage, Threshold};
 use crate::units::show_duration;
 
 /// Every reason why `plan` cannot be run; empty if it can.
@@ -231,6 +231,15 @@ fn builtin(name: &str) -> Option<&'static Builtin> {
 
 /// A filter has to be able to match: by its key, and for scenarios by its values.
 fn filter(plan: &Plan, metric: &str, filter: &Filter) -> Option<Problem> {
+    if filter.key == "phase" {
+        let names = || Stage::ALL.map(Stage::name);
+        let stray = filter.values.iter().find(|value| !names().contains(&value.as_str()))?;
+        let what = format!("no phase is called {stray:?}");
+        return Some(Problem::new(what).hint(meant(stray, names())));
+    }
+    if filter.key == "fault" {
+        return None;
+    }
     let own = builtin(metric).map_or(&["scenario"] as &[_], |metric| metric.tags).iter().copied();
     let set = plan.scenarios.iter().flat_map(|scenario| scenario.tags.keys().map(String::as_str));
     let mut keys: Vec<&str> = own.chain(set).collect();

@@ -1,15 +1,17 @@
-//! What is normal: learnt from the windows before the first fault.
+//! What is normal: given by the script, or learnt from the windows before the first fault.
 //!
-//! A window is steady when the share of calls that succeeded is not below the baseline's median by
+//! A window is steady when the share of calls that were served is not below the baseline's median by
 //! more than 4 times its median deviation (and never by less than 0.1 %), and its p99 not above the
 //! baseline's by more than a fifth or by 4 deviations, whichever is more, nor by a fifth above the
 //! p99 that nine of ten windows of the baseline stay under: on a busy machine a window of fifty
-//! calls has an outlier now and then. A window with fewer than
-//! [`ENOUGH`] calls says nothing by itself and is taken together with the next.
+//! calls has an outlier now and then. An arrival without a user is a call that was not served. A
+//! window with fewer than [`ENOUGH`] calls says nothing by itself and is taken together with the
+//! next.
 
 use std::time::Duration;
 
-use crate::metric::{Merge, Tally};
+use super::Terms;
+use super::stretch::Stretch;
 
 /// Fewest calls that say something.
 pub(super) const ENOUGH: u64 = 20;
@@ -19,6 +21,9 @@ const LEAST: usize = 10;
 
 /// Share of the baseline's windows that must be steady by their own measure.
 const SOUND: f64 = 0.9;
+
+/// So many windows may always be off: in a short baseline they are more than the rest of it.
+const STRAY: usize = 2;
 
 /// Deviations that are not held against a window.
 const TOLERANCE: f64 = 4.0;
@@ -46,7 +51,7 @@ pub(super) struct Judged {
 /// What is normal.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Steady {
-    /// The smallest share of calls that succeed.
+    /// The smallest share of calls that are served.
     success: f64,
     /// The largest p99, in nanoseconds.
     p99: f64,
@@ -54,41 +59,48 @@ pub(super) struct Steady {
     pub(super) violating: f64,
 }
 
-/// A stretch of time and the calls that belong to it.
-pub(super) type Stretch = ((Duration, Duration), Tally);
-
 impl Steady {
-    /// Learns from the baseline; `None` when it is too short or too uneven.
-    pub(super) fn learn(windows: &[Stretch]) -> Option<Self> {
+    /// Learns from the baseline what is not given; `None` when it is too short or too uneven.
+    pub(super) fn learn(windows: &[Stretch], terms: &Terms) -> Option<Self> {
         let merged = merged(windows);
         if merged.len() < LEAST {
             return None;
         }
-        let success = Spread::of(merged.iter().map(|(_, tally)| share(tally)).collect());
-        let p99 =
-            Spread::of(merged.iter().map(|(_, tally)| tally.times.quantile(0.99) as f64).collect());
+        let success = Spread::of(merged.iter().map(share).collect());
+        let p99 = Spread::of(merged.iter().map(|w| w.tally.quantile(0.99) as f64).collect());
+        let success = success.median - (TOLERANCE * success.deviation).max(SHARE);
+        let p99 = (p99.median + (TOLERANCE * p99.deviation).max(TIME))
+            .max(MARGIN * p99.median)
+            .max(MARGIN * p99.high);
+        let given = terms.p99.map(|p99| p99.as_nanos() as f64);
         let mut steady = Self {
-            success: success.median - (TOLERANCE * success.deviation).max(SHARE),
-            p99: (p99.median + (TOLERANCE * p99.deviation).max(TIME))
-                .max(MARGIN * p99.median)
-                .max(MARGIN * p99.high),
+            success: terms.success.unwrap_or(success),
+            p99: given.unwrap_or(p99),
             violating: 0.0,
         };
-        let bad = merged.iter().filter(|(_, tally)| !steady.holds(tally)).count();
+        let bad = merged.iter().filter(|window| !steady.holds(window)).count();
         steady.violating = bad as f64 / merged.len() as f64;
-        (steady.violating <= 1.0 - SOUND).then_some(steady)
+        (bad <= STRAY || steady.violating <= 1.0 - SOUND).then_some(steady)
     }
 
-    fn holds(&self, tally: &Tally) -> bool {
-        share(tally) >= self.success && tally.times.quantile(0.99) as f64 <= self.p99
+    fn holds(&self, window: &Stretch) -> bool {
+        share(window) >= self.success && window.tally.quantile(0.99) as f64 <= self.p99
+    }
+
+    /// Calls that succeeded, but took longer than is normal.
+    pub(super) fn late(&self, window: &Stretch) -> u64 {
+        let times = &window.tally.times;
+        let late = (1.0 - times.share_at_most(self.p99 as u64)) * times.count() as f64;
+        (late.round() as u64).min(window.tally.served())
     }
 
     /// Every window with enough calls, alone or with those after it, and whether it is steady.
-    /// What is left over at the end is judged by whether anything in it failed.
+    /// What is left over at the end is judged by whether anything in it was lost.
     pub(super) fn judge(&self, windows: &[Stretch]) -> Vec<Judged> {
-        let judged = merged(windows).into_iter().filter_map(|((begin, end), tally)| {
-            let known = tally.count() >= ENOUGH || tally.bad > 0;
-            known.then(|| Judged { begin, end, steady: self.holds(&tally) })
+        let judged = merged(windows).into_iter().filter_map(|window| {
+            let known = window.offered() >= ENOUGH || window.lost() > 0;
+            let Stretch { begin, end, .. } = window;
+            known.then(|| Judged { begin, end, steady: self.holds(&window) })
         });
         judged.collect()
     }
@@ -104,20 +116,17 @@ impl Steady {
 /// Windows, those with few calls taken together with the next.
 fn merged(windows: &[Stretch]) -> Vec<Stretch> {
     let mut all: Vec<Stretch> = Vec::new();
-    for (span, tally) in windows {
+    for window in windows {
         match all.last_mut() {
-            Some((open, sum)) if sum.count() < ENOUGH => {
-                open.1 = span.1;
-                sum.merge(tally);
-            }
-            _ => all.push((*span, tally.clone())),
+            Some(open) if open.offered() < ENOUGH => open.add(window),
+            _ => all.push(window.clone()),
         }
     }
     all
 }
 
-fn share(tally: &Tally) -> f64 {
-    tally.good as f64 / tally.count().max(1) as f64
+fn share(window: &Stretch) -> f64 {
+    window.tally.served() as f64 / window.offered().max(1) as f64
 }
 
 /// Middle and spread, unmoved by a few outliers.

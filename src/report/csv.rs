@@ -2,18 +2,20 @@
 //!
 //! A column that says nothing about a kind of metric is empty there. Times are in milliseconds,
 //! sizes in bytes. Throughput (`ended`) stands in the second a sample ended in; `p50` to `max`
-//! speak of the `begun` samples that were meant to start in that second, as on the charts.
+//! speak of the `begun` samples that were meant to start in that second, as on the charts. `phase`
+//! is there in a run in which something was broken.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use csv::Writer;
 
 use crate::metric::{Reading, Unit};
 use crate::outcome::{Outcome, SeriesOutcome};
 
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "second", "metric", "kind", "unit", "scenario", "name", "tags", "value", "hits", "total",
-    "ended", "begun", "p50", "p95", "p99", "max",
+    "ended", "begun", "p50", "p95", "p99", "max", "phase",
 ];
 
 /// Writes every point of `outcome`, series by series.
@@ -25,10 +27,22 @@ pub fn write(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
         for point in &series.points {
             let second = point.second.to_string();
             let cells = named.iter().cloned().chain(reading(series.unit, &point.reading));
-            rows.write_record([second].into_iter().chain(cells))?;
+            let phase = phase(outcome, point.second);
+            rows.write_record([second].into_iter().chain(cells).chain([phase]))?;
         }
     }
     rows.flush()
+}
+
+/// The phase in which a second begins, with the faults it is of: `recovery dead`.
+fn phase(outcome: &Outcome, second: u32) -> String {
+    let at = Duration::from_secs(u64::from(second));
+    let begun = outcome.phases.iter().rev().find(|edge| edge.at <= at);
+    let told = begun.map(|edge| {
+        let faults = edge.phase.faults.iter().map(|fault| format!(" {fault}"));
+        edge.phase.stage.to_string() + &faults.collect::<String>()
+    });
+    told.unwrap_or_default()
 }
 
 /// The cells that are the same in every row of a series.

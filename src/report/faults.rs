@@ -1,14 +1,38 @@
-//! What was broken, and what that did, as the summary shows it.
+//! What was broken, and what that did: the words and figures every report shows, and the block of
+//! the summary.
+//!
+//! Times carry how exact they are. What was not seen is never 0: a time that did not come while it
+//! was watched is "more than" that long.
 
 use std::io::{self, Write};
 
 use anstyle::AnsiColor;
 
 use super::figures::percent;
-use super::text::Ink;
+use super::text::{Ink, grid};
 use crate::outcome::{Absence, FaultOutcome, Outcome};
-use crate::recovery::{Phase, Recovery, Verdict};
+use crate::recovery::{Part, Recovery, Verdict};
 use crate::units::{Bytes, show_duration, show_number};
+
+/// Heads of the table of parts; one that ends in a colon is of a column of figures. Those that
+/// `unknown` and `refused` count are among the failed.
+pub(super) const HEADS: [&str; 12] = [
+    "",
+    "offered:",
+    "good:",
+    "degraded:",
+    "failed:",
+    "unknown:",
+    "refused:",
+    "late:",
+    "dropped:",
+    "p50:",
+    "p99:",
+    "served/s:",
+];
+
+/// What a fact is called, and what it is.
+pub(super) type Fact = (&'static str, String);
 
 pub(super) fn write(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
     if !outcome.faults.is_empty() {
@@ -21,30 +45,64 @@ pub(super) fn write(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Res
 }
 
 fn one(fault: &FaultOutcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
-    let FaultOutcome { name, on, what, .. } = fault;
-    writeln!(
-        out,
-        "  {name}  {}: {what} on {on}, for {} from {}",
-        verdict(fault, ink),
-        time(fault.lasts),
-        time(fault.at)
-    )?;
+    let colour = match is_well(fault) {
+        Some(true) => AnsiColor::Green,
+        Some(false) => AnsiColor::Red,
+        None => AnsiColor::Yellow,
+    };
+    let verdict = ink.paint(colour, verdict(fault));
+    writeln!(out, "  {}  {verdict}: {}", fault.name, what(fault))?;
     if let Some(why) = &fault.unclean {
         writeln!(out, "    {}", ink.paint(AnsiColor::Red, format!("may still be there: {why}")))?;
     }
+    writeln!(out, "    {}", force(fault))?;
+    let Some(recovery) = &fault.recovery else { return Ok(()) };
+    let heads = HEADS.map(|head| head.trim_end_matches(':').to_owned());
+    for line in grid(&heads, rows(recovery), 1) {
+        writeln!(out, "  {line}")?;
+    }
+    if let Some(doubt) = doubt(recovery) {
+        writeln!(out, "    {doubt}")?;
+    }
+    for group in facts(recovery) {
+        let told: Vec<_> = group.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        writeln!(out, "    {}", told.join("  "))?;
+    }
+    Ok(())
+}
+
+/// All of it in a word.
+pub(super) fn verdict(fault: &FaultOutcome) -> String {
+    match &fault.recovery {
+        Some(recovery) => recovery.verdict.to_string(),
+        None if fault.unclean.is_some() => Verdict::Unclean.to_string(),
+        None => "unknown".to_owned(),
+    }
+}
+
+/// Whether users were well in the end; `None` where that is not known.
+pub(super) fn is_well(fault: &FaultOutcome) -> Option<bool> {
+    match &fault.recovery {
+        Some(recovery) => Some(recovery.verdict.is_well()),
+        None => fault.unclean.as_ref().map(|_| false),
+    }
+}
+
+/// What was asked for.
+pub(super) fn what(fault: &FaultOutcome) -> String {
+    let FaultOutcome { on, what, lasts, at, .. } = fault;
+    format!("{what} on {on}, for {} from {}", time(*lasts), time(*at))
+}
+
+/// What came of that.
+pub(super) fn force(fault: &FaultOutcome) -> String {
     let Some(injected) = fault.injected else {
-        return writeln!(out, "    never began: the load ended before");
+        return "never began: the load ended before".to_owned();
     };
     let (from, stood) = (time(injected), time(fault.cleared - injected));
     let did = fault.effect.clone().unwrap_or_else(|| touched(fault));
-    writeln!(out, "    in force at {from} for {stood}; {did}")?;
-    if let Some(process) = &fault.process {
-        absence(process, out)?;
-    }
-    match &fault.recovery {
-        Some(recovery) => told(recovery, out),
-        None => writeln!(out, "    nothing is known of the calls"),
-    }
+    let away = fault.process.as_ref().map(absence).unwrap_or_default();
+    format!("in force at {from} for {stood}; {did}{away}")
 }
 
 fn touched(fault: &FaultOutcome) -> String {
@@ -53,79 +111,144 @@ fn touched(fault: &FaultOutcome) -> String {
 }
 
 /// When a process was back, and when it answered: two times.
-fn absence(process: &Absence, out: &mut dyn Write) -> io::Result<()> {
+fn absence(process: &Absence) -> String {
     let since = |at: Option<f64>| match at {
         Some(at) => format!("{} (after {})", time(at), time(at - process.away)),
         None => "never".to_owned(),
     };
     let (away, back, ready) = (time(process.away), since(process.back), since(process.ready));
-    writeln!(out, "    process away at {away}, back at {back}, ready at {ready}")
+    format!("; process away at {away}, back at {back}, ready at {ready}")
 }
 
-fn verdict(fault: &FaultOutcome, ink: Ink) -> String {
-    if fault.injected.is_some() && fault.no_effect() {
-        return ink.paint(AnsiColor::Red, "no_effect");
-    }
-    match fault.recovery.as_ref().map(|recovery| recovery.verdict) {
-        Some(verdict @ (Verdict::Tolerated | Verdict::Recovered)) => {
-            ink.paint(AnsiColor::Green, verdict)
-        }
-        Some(verdict) => ink.paint(AnsiColor::Red, verdict),
-        None => ink.paint(AnsiColor::Yellow, "unknown"),
+/// Why nothing, or little, is known; `None` where all is.
+pub(super) fn doubt(recovery: &Recovery) -> Option<&'static str> {
+    match recovery.verdict {
+        Verdict::NoBaseline => Some(
+            "too little is known of what is normal; let the load run for longer, evenly, before \
+             the first fault, or say what is normal with `recovery`",
+        ),
+        Verdict::GeneratorLimited => Some(
+            "loadrun itself was late while it stood or after, so its times tell nothing of the \
+             target; lower the rate, or give loadrun more processors",
+        ),
+        Verdict::NoEffect => Some("there is no sign that it did anything; is it on the right way?"),
+        _ => None,
     }
 }
 
-fn told(recovery: &Recovery, out: &mut dyn Write) -> io::Result<()> {
-    for (name, phase) in
-        [("baseline", recovery.baseline), ("fault", recovery.fault), ("after", recovery.after)]
-    {
-        row(name, phase, out)?;
-    }
-    if recovery.verdict == Verdict::NoBaseline {
-        let hint = "let the load run for longer, evenly, before the first fault";
-        return writeln!(out, "    too little is known of what is normal; {hint}");
-    }
-    let within = |seconds: Option<f64>| match seconds {
-        Some(seconds) => format!("{} +-{}", time(seconds), time(recovery.resolution)),
-        None => "not seen".to_owned(),
+/// The calls of each part, under [`HEADS`].
+pub(super) fn rows(recovery: &Recovery) -> Vec<Vec<String>> {
+    let parts = [
+        ("baseline", &recovery.baseline),
+        ("fault", &recovery.fault),
+        ("recovery", &recovery.after),
+    ];
+    parts.into_iter().map(|(name, part)| row(name, part)).collect()
+}
+
+fn row(name: &str, part: &Part) -> Vec<String> {
+    let name = if part.limited { format!("{name} (loadrun late)") } else { name.to_owned() };
+    let mut row = vec![name];
+    let failed = [part.failed, part.indeterminate, part.refused];
+    row.extend([part.offered, part.good, part.degraded].map(|count| count.to_string()));
+    row.extend(failed.map(|count| count.to_string()));
+    row.push(part.late.map_or_else(|| "-".to_owned(), |late| late.to_string()));
+    row.push(part.dropped.to_string());
+    row.extend(
+        [part.p50, part.p99].map(|seconds| if part.calls > 0 { time(seconds) } else { "-".into() }),
+    );
+    row.push(format!("{:.1}", part.goodput()));
+    row
+}
+
+/// Everything else, in groups of what belongs together.
+pub(super) fn facts(recovery: &Recovery) -> Vec<Vec<Fact>> {
+    let known = recovery.confirm > 0;
+    let groups = if known {
+        vec![felt(recovery), over(recovery), lost(recovery), after(recovery)]
+    } else {
+        vec![recovery.first_error.map(|first| ("first error", time(first))).into_iter().collect()]
     };
+    groups.into_iter().filter(|group| !group.is_empty()).collect()
+}
+
+/// A time with how exact it is.
+fn exact(recovery: &Recovery, seconds: f64) -> String {
+    format!("{} +-{}", time(seconds), time(recovery.resolution))
+}
+
+fn felt(recovery: &Recovery) -> Vec<Fact> {
+    let seen = |seconds: Option<f64>| {
+        seconds.map_or_else(|| "not seen".to_owned(), |seconds| exact(recovery, seconds))
+    };
+    let mut felt = vec![("detect", seen(recovery.detect))];
+    felt.extend(recovery.first_error.map(|first| ("first error", time(first))));
+    felt.extend(recovery.onset.map(|onset| ("onset", exact(recovery, onset))));
+    felt.extend(recovery.alert.map(|alert| ("alert", exact(recovery, alert))));
+    let success = recovery.fault.success();
+    felt.extend(success.map(|share| ("success while it stood", percent(share))));
+    felt
+}
+
+fn over(recovery: &Recovery) -> Vec<Fact> {
     let late = |seconds: Option<f64>| match (seconds, recovery.verdict) {
-        (Some(_), _) => within(seconds),
-        (None, Verdict::Tolerated) => "-".to_owned(),
+        (Some(seconds), _) => exact(recovery, seconds),
+        (None, Verdict::Tolerated | Verdict::NoEffect) => "-".to_owned(),
         (None, _) => format!("> {}", time(recovery.tail)),
     };
-    writeln!(
-        out,
-        "    detect {}  recover {}  settle {}  relapses {}{}",
-        within(recovery.detect),
-        late(recovery.recover),
-        late(recovery.settle),
-        recovery.relapses,
-        if recovery.during { "  (good again while it stood)" } else { "" },
-    )?;
-    writeln!(
-        out,
-        "    lost {} (excess {})  {} of a month's budget at 99.9 %  latency debt {} s",
-        recovery.lost,
-        show_number(recovery.excess.round()),
-        percent(recovery.budget),
-        show_number(recovery.debt),
-    )
+    let mut over = vec![
+        ("recover", late(recovery.recover)),
+        ("settle", late(recovery.settle)),
+        ("relapses", recovery.relapses.to_string()),
+    ];
+    over.extend(recovery.outage.map(|outage| ("outage", exact(recovery, outage))));
+    if recovery.during {
+        over.push(("good again", "while it still stood".to_owned()));
+    }
+    over
 }
 
-fn row(name: &str, phase: Phase, out: &mut dyn Write) -> io::Result<()> {
-    let failed = phase.failed as f64 / phase.calls.max(1) as f64;
-    writeln!(
-        out,
-        "    {name:8}  {:>8}  {:>8} calls  {:>8} failed  p50 {:>8}  p99 {:>8}",
-        time(phase.seconds),
-        phase.calls,
-        percent(failed),
-        time(phase.p50),
-        time(phase.p99),
-    )
+fn lost(recovery: &Recovery) -> Vec<Fact> {
+    let Some(cost) = &recovery.cost else { return Vec::new() };
+    let number = |value: f64| show_number(value.round());
+    let estimated = if cost.estimated { ", estimated: a closed loop" } else { "" };
+    vec![
+        ("lost", format!("{} (excess {}{estimated})", number(cost.lost), number(cost.excess))),
+        ("missing", format!("{} of what is usual", percent((1.0 - cost.resilience).max(0.0)))),
+        ("budget", percent(cost.budget)),
+        (
+            "peak burn",
+            format!("{}x over 5 s, {}x over 1 min", number(cost.burn[0]), number(cost.burn[1])),
+        ),
+        ("latency debt", format!("{} s ({} a call)", show_number(cost.debt), time(cost.wait))),
+    ]
+}
+
+fn after(recovery: &Recovery) -> Vec<Fact> {
+    let mut after = Vec::new();
+    if let Some(drain) = &recovery.drain {
+        let took = drain
+            .took
+            .map_or_else(|| format!("> {}", time(recovery.tail)), |took| exact(recovery, took));
+        let ideal = drain.ideal.map_or_else(|| "never".to_owned(), time);
+        after.push(("drain", format!("{} calls in {took} (ideal {ideal})", drain.calls)));
+    }
+    after.extend(recovery.overshoot.map(|most| ("overshoot", format!("{most:.1}x"))));
+    let parts = [&recovery.baseline, &recovery.fault, &recovery.after];
+    let attempts = parts.map(|part| part.attempts.map_or("-".to_owned(), |n| format!("{n:.1}")));
+    after.push(("calls an iteration", attempts.join(" -> ")));
+    let connects = parts.map(|part| part.connects.to_string()).join(" -> ");
+    after.push(("connections opened", connects));
+    let storm = recovery.fault.connects_peak.max(recovery.after.connects_peak);
+    if storm > 0 {
+        after.push(("connection storm", format!("{storm}/s")));
+    }
+    after
 }
 
 fn time(seconds: f64) -> String {
-    show_duration(std::time::Duration::from_secs_f64(seconds.max(0.0)))
+    if seconds == 0.0 {
+        return "0 s".to_owned();
+    }
+    show_duration(std::time::Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default())
 }

@@ -1,5 +1,5 @@
-//! `JUnit` XML, which every CI system shows: the run verdict, each threshold and each check is a
-//! test case.
+//! `JUnit` XML, which every CI system shows: the run verdict, each threshold, each fault and each
+//! check is a test case.
 //!
 //! The verdict is a case of its own, since a run that cannot be believed has not passed, whatever
 //! its thresholds say. A check fails when it did not hold once, as in the summary. What went wrong
@@ -10,23 +10,24 @@ use std::io::{self, Write};
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
+use super::faults;
 use super::figures::{self, Check};
-use crate::outcome::{Outcome, RunVerdict, Verdict};
+use crate::outcome::{FaultOutcome, Outcome, RunVerdict, Verdict};
 
-/// Writes `outcome` as a report of three suites: run, thresholds, checks.
+/// Writes `outcome` as a report of suites: run, thresholds, faults where there are any, checks.
 pub fn write(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     whole(&outcome.run.name, suites(outcome), out)
 }
 
-/// Run, thresholds and checks of one outcome.
+/// Run, thresholds, faults where there are any, and checks of one outcome.
 pub fn suites(outcome: &Outcome) -> Vec<TestSuite> {
     let thresholds = outcome.thresholds.iter().map(threshold).collect();
     let checks = figures::checks(outcome).iter().map(check).collect();
-    vec![
-        suite(outcome, "run", vec![verdict(outcome)]),
-        suite(outcome, "thresholds", thresholds),
-        suite(outcome, "checks", checks),
-    ]
+    let faults: Vec<_> = outcome.faults.iter().map(fault).collect();
+    let broken = (!faults.is_empty()).then(|| suite(outcome, "faults", faults));
+    let asked =
+        [suite(outcome, "run", vec![verdict(outcome)]), suite(outcome, "thresholds", thresholds)];
+    asked.into_iter().chain(broken).chain([suite(outcome, "checks", checks)]).collect()
 }
 
 /// Writes suites as one report.
@@ -86,6 +87,19 @@ fn threshold(verdict: &Verdict) -> TestCase {
         Some(false) => ", goal missed",
     };
     case.set_system_out(format!("{measured}{goal}"));
+    case
+}
+
+/// A fault passes when users were well in the end.
+fn fault(fault: &FaultOutcome) -> TestCase {
+    let (verdict, what) = (faults::verdict(fault), faults::what(fault));
+    let why = format!("{verdict}: {what}");
+    let mut case = case(&fault.name, faults::is_well(fault) == Some(true), "fault", why.clone());
+    let groups = fault.recovery.as_ref().map(faults::facts).unwrap_or_default();
+    let facts = groups.into_iter().flatten().map(|(name, value)| format!("{name} {value}"));
+    case.set_system_out(
+        [why, faults::force(fault)].into_iter().chain(facts).collect::<Vec<_>>().join("\n"),
+    );
     case
 }
 

@@ -5,6 +5,7 @@
 
 use std::io::{self, Write};
 
+use super::faults as told;
 use super::figures::{self, percent, seconds, time};
 use crate::outcome::{Outcome, RunVerdict, ScenarioOutcome, Verdict, operations};
 
@@ -17,6 +18,7 @@ pub fn write(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     thresholds(outcome, out)?;
     operations(outcome, out)?;
     load(outcome, out)?;
+    faults(outcome, out)?;
     checks(outcome, out)?;
     troubles(outcome, out)
 }
@@ -113,6 +115,27 @@ fn load_row(outcome: &Outcome, scenario: &ScenarioOutcome) -> Vec<String> {
     row.extend(counts.map(|count| count.to_string()));
     row.push(if lag.is_empty() { "-".to_owned() } else { time(lag.quantile(0.99)) });
     row
+}
+
+fn faults(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    const SHOWN: [&str; 6] =
+        ["success while it stood", "detect", "recover", "settle", "lost", "budget"];
+    let rows = outcome.faults.iter().map(|fault| {
+        let groups = fault.recovery.as_ref().map(told::facts).unwrap_or_default();
+        let facts: Vec<_> = groups.into_iter().flatten().collect();
+        let find = |name: &str| facts.iter().find(|(known, _)| *known == name);
+        let shown = SHOWN.map(|name| find(name).map_or("-".to_owned(), |(_, value)| value.clone()));
+        let verdict = told::verdict(fault);
+        let verdict =
+            if told::is_well(fault) == Some(true) { verdict } else { format!("**{verdict}**") };
+        let named = [code(&fault.name), code(&told::what(fault)), verdict];
+        named.into_iter().chain(shown).collect()
+    });
+    let heads = [
+        "fault", "what", "verdict", "success:", "detect:", "recover:", "settle:", "lost:",
+        "budget:",
+    ];
+    table(out, &heads, &rows.collect::<Vec<_>>())
 }
 
 fn checks(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {

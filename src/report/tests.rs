@@ -75,13 +75,13 @@ fn read_junit(text: &str) -> quick_junit::Report {
 }
 
 #[test]
-fn the_junit_file_counts_every_verdict_threshold_and_check_once() {
+fn the_junit_file_counts_every_verdict_threshold_fault_and_check_once() {
     let read = read_junit(&file(Report::Junit, &outcome()));
-    assert_eq!((read.tests, read.failures, read.errors), (4, 3, 0));
+    assert_eq!((read.tests, read.failures, read.errors), (5, 4, 0));
     let names: Vec<_> = read.test_suites.iter().map(|suite| suite.name.as_str()).collect();
-    assert_eq!(names, ["shop.run", "shop.thresholds", "shop.checks"]);
+    assert_eq!(names, ["shop.run", "shop.thresholds", "shop.faults", "shop.checks"]);
     let cases = read.test_suites.iter().map(|suite| suite.test_cases.len()).sum::<usize>();
-    assert_eq!(cases, 4);
+    assert_eq!(cases, 5);
 }
 
 #[test]
@@ -90,6 +90,7 @@ fn only_a_valid_run_whose_limits_held_has_no_failed_case() {
     outcome.verdict = RunVerdict::Valid;
     outcome.thresholds.retain(|verdict| verdict.limit_held);
     outcome.series.retain(|series| series.metric != "check.failed");
+    outcome.faults[0].recovery.as_mut().unwrap().verdict = crate::recovery::Verdict::Recovered;
     assert_eq!(read_junit(&file(Report::Junit, &outcome)).failures, 0);
     outcome.verdict = RunVerdict::TargetDown;
     assert_eq!(read_junit(&file(Report::Junit, &outcome)).failures, 1);
@@ -111,6 +112,11 @@ fn hostile() -> Outcome {
     outcome.script_errors[0].message = TEXT.to_owned();
     outcome.script_errors[0].traceback = vec![TEXT.to_owned()];
     outcome.log[1].text = TEXT.to_owned();
+    let fault = &mut outcome.faults[0];
+    for text in [&mut fault.name, &mut fault.on, &mut fault.what] {
+        *text = TEXT.to_owned();
+    }
+    fault.unclean = Some(TEXT.to_owned());
     let balance = outcome.ledgers.remove("orders").unwrap();
     outcome.ledgers.insert(TEXT.to_owned(), balance);
     for series in &mut outcome.series {
@@ -129,7 +135,7 @@ fn a_text_from_outside_is_text_in_every_report() {
 
     let csv = file(Report::Csv, &outcome);
     let rows = csv::Reader::from_reader(csv.as_bytes()).into_records().map(Result::unwrap);
-    assert!(rows.into_iter().all(|row| row.len() == 16));
+    assert!(rows.into_iter().all(|row| row.len() == 17));
 
     let page = file(Report::Html, &outcome);
     for tag in ["<script", "<img", "</script", "<style", "<title"] {

@@ -244,14 +244,19 @@ fn ledgers(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
         };
         writeln!(
             out,
-            "  {name}  {held}: expected {}, acknowledged {}, landed {}, duplicated {}, \
-             accepted but never landed {}, unconfirmed {}",
+            "  {name}  {held}: expected {}, acknowledged {}, landed {} (once {}, late {}), \
+             duplicated {}, accepted but never landed {}, landed though refused {}, no answer \
+             {} (landed {})",
             balance.expected,
             balance.acked,
             balance.landed,
+            balance.landed_once,
+            balance.late,
             balance.duplicated,
             balance.lost,
-            balance.unconfirmed,
+            balance.refused_but_landed,
+            balance.unconfirmed + balance.unconfirmed_landed,
+            balance.unconfirmed_landed,
         )?;
         for id in &balance.lost_sample {
             writeln!(out, "    lost {id}")?;
@@ -315,7 +320,16 @@ pub(super) fn table(
     if rows.is_empty() {
         return Ok(());
     }
-    let columns = rows[0].len();
+    writeln!(out, "\n{title}")?;
+    for line in grid(heads, rows, right) {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+/// The lines of a table; columns from `right` on are right-aligned.
+pub(super) fn grid(heads: &[String], rows: Vec<Vec<String>>, right: usize) -> Vec<String> {
+    let columns = rows.first().map_or(0, Vec::len);
     let mut builder = Builder::default();
     if !heads.is_empty() {
         builder.push_record(heads.iter().cloned());
@@ -328,9 +342,5 @@ pub(super) fn table(
     if right < columns {
         table.with(Modify::new(Columns::new(right..)).with(Alignment::right()));
     }
-    writeln!(out, "\n{title}")?;
-    for line in table.to_string().lines() {
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    Ok(())
+    table.to_string().lines().map(|line| line.trim_end().to_owned()).collect()
 }

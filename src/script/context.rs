@@ -21,11 +21,14 @@ use super::traceback::{Errors, caller, misuse};
 pub use super::world::{Source, World};
 use crate::client::http::Session;
 use crate::client::redis::Session as RedisSession;
-use crate::metric::{Metric, Recorder};
+use crate::metric::{Counted, Metric, Recorder};
 use crate::plan::{Parameter, Problem, ServiceDecl};
 
 /// A resume longer than this counts as slow.
 const SLOW: Duration = Duration::from_millis(10);
+
+/// Calls of an iteration that can still be counted as degraded.
+const COUNTED: usize = 1_000;
 
 /// What one Lua state has on the Rust side; in Lua's application data as `Rc<Context>`.
 pub struct Context {
@@ -195,6 +198,23 @@ impl Context {
         self.stop_text.borrow().clone()
     }
 
+    /// Keeps in mind how a call of the user being resumed was counted.
+    pub(super) fn counted(&self, counted: Option<Counted>) {
+        if let Some((counted, user)) = counted.zip(self.user()) {
+            let mut all = user.counted.borrow_mut();
+            if all.len() < COUNTED {
+                all.push(counted);
+            }
+        }
+    }
+
+    /// Counts the calls so far of the iteration being resumed as degraded: `vu:degraded()`.
+    pub(super) fn degraded(&self) {
+        let Some(user) = self.user() else { return };
+        let mut recorder = self.recorder.borrow_mut();
+        user.counted.take().into_iter().for_each(|counted| recorder.degrade(counted));
+    }
+
     /// `vu.rand` of the user being resumed, kept in its `vu` from now on.
     pub(super) fn rand(&self, lua: &Lua, vu: &Table) -> mlua::Result<Value> {
         let user = self.user();
@@ -249,6 +269,8 @@ pub struct UserState {
     pub(super) under_way: UnderWay,
     /// How often the user's coroutine has waited.
     pub(super) waits: Cell<u32>,
+    /// The iteration's calls as they were counted, where windows are kept.
+    counted: RefCell<Vec<Counted>>,
     /// The seed of `vu.rand` in this iteration.
     seed: Cell<u64>,
     /// Whether `vu.rand` was made.
@@ -270,6 +292,7 @@ impl UserState {
             measured: Cell::new(measured),
             under_way: UnderWay::default(),
             waits: Cell::new(0),
+            counted: RefCell::default(),
             seed: Cell::new(0),
             has_rand: Cell::new(false),
             calls: Cell::new(0),
@@ -296,6 +319,7 @@ impl UserState {
         self.seed.set(seed);
         self.calls.set(0);
         self.intended.set(intended);
+        self.counted.borrow_mut().clear();
         if self.has_rand.get()
             && let Ok(Value::UserData(rand)) = vu.raw_get::<Value>("rand")
             && let Ok(mut rand) = rand.borrow_mut::<Rand>()

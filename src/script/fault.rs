@@ -178,7 +178,7 @@ fn pairs(table: &Table) -> Vec<(String, Value)> {
 }
 
 /// A time that is not none.
-fn lease(value: &Value) -> Result<Duration, String> {
+pub(super) fn lease(value: &Value) -> Result<Duration, String> {
     match options::duration(value)? {
         Duration::ZERO => Err("expected a time above 0".to_owned()),
         lease => Ok(lease),
@@ -199,6 +199,6 @@ fn every(value: &Value) -> Result<Every, String> {
     Ok(Every { on: time("on")?, off: time("off")? })
 }
 
-fn share(value: &Value) -> Result<f64, String> {
+pub(super) fn share(value: &Value) -> Result<f64, String> {
     parse_share(&options::scalar(value)?).map_err(|error| error.to_string())
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::executor::Turn;
-use crate::metric::{Accumulator, Interval};
+use crate::metric::{Accumulator, Interval, Received};
 
 /// A script in a folder of its own, with other files beside it.
 pub(super) struct Scripted {
@@ -123,8 +123,8 @@ fn run_user(vm: &Rc<Vm>, number: u64, times: u64) {
 
 /// What was recorded, as text: `metric{tags}` and how many samples, sorted.
 fn samples(interval: &Interval) -> Vec<String> {
-    let shown = interval.series.iter().map(|(series, accumulator)| {
-        let count = match accumulator {
+    let shown = interval.series.iter().map(|Received { series, samples, .. }| {
+        let count = match samples {
             Accumulator::Counter(sum) => format!("{sum}"),
             Accumulator::Rate { hits, total } => format!("{hits}/{total}"),
             Accumulator::Trend(seconds) => {

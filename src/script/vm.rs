@@ -193,6 +193,12 @@ impl Vm {
         shared.raw_set("scenario", &*self.run(scenario).meter.name)?;
         shared.raw_set("setup", self.setup_value()?)?;
         let context = Rc::clone(&self.context);
+        let degraded = self.lua.create_function(move |_, _: Value| {
+            context.degraded();
+            Ok(())
+        })?;
+        shared.raw_set("degraded", degraded)?;
+        let context = Rc::clone(&self.context);
         let rand = self.lua.create_function(move |lua, vu: Table| context.rand(lua, &vu))?;
         let context = Rc::clone(&self.context);
         let iteration = self.lua.create_function(move |_, ()| {

@@ -51,6 +51,8 @@ pub struct World {
     /// Set by the engine when the run is to end at once: whatever a script is doing then is ended,
     /// `teardown` too, and what it fails with is not counted.
     pub halted: AtomicBool,
+    /// Set by the engine when the load has ended, before `teardown`.
+    pub over: AtomicBool,
     /// When the script was read: the zero of `time.now()`.
     pub made: Instant,
     /// What scripts wrote with `loadrun.log` and `print`.
@@ -74,6 +76,7 @@ impl World {
             setup: OnceLock::new(),
             workers: OnceLock::new(),
             halted: AtomicBool::new(false),
+            over: AtomicBool::new(false),
             made: Instant::now(),
             log: Log::default(),
             stall_limit: AtomicU64::new(nanoseconds(STALL)),
@@ -86,6 +89,11 @@ impl World {
     /// Whether the run is to end at once.
     pub(super) fn is_halted(&self) -> bool {
         self.halted.load(Ordering::Relaxed)
+    }
+
+    /// Whether the load has ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
     }
 
     /// The values of secret parameters as far as they are declared, the longest first: what may

@@ -228,7 +228,7 @@ fn a_threshold_speaks_of_what_can_be_recorded() {
       hint: did you mean "http.duration"?
     error: threshold `latency p95 < 300ms`: no metric is called "latency"
       --> shop.lua:91
-      hint: expected one of http.duration, http.failed, http.status, http.wait, http.connects, http.sent, http.received, redis.duration, redis.failed, redis.wait, redis.connects, redis.commands, redis.redirects, sql.duration, sql.failed, sql.wait, sql.connects, iteration.offered, iteration.started, iteration.finished, iteration.response, iteration.duration, iteration.lag, iteration.dropped, iteration.unfinished, users.busy, check.failed, script.errors, recovery.time, recovery.detect, ledger.lost, ledger.duplicated
+      hint: expected one of http.duration, http.failed, http.status, http.wait, http.connects, http.sent, http.received, redis.duration, redis.failed, redis.wait, redis.connects, redis.commands, redis.redirects, sql.duration, sql.failed, sql.wait, sql.connects, iteration.offered, iteration.started, iteration.finished, iteration.response, iteration.duration, iteration.lag, iteration.dropped, iteration.unfinished, users.busy, check.failed, script.errors, recovery.time, recovery.detect, recovery.settle, recovery.outage, recovery.relapses, recovery.lost, recovery.debt, recovery.retries, budget.burn, budget.burnt, ledger.lost, ledger.landing, ledger.late, ledger.refused, ledger.duplicated
     error: threshold `http.duration{nmae=item} p95 < 300ms`: http.duration has no tag "nmae"
       --> shop.lua:92
       hint: did you mean "name"?

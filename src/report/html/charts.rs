@@ -5,6 +5,7 @@
 
 use maud::{Markup, html};
 
+use super::faults;
 use super::plot::{Axis, Chart, Line, Scale};
 use crate::metric::{Distribution, Kind, Point, Reading, Total, Unit};
 use crate::outcome::operations::{self, Operation};
@@ -21,7 +22,9 @@ const MOST_CHARTS: usize = 8;
 /// Everything over time.
 pub fn over_time(outcome: &Outcome) -> Markup {
     let clock = Clock::of(outcome);
-    let axis = clock.axis();
+    let length = clock.seconds as f64;
+    let (bands, marks) = (faults::bands(outcome, length), faults::marks(outcome, length));
+    let axis = Axis { bands, marks, ..clock.axis() };
     let charts = [
         vec![iterations(outcome, &clock)],
         responses(outcome, &clock),
@@ -38,6 +41,7 @@ pub fn over_time(outcome: &Outcome) -> Markup {
         @if clock.step > 1 {
             p.note { "Each point stands for " (clock.step) " seconds: the mean of a rate, the largest of everything else." }
         }
+        (faults::key(outcome))
         div.charts { @for chart in told { (chart.draw(&axis, true)) } }
     }
 }
@@ -93,6 +97,8 @@ impl Clock {
             places: places.collect(),
             names: (0..self.steps()).map(|n| at(n * self.step)).collect(),
             ticks: ticks.collect(),
+            bands: Vec::new(),
+            marks: Vec::new(),
         }
     }
 
@@ -400,6 +406,8 @@ pub fn percentiles(title: &str, note: &str, of: &[(String, String, &Distribution
             .map(|(place, q)| (place, format!("p{}", figures::digits(q * 100.0))))
             .collect(),
         places,
+        bands: Vec::new(),
+        marks: Vec::new(),
     };
     let (title, note) = (title.to_owned(), note.to_owned());
     Chart { title, note, scale: Scale::Time, lines }.draw(&axis, false)

@@ -81,6 +81,8 @@ fn axis(valid: &[&Entry]) -> Axis {
         places: (0..valid.len()).map(|n| n as f64 / last).collect(),
         names: valid.iter().map(|entry| moment(&entry.started)).collect(),
         ticks: ticks.map(|(n, entry)| (n as f64 / last, day(entry))).collect(),
+        bands: Vec::new(),
+        marks: Vec::new(),
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod charts;
 mod comparison;
+mod faults;
 mod history;
 mod plot;
 mod tables;
@@ -42,6 +43,7 @@ fn page(outcome: &Outcome) -> Markup {
             main {
                 (section("thresholds", "Thresholds", &tables::thresholds(outcome)))
                 (section("time", "Over time", &charts::over_time(outcome)))
+                (section("faults", "Faults and recovery", &faults::blocks(outcome)))
                 (section("operations", "Operations", &html! {
                     (tables::operations(outcome))
                     (charts::distribution(outcome))

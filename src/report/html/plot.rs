@@ -43,6 +43,28 @@ pub struct Axis {
     pub names: Vec<String>,
     /// Labels and where they stand, 0 to 1.
     pub ticks: Vec<(f64, String)>,
+    /// Stretches that are shaded.
+    pub bands: Vec<Band>,
+    /// Moments that are marked.
+    pub marks: Vec<Mark>,
+}
+
+/// A shaded stretch of an axis.
+pub struct Band {
+    /// What stands at its top: short.
+    pub name: String,
+    /// Where it begins, 0 to 1.
+    pub from: f64,
+    /// Where it ends, 0 to 1.
+    pub to: f64,
+}
+
+/// A marked place on an axis.
+pub struct Mark {
+    /// Its look, a class of the style sheet.
+    pub look: &'static str,
+    /// Where it stands, 0 to 1.
+    pub at: f64,
 }
 
 /// Lines over one axis.
@@ -122,6 +144,9 @@ impl Chart {
                     }
                     div.field tabindex="0" role="img" aria-label=(self.told()) {
                         (self.svg(axis, &ticks, top))
+                        @for band in &axis.bands {
+                            span.band style={ "left:" (percent(band.from)) } { (band.name) }
+                        }
                         div.cursor hidden {}
                     }
                     div.x aria-hidden="true" {
@@ -137,12 +162,18 @@ impl Chart {
     fn svg(&self, axis: &Axis, ticks: &[f64], top: f64) -> Markup {
         html! {
             svg viewBox="0 0 1000 100" preserveAspectRatio="none" aria-hidden="true" {
+                @for band in &axis.bands {
+                    rect.band x=(across(band.from)) y="0" width=(across(band.to - band.from)) height="100" {}
+                }
                 @for tick in ticks {
                     @let y = height(*tick, top);
                     path.grid d={ "M0 " (y) "H1000" } {}
                 }
                 @for (place, _) in &axis.ticks {
                     path.grid d={ "M" (across(*place)) " 0V100" } {}
+                }
+                @for mark in &axis.marks {
+                    path.mark.(mark.look) d={ "M" (across(mark.at)) " 0V100" } {}
                 }
                 @for line in &self.lines {
                     path.line.(line.look) d=(path(&line.values, &axis.places, top)) {}

@@ -190,9 +190,11 @@ pub fn ledgers(outcome: &Outcome) -> Markup {
             balance.expected,
             balance.acked,
             balance.landed,
-            balance.lost,
+            balance.late,
             balance.duplicated,
-            balance.unconfirmed,
+            balance.lost,
+            balance.refused_but_landed,
+            balance.unconfirmed + balance.unconfirmed_landed,
         ];
         row.extend(counts.map(plain));
         row.push(plain(balance.lost_sample.join(", ")));
@@ -204,12 +206,14 @@ pub fn ledgers(outcome: &Outcome) -> Markup {
         "expected:",
         "acknowledged:",
         "landed:",
-        "lost:",
+        "late:",
         "duplicated:",
-        "unconfirmed:",
+        "lost:",
+        "though refused:",
+        "no answer:",
         "lost, for example",
     ];
-    table("", &heads, rows.collect())
+    table("wide", &heads, rows.collect())
 }
 
 /// What became of each scenario's load.
@@ -345,6 +349,11 @@ pub fn environment(outcome: &Outcome) -> Markup {
         ("longest go of the script", seconds(used.longest_script)),
         ("exit code", outcome.exit.to_string()),
     ];
+    self::facts(&facts)
+}
+
+/// Names and what they stand for; what there is nothing of is left out.
+pub fn facts(facts: &[(&str, String)]) -> Markup {
     html! {
         dl.facts {
             @for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {

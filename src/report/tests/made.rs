@@ -1,14 +1,18 @@
 //! Everything a report can tell, in one outcome made by hand.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::ledger::Balance;
-use crate::metric::{Distribution, Gauge, Kind, Metric, Point, Reading, Tags, Total, Unit};
-use crate::outcome::{
-    Environment, FailureSample, Generator, Grade, LogLine, Outcome, Reason, Run, RunVerdict,
-    ScenarioOutcome, ScriptErrorSample, SeriesOutcome, Verdict,
+use crate::metric::{
+    Distribution, Edge, Gauge, Kind, Metric, Point, Reading, Tags, Timeline, Total, Unit,
 };
-use crate::plan::{Place, Plan};
+use crate::outcome::{
+    self, Environment, FailureSample, FaultOutcome, Generator, Grade, LogLine, Outcome, Reason,
+    Run, RunVerdict, ScenarioOutcome, ScriptErrorSample, SeriesOutcome,
+};
+use crate::plan::{Place, Plan, RecoveryDecl};
+use crate::recovery::{Cost, Drain, Part, Recovery, Verdict};
 
 fn times(milliseconds: impl Iterator<Item = u64>) -> Total {
     let mut times = Distribution::new();
@@ -27,6 +31,7 @@ fn series(metric: &str, tags: &[(&str, &str)], total: Total) -> SeriesOutcome {
         tags: Tags::new(tags.iter().copied()),
         points: (0..12).filter(|second| *second != 3).map(|at| point(at, &total)).collect(),
         slices: None,
+        phases: BTreeMap::new(),
         total,
     }
 }
@@ -68,14 +73,93 @@ fn scenario(name: &str, closed: bool) -> ScenarioOutcome {
     }
 }
 
-fn verdict(threshold: &str, shown: Option<&str>, goal_held: Option<bool>) -> Verdict {
-    Verdict {
+fn verdict(threshold: &str, shown: Option<&str>, goal_held: Option<bool>) -> outcome::Verdict {
+    outcome::Verdict {
         threshold: threshold.to_owned(),
         shown: shown.map(str::to_owned),
         value: shown.map(|_| 1.0),
         limit_held: shown.is_some(),
         goal_held,
         critical: false,
+    }
+}
+
+/// A fault that stood from the fourth to the sixth second.
+fn phases() -> Vec<Edge> {
+    let timeline = Timeline::new(Duration::ZERO);
+    timeline.begins("slow", Duration::from_secs(4));
+    timeline.ends("slow", Duration::from_secs(6));
+    timeline.edges().list().to_vec()
+}
+
+fn part(seconds: f64, calls: u64, failed: u64) -> Part {
+    Part {
+        seconds,
+        offered: calls + 3,
+        calls,
+        good: calls - failed - 4,
+        degraded: 4,
+        failed,
+        refused: failed / 2,
+        indeterminate: failed / 5,
+        late: Some(2),
+        dropped: 3,
+        p50: 0.0042,
+        p99: 0.091,
+        attempts: Some(1.0 + failed as f64 / 100.0),
+        connects: 7,
+        connects_peak: 5,
+        limited: false,
+    }
+}
+
+fn fault() -> FaultOutcome {
+    FaultOutcome {
+        name: "slow".to_owned(),
+        on: "link".to_owned(),
+        what: "latency latency 300ms".to_owned(),
+        at: 4.0,
+        lasts: 2.0,
+        injected: Some(4.0),
+        cleared: 6.0,
+        unclean: None,
+        eligible: 12,
+        touched: 11,
+        bytes: 4096,
+        effect: None,
+        process: None,
+        recovery: Some(Recovery {
+            verdict: Verdict::RecoveredThenRelapsed,
+            baseline: part(4.0, 400, 1),
+            fault: part(2.0, 200, 60),
+            after: part(6.5, 640, 20),
+            first_error: Some(0.31),
+            onset: Some(0.0),
+            detect: Some(1.5),
+            alert: None,
+            recover: Some(1.0),
+            outage: Some(3.0),
+            settle: Some(4.5),
+            relapses: 1,
+            during: false,
+            cost: Some(Cost {
+                lost: 83.0,
+                estimated: false,
+                excess: 81.5,
+                deficit: 79.0,
+                resilience: 0.74,
+                budget: 0.000_32,
+                burn: [310.0, 62.5],
+                debt: 12.5,
+                wait: 0.0149,
+            }),
+            drain: Some(Drain { calls: 31, took: Some(0.5), ideal: Some(0.31) }),
+            overshoot: Some(1.4),
+            resolution: 0.5,
+            tail: 6.5,
+            confirm: 3,
+            uneven: 0.0,
+        }),
     }
 }
 
@@ -112,6 +196,7 @@ pub fn outcome() -> Outcome {
             metrics: vec![Metric::new("basket.size", Kind::Trend, Unit::Number)],
             services: Vec::new(),
             faults: Vec::new(),
+            recovery: RecoveryDecl::default(),
             has_setup: false,
             has_teardown: true,
         },
@@ -156,7 +241,8 @@ pub fn outcome() -> Outcome {
             scenario: "buyers".to_owned(),
             count: 4,
         }],
-        faults: Vec::new(),
+        phases: phases(),
+        faults: vec![fault()],
         ledgers: BTreeMap::from([(
             "orders".to_owned(),
             Balance {

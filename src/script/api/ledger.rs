@@ -4,6 +4,7 @@
 //! and what was answered; `teardown` writes down what it finds stored, and may look at the
 //! balance. At the end of the run the engine records every ledger's losses and duplicates.
 
+use std::cell::OnceCell;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,9 +12,11 @@ use mlua::{Lua, LuaString, UserData, UserDataMethods, Value};
 
 use super::super::call::Call;
 use super::super::context::{Context, World};
+use super::super::measure::{builtin, nanoseconds};
 use super::super::options;
 use super::super::plain::Plain;
 use crate::ledger::{Balance, Ledger};
+use crate::metric::{SeriesId, Tags};
 
 /// What a script can call.
 pub const FUNCTIONS: &[&str] = &[
@@ -34,6 +37,33 @@ struct Book(Mutex<Ledger>);
 struct Handle {
     book: Arc<Book>,
     world: Arc<World>,
+    landing: Landing,
+}
+
+/// Where the times of landings are recorded, in one Lua state.
+struct Landing {
+    tags: Tags,
+    series: OnceCell<SeriesId>,
+}
+
+impl Landing {
+    fn new(ledger: &str) -> Self {
+        Self { tags: Tags::new([("ledger", ledger)]), series: OnceCell::new() }
+    }
+
+    /// Records a landing under the second it was sent in, while there is load: a reader that looks
+    /// afterwards says only that it has landed by then.
+    fn record(&self, context: &Context, now: Duration, took: Duration) {
+        if context.world.is_over() {
+            return;
+        }
+        let mut recorder = context.recorder.borrow_mut();
+        recorder.turn_to_now();
+        let series =
+            *self.series.get_or_init(|| recorder.series(&builtin("ledger.landing"), &self.tags));
+        let second = now.saturating_sub(took).as_secs() as u32;
+        recorder.record(series, second, nanoseconds(took));
+    }
 }
 
 impl World {
@@ -60,10 +90,16 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
     let table = lua.create_table()?;
     table.set(
         "new",
-        lua.create_function(|lua, name: Value| {
-            let name = Call::new(lua, "ledger.new").takes("name", options::string(&name))?;
+        lua.create_function(|lua, (name, options): (Value, Value)| {
+            let call = Call::new(lua, "ledger.new");
+            let name = call.takes("name", options::string(&name))?;
+            let late = call.takes("options", late(&options))?;
             let world = Arc::clone(&Context::of(lua)?.world);
-            Ok(Handle { book: world.kept(&name, Book::default), world })
+            let book = world.kept(&name, Book::default);
+            if let Some(late) = late {
+                book.write(|ledger| ledger.expect_within(late));
+            }
+            Ok(Handle { landing: Landing::new(&name), book, world })
         })?,
     )?;
     Ok(Value::Table(table))
@@ -77,14 +113,19 @@ impl UserData for Handle {
         entry(methods, "acked", "ledger:acked", |ledger, id, now| {
             ledger.acked(id, now);
         });
-        entry(methods, "refused", "ledger:refused", |ledger, id, _| {
-            ledger.refused(id);
+        entry(methods, "refused", "ledger:refused", |ledger, id, now| {
+            ledger.refused(id, now);
         });
-        entry(methods, "indeterminate", "ledger:indeterminate", |ledger, id, _| {
-            ledger.indeterminate(id);
+        entry(methods, "indeterminate", "ledger:indeterminate", |ledger, id, now| {
+            ledger.indeterminate(id, now);
         });
-        entry(methods, "seen", "ledger:seen", |ledger, id, now| {
-            ledger.seen(id, now);
+        methods.add_method("seen", |lua, this, id: Value| {
+            let id = known_as(lua, "ledger:seen", &id)?;
+            let now = this.world.elapsed();
+            if let Some(took) = this.book.write(|ledger| ledger.seen(&id, now)) {
+                this.landing.record(&*Context::of(lua)?, now, took);
+            }
+            Ok(())
         });
         methods.add_method("balance", |lua, this, ()| {
             balance(lua, &this.book.write(|ledger| ledger.balance()))
@@ -100,16 +141,39 @@ fn entry<M: UserDataMethods<Handle>>(
     write: fn(&mut Ledger, &str, Duration),
 ) {
     methods.add_method(name, move |lua, this, id: Value| {
-        let text = match &id {
-            Value::Integer(number) => Ok(number.to_string()),
-            Value::String(text) => Ok(LuaString::to_string_lossy(text)),
-            other => Err(format!("expected a string or an integer, got {}", options::shown(other))),
-        };
-        let id = Call::new(lua, full_name).takes("id", text)?;
+        let id = known_as(lua, full_name, &id)?;
         let now = this.world.elapsed();
         this.book.write(|ledger| write(ledger, &id, now));
         Ok(())
     });
+}
+
+/// An id as text.
+fn known_as(lua: &Lua, call: &'static str, id: &Value) -> mlua::Result<String> {
+    let text = match id {
+        Value::Integer(number) => Ok(number.to_string()),
+        Value::String(text) => Ok(LuaString::to_string_lossy(text)),
+        other => Err(format!("expected a string or an integer, got {}", options::shown(other))),
+    };
+    Call::new(lua, call).takes("id", text)
+}
+
+/// The option `late`: what a landing may take.
+fn late(options: &Value) -> Result<Option<Duration>, String> {
+    let Value::Table(table) = options else {
+        return match options {
+            Value::Nil => Ok(None),
+            other => Err(format!("expected `{{ late = \"2s\" }}`, got {}", options::shown(other))),
+        };
+    };
+    if let Some(unknown) = options::unknown_keys(table, &["late"]).first() {
+        return Err(unknown.clone());
+    }
+    let late: Value = table.raw_get("late").map_err(|error| error.to_string())?;
+    if late.is_nil() {
+        return Ok(None);
+    }
+    options::duration(&late).map(Some).map_err(|what| format!("late: {what}"))
 }
 
 /// The balance as a table: each count under its name, a list of some that were lost, and times in

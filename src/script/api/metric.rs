@@ -3,14 +3,14 @@
 //! Values of a metric in `"time"` are given like every duration, in seconds or as text; those in
 //! `"bytes"` as a number or as text such as `"4MiB"`.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use mlua::{Lua, UserData, UserDataMethods, Value};
 
-use crate::metric::{Builtin, Kind, Metric, SeriesId, Unit};
+use crate::metric::{Builtin, Kind, Metric, Recorder, SeriesId, Unit};
 use crate::script::call::Call;
 use crate::script::context::{Context, UserState};
 use crate::script::measure::nanoseconds;
@@ -113,6 +113,13 @@ impl Own {
         }
     }
 
+    /// Where samples of now fall.
+    fn recorder(&self) -> RefMut<'_, Recorder> {
+        let mut recorder = self.context.recorder.borrow_mut();
+        recorder.turn_to_now();
+        recorder
+    }
+
     /// The series for whoever calls now.
     fn series(&self, call: &Call<'_>, tags: &Value) -> mlua::Result<(SeriesId, Rc<UserState>)> {
         let tags = match tags {
@@ -149,7 +156,7 @@ impl UserData for Counter {
                 return Err(call.wrong(format!("amount: a counter only grows, got {amount}")));
             }
             let (series, _) = own.series(&call, &tags)?;
-            own.context.recorder.borrow_mut().add(series, amount);
+            own.recorder().add(series, amount);
             Ok(())
         });
     }
@@ -161,7 +168,7 @@ impl UserData for Gauge {
             let call = Call::new(lua, "gauge:set");
             let value = call.takes("value", own.value(&value))?;
             let (series, _) = own.series(&call, &tags)?;
-            own.context.recorder.borrow_mut().set(series, value);
+            own.recorder().set(series, value);
             Ok(())
         });
     }
@@ -173,7 +180,7 @@ impl UserData for Rate {
             let call = Call::new(lua, "rate:hit");
             let hit = call.takes("hit", options::boolean(&hit))?;
             let (series, _) = own.series(&call, &tags)?;
-            own.context.recorder.borrow_mut().hit(series, hit);
+            own.recorder().hit(series, hit);
             Ok(())
         });
     }
@@ -190,7 +197,7 @@ impl UserData for Trend {
             let (series, _) = own.series(&call, &tags)?;
             let second = own.context.world.second(tokio::time::Instant::now());
             let raw = own.metric.unit.raw(value);
-            own.context.recorder.borrow_mut().record(series, second, raw);
+            own.recorder().record(series, second, raw);
             Ok(())
         });
     }

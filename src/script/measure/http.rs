@@ -2,9 +2,9 @@
 
 use std::cell::{OnceCell, RefCell};
 
-use super::{Called, Operation, builtin};
+use super::{Called, Moment, Operation, builtin};
 use crate::client::http::Exchange;
-use crate::metric::{Recorder, SeriesId};
+use crate::metric::{Counted, Recorder, SeriesId};
 
 /// The series of an operation's HTTP calls.
 #[derive(Default)]
@@ -16,8 +16,13 @@ pub(super) struct Series {
 }
 
 impl Operation {
-    /// Records what came of one HTTP call; `second` is that of its intended start.
-    pub fn exchange(&self, recorder: &mut Recorder, second: u32, exchange: &Exchange) {
+    /// Records what came of one HTTP call; `made` is when it was meant to be made.
+    pub fn exchange(
+        &self,
+        recorder: &mut Recorder,
+        made: Moment,
+        exchange: &Exchange,
+    ) -> Option<Counted> {
         let answered = exchange.status != 0;
         let called = Called {
             duration: exchange.duration,
@@ -26,7 +31,7 @@ impl Operation {
             error: exchange.error,
             detail: exchange.detail.as_deref(),
         };
-        self.record(recorder, second, &called);
+        let counted = self.record(recorder, made, &called);
         let sent = self.series(recorder, &self.http.sent, "http.sent");
         recorder.add(sent, exchange.sent as f64);
         let received = self.series(recorder, &self.http.received, "http.received");
@@ -35,6 +40,7 @@ impl Operation {
             let status = self.status(recorder, exchange.status);
             recorder.add(status, 1.0);
         }
+        counted
     }
 
     fn status(&self, recorder: &mut Recorder, status: u16) -> SeriesId {

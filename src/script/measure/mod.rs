@@ -91,6 +91,7 @@ impl ScenarioMeter {
         });
         let from = intended.unwrap_or(begun);
         let second = world.second(from);
+        recorder.turn_to_call(from);
         recorder.record(response, second, nanoseconds(ended - from));
         recorder.record(duration, second, nanoseconds(ended - begun));
         if let Some(intended) = intended {
@@ -100,6 +101,7 @@ impl ScenarioMeter {
 
     /// Counts an iteration broken by an error of the script.
     pub fn broken(&self, recorder: &mut Recorder) {
+        recorder.turn_to_now();
         let id =
             *self.errors.get_or_init(|| recorder.series(&builtin("script.errors"), &self.tags));
         recorder.add(id, 1.0);
@@ -107,6 +109,7 @@ impl ScenarioMeter {
 
     /// Records a check.
     pub fn check(&self, recorder: &mut Recorder, name: &[u8], failed: bool) {
+        recorder.turn_to_now();
         if let Some(id) = self.checks.borrow().get(name) {
             return recorder.hit(*id, failed);
         }
@@ -187,7 +190,21 @@ pub fn nanoseconds(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// When a call was meant to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Then.
+    pub instant: Instant,
+    /// The second of the run in which that lies.
+    pub second: u32,
+}
+
 impl World {
+    /// A moment of the run.
+    pub fn moment(&self, instant: Instant) -> Moment {
+        Moment { instant, second: self.second(instant) }
+    }
+
     /// The second of the run in which `instant` lies; 0 before the run has begun.
     pub fn second(&self, instant: Instant) -> u32 {
         let since = |begin: &Instant| instant.saturating_duration_since(*begin).as_secs();

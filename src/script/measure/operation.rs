@@ -4,9 +4,9 @@
 use std::cell::{OnceCell, RefCell};
 use std::time::Duration;
 
-use super::{Dangers, builtin, nanoseconds};
+use super::{Dangers, Moment, builtin, nanoseconds};
 use crate::client::FailureKind;
-use crate::metric::{Recorder, SeriesId, Tags};
+use crate::metric::{Counted, Ending, Recorder, SeriesId, Tags};
 use crate::outcome::FailureSample;
 
 /// The first word of a call's metrics: `http` of `http.duration`.
@@ -128,10 +128,18 @@ impl Operation {
         }
     }
 
-    /// Records what came of one call; `second` is that of its intended start.
-    pub fn record(&self, recorder: &mut Recorder, second: u32, called: &Called<'_>) {
+    /// Records what came of one call that was meant to be made at `made`; the answer is how it was
+    /// counted, where windows are kept.
+    pub fn record(
+        &self,
+        recorder: &mut Recorder,
+        made: Moment,
+        called: &Called<'_>,
+    ) -> Option<Counted> {
+        recorder.turn_to_call(made.instant);
+        let counted = recorder.call(made.instant, called.error.map_or(Ending::Good, ending));
+        let second = made.second;
         recorder.record(self.duration, second, nanoseconds(called.duration));
-        recorder.call(called.duration, called.error.is_some());
         if let Some(wait) = called.wait {
             let id = self.series(recorder, &self.wait, self.thing.wait());
             recorder.record(id, second, nanoseconds(wait));
@@ -147,6 +155,7 @@ impl Operation {
                 recorder.hit(id, true);
             }
         }
+        counted
     }
 
     /// A series that not every operation has.
@@ -189,5 +198,33 @@ impl Operation {
             count: failed.count,
         });
         samples.collect()
+    }
+}
+
+/// What a failure leaves known of a call: that it was never made, or not performed, or nothing.
+fn ending(failure: FailureKind) -> Ending {
+    match failure {
+        FailureKind::Dns
+        | FailureKind::Refused
+        | FailureKind::Tls
+        | FailureKind::Auth
+        | FailureKind::Exhausted => Ending::Refused,
+        FailureKind::Timeout
+        | FailureKind::Reset
+        | FailureKind::Protocol
+        | FailureKind::TooLarge => Ending::Indeterminate,
+        FailureKind::Status
+        | FailureKind::Oom
+        | FailureKind::Moved
+        | FailureKind::Loading
+        | FailureKind::ReadOnly
+        | FailureKind::NoScript
+        | FailureKind::WrongType
+        | FailureKind::Busy
+        | FailureKind::Deadlock
+        | FailureKind::Serialization
+        | FailureKind::Unique
+        | FailureKind::Constraint
+        | FailureKind::Server => Ending::Failed,
     }
 }

@@ -2,9 +2,9 @@
 
 use std::cell::OnceCell;
 
-use super::{Called, Operation};
+use super::{Called, Moment, Operation};
 use crate::client::redis::Exchange;
-use crate::metric::{Recorder, SeriesId};
+use crate::metric::{Counted, Recorder, SeriesId};
 
 /// The series of an operation's Redis calls.
 #[derive(Default)]
@@ -14,8 +14,13 @@ pub(super) struct Series {
 }
 
 impl Operation {
-    /// Records what came of one Redis call; `second` is that of its intended start.
-    pub fn replied(&self, recorder: &mut Recorder, second: u32, exchange: &Exchange) {
+    /// Records what came of one Redis call; `made` is when it was meant to be made.
+    pub fn replied(
+        &self,
+        recorder: &mut Recorder,
+        made: Moment,
+        exchange: &Exchange,
+    ) -> Option<Counted> {
         let error = exchange.error.as_ref();
         let called = Called {
             duration: exchange.duration,
@@ -24,12 +29,13 @@ impl Operation {
             error: error.map(|error| error.kind),
             detail: error.map(|error| error.detail.as_str()),
         };
-        self.record(recorder, second, &called);
+        let counted = self.record(recorder, made, &called);
         let commands = self.series(recorder, &self.redis.commands, "redis.commands");
         recorder.add(commands, f64::from(exchange.commands));
         if exchange.redirects > 0 {
             let redirects = self.series(recorder, &self.redis.redirects, "redis.redirects");
             recorder.add(redirects, f64::from(exchange.redirects));
         }
+        counted
     }
 }

@@ -1,12 +1,17 @@
 //! What comes of a statement of SQL, or of a whole transaction.
 
-use super::{Called, Operation};
+use super::{Called, Moment, Operation};
 use crate::client::sql::Exchange;
-use crate::metric::Recorder;
+use crate::metric::{Counted, Recorder};
 
 impl Operation {
-    /// Records what came of it; `second` is that of its intended start.
-    pub fn answered(&self, recorder: &mut Recorder, second: u32, exchange: &Exchange) {
+    /// Records what came of it; `made` is when it was meant to be made.
+    pub fn answered(
+        &self,
+        recorder: &mut Recorder,
+        made: Moment,
+        exchange: &Exchange,
+    ) -> Option<Counted> {
         let failure = exchange.failure();
         let called = Called {
             duration: exchange.duration,
@@ -15,6 +20,6 @@ impl Operation {
             error: failure.map(|failure| failure.kind),
             detail: failure.map(|failure| failure.detail.as_str()),
         };
-        self.record(recorder, second, &called);
+        self.record(recorder, made, &called)
     }
 }

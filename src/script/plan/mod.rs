@@ -6,6 +6,7 @@
 
 mod faults;
 mod load;
+mod recovery;
 mod values;
 
 use std::rc::Rc;
@@ -19,11 +20,11 @@ use super::locate::{Locator, Step as At};
 use super::measure::ScenarioMeter;
 use super::options::{self, shown};
 use crate::metric::Threshold;
-use crate::plan::{Load, Place, Plan, Problem, Scenario, Start};
+use crate::plan::{Load, Place, Plan, Problem, RecoveryDecl, Scenario, Start};
 use values::{arrivals, function, start, table, tags, weights};
 
 /// Keys of the returned table.
-const SCRIPT: &[&str] = &["faults", "scenarios", "setup", "teardown", "thresholds"];
+const SCRIPT: &[&str] = &["faults", "recovery", "scenarios", "setup", "teardown", "thresholds"];
 /// Keys of a scenario.
 const SCENARIO: &[&str] = &[
     "arrivals",
@@ -171,6 +172,7 @@ impl Reading<'_> {
                 metrics: Vec::new(),
                 services: Vec::new(),
                 faults: Vec::new(),
+                recovery: RecoveryDecl::default(),
                 has_setup: false,
                 has_teardown: false,
             },
@@ -194,6 +196,7 @@ impl Reading<'_> {
         script.plan.thresholds = self.thresholds(&part);
         self.scenarios(&part, &mut script);
         self.faults(&part, &mut script);
+        script.plan.recovery = self.recovery(&part);
         let declared = self.context.declared.borrow();
         script.plan.parameters.clone_from(&declared.parameters);
         script.plan.metrics.clone_from(&declared.metrics);

@@ -9,7 +9,7 @@ use crate::plan::{Arrivals, Start};
 use crate::script::options::{self, shown};
 
 /// Tags the engine sets by itself.
-const OWN_TAGS: &[&str] = &["scenario", "name", "kind", "status", "check"];
+const OWN_TAGS: &[&str] = &["scenario", "name", "kind", "status", "check", "phase"];
 
 pub(super) fn function(value: &Value) -> Result<Function, String> {
     match value {

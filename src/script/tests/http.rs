@@ -273,9 +273,8 @@ fn only_the_first_call_of_an_iteration_counts_from_the_intended_start() {
         vm
     });
     let mut seconds = Vec::new();
-    for (series, accumulator) in &vm.recorder().borrow_mut().take().series {
-        if let (&"http.duration", Accumulator::Trend(trend)) = (&&*series.metric.name, accumulator)
-        {
+    for Received { series, samples, .. } in &vm.recorder().borrow_mut().take().series {
+        if let (&"http.duration", Accumulator::Trend(trend)) = (&&*series.metric.name, samples) {
             seconds.push((
                 series.tags.find("name").unwrap().to_owned(),
                 *trend.keys().next().unwrap(),

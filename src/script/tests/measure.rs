@@ -37,7 +37,7 @@ fn failing(
     let (exchange, mut found) = (refused(), Vec::<Rc<Operation>>::new());
     for name in names {
         let operation = meter.operation(&mut recorder, Thing::Http, naming(&name), &[]);
-        operation.exchange(&mut recorder, 0, &exchange);
+        operation.exchange(&mut recorder, world.moment(Instant::now()), &exchange);
         if !found.iter().rev().any(|known| Rc::ptr_eq(known, &operation)) {
             found.push(operation);
         }

@@ -22,8 +22,8 @@ async fn response_counts_from_the_intended_start_and_lag_is_the_difference() {
     user.iterate(Turn { number: 0, intended: Some(begin + Duration::from_secs(1)) }).await;
     let interval = vm.recorder().borrow_mut().take();
     let mut seen = BTreeMap::new();
-    for (series, accumulator) in &interval.series {
-        let Accumulator::Trend(seconds) = accumulator else { panic!("{accumulator:?}") };
+    for Received { series, samples, .. } in &interval.series {
+        let Accumulator::Trend(seconds) = samples else { panic!("{samples:?}") };
         let (second, values) = seconds.iter().next().unwrap();
         seen.insert(series.metric.name.to_string(), (*second, values.mean() / 1e9));
     }

@@ -193,8 +193,9 @@ async fn sent(begun: Begun, lua: Lua) -> mlua::Result<Reply> {
         }
     };
     if let Some(operation) = operation {
-        let second = context.world.second(intended.unwrap_or(exchange.started));
-        operation.exchange(&mut context.recorder.borrow_mut(), second, &exchange);
+        let made = context.world.moment(intended.unwrap_or(exchange.started));
+        let counted = operation.exchange(&mut context.recorder.borrow_mut(), made, &exchange);
+        context.counted(counted);
     }
     context.exhausted.update(|calls| calls + u64::from(exchange.exhausted));
     let held = context.bodies.get() + exchange.body.len() as u64;

@@ -315,8 +315,9 @@ async fn exchanged(begun: Begun) -> Exchange {
         }
     };
     if let Some(operation) = operation {
-        let second = context.world.second(intended.unwrap_or(exchange.started));
-        operation.replied(&mut context.recorder.borrow_mut(), second, &exchange);
+        let made = context.world.moment(intended.unwrap_or(exchange.started));
+        let counted = operation.replied(&mut context.recorder.borrow_mut(), made, &exchange);
+        context.counted(counted);
     }
     context.exhausted.update(|calls| calls + u64::from(exchange.exhausted));
     exchange

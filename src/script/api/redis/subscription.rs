@@ -77,8 +77,9 @@ fn record(
     exchange: &Exchange,
 ) {
     if let Some(operation) = operation {
-        let second = context.world.second(user.intended.take().unwrap_or(exchange.started));
-        operation.replied(&mut context.recorder.borrow_mut(), second, exchange);
+        let made = context.world.moment(user.intended.take().unwrap_or(exchange.started));
+        let counted = operation.replied(&mut context.recorder.borrow_mut(), made, exchange);
+        context.counted(counted);
     }
     context.exhausted.update(|calls| calls + u64::from(exchange.exhausted));
 }
@@ -204,8 +205,9 @@ impl Listener {
                 redirects: 0,
                 exhausted: false,
             };
-            let second = self.context.world.second(begun);
-            operation.replied(&mut self.context.recorder.borrow_mut(), second, &lost);
+            let made = self.context.world.moment(begun);
+            let counted = operation.replied(&mut self.context.recorder.borrow_mut(), made, &lost);
+            self.context.counted(counted);
         }
         received
     }

@@ -197,8 +197,9 @@ pub(super) fn record(
     if let Some(operation) = operation
         && !matches!(exchange.answer, Err(Trouble::Misused(_)))
     {
-        let second = context.world.second(intended.unwrap_or(exchange.started));
-        operation.answered(&mut context.recorder.borrow_mut(), second, exchange);
+        let made = context.world.moment(intended.unwrap_or(exchange.started));
+        let counted = operation.answered(&mut context.recorder.borrow_mut(), made, exchange);
+        context.counted(counted);
     }
 }
 
