@@ -16,7 +16,7 @@ fn run(script: &str, arguments: &[&str]) -> (Output, Option<Value>) {
     command.args(arguments).current_dir(folder.path()).env("NO_COLOR", "1").stdin(Stdio::null());
     let run = command.output().unwrap();
     let first = |folder: PathBuf| std::fs::read_dir(folder).ok()?.next()?.ok();
-    let place = first(folder.path().join("results")).and_then(|script| first(script.path()));
+    let place = first(folder.path().join("results/script"));
     let text = place.and_then(|place| std::fs::read(place.path().join("outcome.json")).ok());
     (run, text.map(|text| serde_json::from_slice(&text).unwrap()))
 }

@@ -134,6 +134,7 @@ fn runs_are_kept_under_a_name_shown_compared_with_and_removed() {
     assert!(said.contains("there is a baseline main already") && said.contains("--add"), "{said}");
     let (exit, said) = bench.said(&["baseline", "save", "main", "--add", &two]);
     assert_eq!(exit, 0, "{said}");
+    assert!(said.contains("between runs") && said.contains("item  "), "{said}");
     let (exit, said) = bench.said(&["baseline", "list"]);
     assert_eq!(exit, 0);
     assert!(said.starts_with("main  2 runs of script"), "{said}");
@@ -172,13 +173,19 @@ fn a_run_is_compared_at_its_end_and_its_thresholds_held_against_the_baseline() {
 #[test]
 fn two_targets_in_turn_are_compared_with_the_noise_of_the_machine() {
     let bench = Bench::new();
-    let ab = ["ab", "script.lua", "-q", "--rounds", "2"];
+    let ab = ["ab", "script.lua", "-q", "--rounds", "2", "--format", "json", "--html", "ab.html"];
     let sides = ["--a", "latency=20ms", "--b", "latency=60ms"];
     let (exit, said) = bench.said(&[&ab[..], &sides].concat());
     assert_eq!(exit, 1, "{said}");
-    for part in ["2 runs of script against 2 runs of script", "REGRESSED", "control: A against"] {
-        assert!(said.contains(part), "no {part:?} in\n{said}");
-    }
+    let value: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&value["verdict"], &value["exit"]), (&"REGRESSED".into(), &1.into()));
+    assert_eq!(value["base"].as_array().unwrap().len(), 2);
+    let control = &value["control"];
+    assert_ne!(control["verdict"], Value::Null, "{said}");
+    assert!(control["noise"].as_object().unwrap().contains_key("p50"), "{said}");
+    assert!(
+        fs::read_to_string(bench.path("ab.html")).unwrap().contains("control: A against itself")
+    );
     assert_eq!(fs::read_dir(bench.path("results/script")).unwrap().count(), 4);
     let (exit, said) = bench.said(&["ab", "script.lua", "--a", "latency=20ms"]);
     assert_eq!(exit, 4, "{said}");

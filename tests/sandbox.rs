@@ -25,7 +25,7 @@ fn run(script: &str) -> (Output, Value) {
             std::fs::read_dir(folder).unwrap_or_else(|_| panic!("no results: {told}")).next();
         entry.unwrap().unwrap().path()
     };
-    let place = only(only(folder.path().join("results"))).join("outcome.json");
+    let place = only(folder.path().join("results/script")).join("outcome.json");
     let outcome = serde_json::from_slice(&std::fs::read(place).unwrap()).unwrap();
     (run, outcome)
 }
