@@ -112,3 +112,15 @@ fn a_report_that_cannot_be_written_is_named() {
     assert_eq!(output.status.code(), Some(5), "{}", said(&output));
     assert!(said(&output).contains("none/junit.xml"), "{}", said(&output));
 }
+
+#[test]
+fn the_sample_that_is_kept_is_a_result_this_program_reads() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sample = root.join("results/webhook_burst/2026-11-25T22-54-59");
+    let told = said(&loadrun(root, &["report", sample.to_str().unwrap()]));
+    assert!(told.contains("webhook_burst  VALID  EXCELLENT"), "{told}");
+    for file in ["outcome.json", "report.html"] {
+        let text = fs::read_to_string(sample.join(file)).unwrap();
+        assert!(!text.contains(root.to_str().unwrap()), "{file} tells where it was made");
+    }
+}
