@@ -31,6 +31,7 @@
 //! | 4 | [`client`] | how we talk: one call, one exchange; no Lua, no metrics |
 //! | 4 | [`executor`] | when to start: users, rate, iterations, and a clock |
 //! | 4 | [`service`] | real servers a run starts for itself |
+//! | 4 | [`listen`] | what calls back: an endpoint for what a target sends |
 //! | 4 | [`sandbox`] | the practice target, a small message service |
 //! | 4 | [`toxiproxy`] | Toxiproxy's HTTP API over our proxies |
 //! | 3 | [`wire`] | the byte stream: names, connections, TLS, proxies and their toxics |
@@ -94,6 +95,7 @@ pub mod executor;
 pub mod fault;
 pub mod history;
 pub mod ledger;
+pub mod listen;
 pub mod metric;
 pub mod outcome;
 pub mod plan;

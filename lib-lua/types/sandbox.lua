@@ -14,6 +14,7 @@
 
 --- How the practice target is set up; the options of the command `loadrun sandbox`.
 ---@class loadrun.sandbox.Options: loadrun.sandbox.Behaviour
+---@field callback? loadrun.Service | string what is told of each message stored, with a form of `MessageSid` and `MessageStatus`: `listen.http`, or a URL
 ---@field token? string auth token that webhook signatures are keyed with
 ---@field seed? integer seed of its random choices
 ---@field redis? string | loadrun.Service a Redis that items are read through; a proxy may stand before it

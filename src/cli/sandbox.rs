@@ -15,6 +15,9 @@ use crate::sandbox::{
 const REDIS: &str = "Redis that items are read through, such as redis://127.0.0.1:6379; \
                      or LOADRUN_SANDBOX_REDIS";
 
+const CALLBACK: &str = "HTTP address that is told of each message stored, as Twilio does; \
+                        or LOADRUN_SANDBOX_CALLBACK";
+
 const DATABASE: &str = "PostgreSQL that keeps items and orders, such as \
                         postgres://me@127.0.0.1/shop; or LOADRUN_SANDBOX_DATABASE";
 
@@ -56,6 +59,10 @@ pub struct SandboxArgs {
     /// Redis that items are read through
     #[arg(long, value_name = "URL", help = REDIS)]
     pub redis: Option<String>,
+
+    /// HTTP address that is told of each message stored
+    #[arg(long, value_name = "URL", help = CALLBACK)]
+    pub callback: Option<String>,
 
     /// PostgreSQL that keeps items and orders
     #[arg(long, value_name = "URL", help = DATABASE)]
@@ -124,6 +131,7 @@ impl From<SandboxArgs> for Options {
             },
             dependencies: Dependencies {
                 redis: args.redis.or_else(|| from_environment("redis")),
+                callback: args.callback.or_else(|| from_environment("callback")),
                 database: args.database.or_else(|| from_environment("database")),
             },
         }

@@ -15,8 +15,8 @@ use super::collector::Collector;
 use super::faults::Things;
 use super::progress::{Progress, Stage};
 use super::proxies::Proxies;
-use super::worker::{self, Gates, Message, Orders};
-use super::{EngineError, Options, faults, services, signals};
+use super::worker::{self, Ended, Gates, Message, Orders};
+use super::{EngineError, Options, faults, listeners, services, signals};
 use crate::executor::{Halt, Stop, Stripe};
 use crate::metric::{Kind, Tags, Timeline};
 use crate::outcome::{FaultOutcome, Outcome};
@@ -156,6 +156,11 @@ impl Conductor {
     async fn prepare(&self, running: &mut Vec<Running>) -> Result<(), EngineError> {
         if !self.plan.services.is_empty() {
             self.stage(Stage::Services);
+            // First: a service may have to know where they are.
+            let problems = listeners::open(&self.plan.services, &self.world, &self.control);
+            if !problems.is_empty() {
+                return Err(EngineError::Services(problems));
+            }
             let (plan, options) = (&self.plan, &self.options);
             let started =
                 services::start(&plan.services, &self.world, options, &self.proxies, running);
@@ -277,6 +282,11 @@ impl Conductor {
                 done = self.control.teardown() => done.err().map(|problem| told(&problem)),
             };
         }
+        collector.close(Ended {
+            errors: self.control.take_errors(),
+            failures: Vec::new(),
+            exhausted: self.control.exhausted(),
+        });
         closing::record_ledgers(&self.world, &self.control);
         let mut recorder = self.control.recorder().borrow_mut();
         faults::record(broken, &mut recorder);

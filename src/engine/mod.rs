@@ -23,6 +23,7 @@ mod closing;
 mod collector;
 mod conduct;
 mod faults;
+mod listeners;
 mod progress;
 mod proxies;
 mod services;

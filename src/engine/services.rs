@@ -6,6 +6,7 @@
 //! they may need to know where the rest is, and are started one after the other. The last that was
 //! started is the first to be stopped.
 
+use super::listeners;
 use super::proxies::{self, Proxies};
 use super::{EngineError, Options};
 use crate::plan::{Problem, ServiceDecl};
@@ -27,7 +28,9 @@ pub(super) async fn start(
     }
     let site = site(world)?;
     let reach = Reach { allowed: options.allow_fault.clone() };
-    let mut waiting: Vec<&ServiceDecl> = declared.iter().collect();
+    // An endpoint of loadrun itself is there already.
+    let others = declared.iter().filter(|decl| decl.kind != listeners::KIND);
+    let mut waiting: Vec<&ServiceDecl> = others.collect();
     while !waiting.is_empty() {
         let (now, later) = due(declared, &waiting);
         let (links, servers): (Vec<_>, Vec<_>) =

@@ -25,6 +25,7 @@
 //! | `database.rs` | items and orders in PostgreSQL |
 //! | `stock.rs` | items and orders, wherever they are: through the cache, or around it |
 //! | `shop.rs` | the same over HTTP |
+//! | `callback.rs` | what the service sends by itself: a callback for each message |
 //! | `gate.rs` | applies the behaviour to each request, and counts |
 //! | `signature.rs` | Twilio's request signature |
 //! | `store.rs` | SQLite: one writer that commits in groups, a few readers |
@@ -34,6 +35,7 @@
 mod behaviour;
 mod breaker;
 mod cache;
+mod callback;
 mod care;
 mod database;
 mod dependency;
@@ -62,6 +64,7 @@ pub use behaviour::{BEHAVIOURS, Behaviour, Capacity, Latency, Share, Workers};
 pub use care::{Care, Retries, Switch, Timeout, Trip};
 pub use signature::{accepts, sign};
 
+use callback::Callback;
 use gate::Gate;
 use routes::{Service, router};
 use stock::Stock;
@@ -98,13 +101,18 @@ pub struct Dependencies {
     pub redis: Option<String>,
     /// The URL of a PostgreSQL that keeps items and orders.
     pub database: Option<String>,
+    /// The URL that is told of each message stored.
+    pub callback: Option<String>,
 }
 
 impl Dependencies {
     /// Each by the name of its flag and option, with the variable of the environment that says the
     /// same; there a password is not for everybody to see.
-    pub const VARIABLES: &[(&str, &str)] =
-        &[("database", "LOADRUN_SANDBOX_DATABASE"), ("redis", "LOADRUN_SANDBOX_REDIS")];
+    pub const VARIABLES: &[(&str, &str)] = &[
+        ("callback", "LOADRUN_SANDBOX_CALLBACK"),
+        ("database", "LOADRUN_SANDBOX_DATABASE"),
+        ("redis", "LOADRUN_SANDBOX_REDIS"),
+    ];
 }
 
 impl Default for Options {
@@ -163,7 +171,9 @@ impl Sandbox {
             .await
             .map_err(|error| SandboxError::new(format!("no database: {error}")))?;
         let store = Arc::new(store);
+        let callback = options.dependencies.callback.as_deref().map(Callback::to).transpose();
         let service = Arc::new(Service {
+            callback: callback.map_err(|what| SandboxError::new(format!("callback {what}")))?,
             gate: Gate::new(options.behaviour, options.seed),
             stock: Stock::open(&options.dependencies, Arc::clone(&store)).await?,
             store,

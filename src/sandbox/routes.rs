@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::policy::authorize;
-use super::{Gate, Message, Stock, Store, StoreError, accepts, shop};
+use super::{Callback, Gate, Message, Stock, Store, StoreError, accepts, shop};
 use crate::units::parse_duration;
 
 /// Bytes of a request body that are read; webhooks are below 4 KiB.
@@ -36,6 +36,8 @@ const TWIML: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response></Respons
 
 /// All that a request can reach.
 pub(super) struct Service {
+    /// Who is told of each message stored.
+    pub(super) callback: Option<Callback>,
     pub(super) gate: Gate,
     pub(super) store: Arc<Store>,
     pub(super) stock: Stock,
@@ -149,10 +151,13 @@ async fn receive_webhook(
     if message.sid.is_empty() {
         return problem(StatusCode::BAD_REQUEST, "MessageSid is missing");
     }
-    if !service.gate.forgets()
-        && let Err(error) = service.store.keep(&message).await
-    {
-        return broken(&error);
+    if !service.gate.forgets() {
+        if let Err(error) = service.store.keep(&message).await {
+            return broken(&error);
+        }
+        if let Some(callback) = &service.callback {
+            callback.send(&message.sid);
+        }
     }
     ([(CONTENT_TYPE, "text/xml; charset=utf-8")], TWIML).into_response()
 }

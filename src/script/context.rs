@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mlua::{Lua, Table, Value, VmState};
+use mlua::{Function, Lua, Table, Value, VmState};
 use tokio::time::Instant;
 
 use super::api::rand::Rand;
@@ -239,6 +239,8 @@ pub struct Declared {
     pub calls: Vec<String>,
     /// Services the engine is to start, in order.
     pub services: Vec<ServiceDecl>,
+    /// What answers at each listener, by its name.
+    pub listeners: Vec<(String, Option<Function>)>,
     /// What was wrong with a declaration, where loading could go on.
     pub problems: Vec<Problem>,
 }

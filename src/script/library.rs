@@ -20,6 +20,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("http", include_str!("../../lib-lua/types/http.lua")),
     ("json", include_str!("../../lib-lua/types/json.lua")),
     ("ledger", include_str!("../../lib-lua/types/ledger.lua")),
+    ("listen", include_str!("../../lib-lua/types/listen.lua")),
     ("log", include_str!("../../lib-lua/types/log.lua")),
     ("metric", include_str!("../../lib-lua/types/metric.lua")),
     ("parallel", include_str!("../../lib-lua/types/parallel.lua")),

@@ -15,6 +15,7 @@
 //! 6. [`Vm::take_errors`], [`Vm::failures`] of each worker;
 //! 7. [`Vm::teardown`] in the control state, and its recorder's interval.
 
+mod answering;
 pub mod api;
 mod call;
 mod calls;

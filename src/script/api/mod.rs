@@ -18,6 +18,7 @@ pub mod fault;
 pub mod http;
 pub mod json;
 pub mod ledger;
+pub mod listen;
 pub mod log;
 pub mod metric;
 pub mod parallel;
@@ -52,6 +53,7 @@ pub const MODULES: &[Module] = &[
     Module { name: "http", make: http::module, functions: http::FUNCTIONS },
     Module { name: "json", make: json::module, functions: json::FUNCTIONS },
     Module { name: "ledger", make: ledger::module, functions: ledger::FUNCTIONS },
+    Module { name: "listen", make: listen::module, functions: listen::FUNCTIONS },
     Module { name: "log", make: log::module, functions: log::FUNCTIONS },
     Module { name: "metric", make: metric::module, functions: metric::FUNCTIONS },
     Module { name: "parallel", make: parallel::module, functions: parallel::FUNCTIONS },

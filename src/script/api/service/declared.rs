@@ -66,6 +66,11 @@ impl Service {
         Ok(Ok(Self { found: context.world.service(&name), name }))
     }
 
+    /// Its name in the run.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The name of the service a value is, of whatever kind.
     pub fn named(value: &Value) -> Option<String> {
         Self::of(value).map(|service| service.name)
