@@ -40,6 +40,8 @@
 //! | 2 | [`recovery`] | what a fault did to the traffic |
 //! | 2 | [`ledger`] | what was accepted against what landed |
 //! | 1 | [`metric`] | what we measure: series, histograms, thresholds |
+//! | 1 | [`process`] | what processes of this machine use, and the machine itself |
+//! | 0 | [`statistics`] | how sure a sum or a slope is |
 //! | 0 | [`units`] | `"90s"`, `"200/s"`, `"4MiB"`, `"99.5%"` |
 //!
 //! # The way of the data
@@ -99,11 +101,13 @@ pub mod listen;
 pub mod metric;
 pub mod outcome;
 pub mod plan;
+pub mod process;
 pub mod recovery;
 pub mod report;
 pub mod sandbox;
 pub mod script;
 pub mod service;
+pub mod statistics;
 pub mod toxiproxy;
 pub mod units;
 pub mod wire;

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 /// Every room with its level: a room imports only from lower ones.
 const ROOMS: &[(&str, u8)] = &[
     ("units", 0),
+    ("statistics", 0),
     ("metric", 1),
+    ("process", 1),
     ("plan", 2),
     ("ledger", 2),
     ("recovery", 2),
@@ -60,6 +62,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("csv", &["script", "report"]),
     ("quick_junit", &["report"]),
     ("maud", &["report"]),
+    ("procfs", &["process"]),
 ];
 
 /// Files of `src`, each with the room it stands in.

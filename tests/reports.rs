@@ -67,6 +67,53 @@ fn a_run_leaves_the_reports_it_was_asked_for_and_the_outcome_makes_the_same_agai
 }
 
 #[test]
+fn the_seconds_of_a_run_are_told_once_each_and_add_up_to_its_outcome() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = SCRIPT.replace("iterations = 20, max_users = 2", "rate = 20, duration = \"2s\"");
+    fs::write(folder.path().join("script.lua"), script).unwrap();
+    let ran = loadrun(folder.path(), &["script.lua", "--quiet", "--report", "ndjson"]);
+    let stamps = fs::read_dir(folder.path().join("results/script"));
+    let results = stamps.unwrap_or_else(|_| panic!("{}", said(&ran))).next().unwrap();
+    let text = fs::read_to_string(results.unwrap().path().join("seconds.ndjson")).unwrap();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let seconds: Vec<_> = lines.iter().map(|line| line["second"].as_u64().unwrap()).collect();
+    assert_eq!(seconds, (0..lines.len() as u64).collect::<Vec<_>>());
+    let of = |metric: &str, field: &str| {
+        let series = lines.iter().flat_map(|line| line["series"].as_array().unwrap());
+        let own = series.filter(|series| series["metric"] == metric);
+        own.map(|series| series[field].as_f64().unwrap()).collect::<Vec<_>>()
+    };
+    assert!((of("iteration.finished", "sum").iter().sum::<f64>() - 40.0).abs() < 1e-9);
+    assert!((of("check.failed", "total").iter().sum::<f64>() - 40.0).abs() < 1e-9);
+    assert!(of("process.memory", "value").iter().all(|bytes| *bytes > 1e6));
+}
+
+#[test]
+fn the_seconds_of_a_run_that_is_killed_are_whole_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = SCRIPT.replace("iterations = 20, max_users = 2", "rate = 20, duration = \"10m\"");
+    fs::write(folder.path().join("script.lua"), script).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loadrun"));
+    command.args(["script.lua", "--quiet", "--report", "ndjson"]).current_dir(folder.path());
+    let mut run = command.spawn().unwrap();
+    let seconds = || {
+        let stamp = fs::read_dir(folder.path().join("results/script")).ok()?.next()?.ok()?;
+        let text = fs::read_to_string(stamp.path().join("seconds.ndjson")).ok()?;
+        (text.lines().count() >= 2).then_some(text)
+    };
+    while seconds().is_none() {
+        assert!(run.try_wait().unwrap().is_none(), "the run ended by itself");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let text = seconds().unwrap();
+    assert!(text.ends_with('\n'));
+    assert!(text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+}
+
+#[test]
 fn without_a_form_the_summary_is_printed_as_after_the_run() {
     let (folder, results) = a_run(&[]);
     let told = said(&loadrun(folder.path(), &["report", results.to_str().unwrap()]));

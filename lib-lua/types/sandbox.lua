@@ -11,6 +11,7 @@
 ---@field retries? integer how often a failed call to Redis or the database is made again, at once; 0 when not given
 ---@field breaker? string | integer `"none"`, `5` (failures in a row until no calls are made for 1 s) or `"5 2s"`
 ---@field timeout? string how long one call to Redis or the database may take: `"none"`, `"500ms"`; 1 s when not given
+---@field leak? string | integer memory of each request that is never given back: `"none"`, `"1KiB"`
 
 --- How the practice target is set up; the options of the command `loadrun sandbox`.
 ---@class loadrun.sandbox.Options: loadrun.sandbox.Behaviour

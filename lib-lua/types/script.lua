@@ -62,11 +62,18 @@ function Vu:degraded() end
 ---@field promise? number | string the share of calls promised to be served, for the error budget; `"99.9%"` when nothing is given
 ---@field period? loadrun.Duration the time in which it is promised; 30 days when nothing is given
 
+--- A process of this machine: `process.cpu{process=NAME}` and `process.memory{process=NAME}` tell of it.
+---@class loadrun.Watch
+---@field name string what it is called in the results
+---@field pid integer its number; all that it started belongs to it
+
 --- What a script returns.
 ---@class loadrun.Script
 ---@field scenarios table<string, loadrun.Scenario>
 ---@field thresholds? string[] `METRIC{tag=value} AGGREGATE OP VALUE [over 10s][, goal OP VALUE][, critical][, abort]`
+---@field profiles? table<string, table<string, string | number | boolean>> parameters set together: `--profile NAME`
 ---@field faults? loadrun.Fault[] what is broken, when, and for how long
 ---@field recovery? loadrun.Recovery how it is judged what that did
+---@field watch? loadrun.Watch[] processes of this machine that are looked at during the run
 ---@field setup? fun(): any called once before the load; its plain data is `vu.setup`
 ---@field teardown? fun(data: any) called once after the load, with what `setup` returned

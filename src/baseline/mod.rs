@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::{differences, is_same_run};
-use crate::metric::{Edges, Threshold, Unit};
+use crate::metric::{Edges, Held, Threshold, Unit};
 use crate::outcome::{FileError, Outcome, RunVerdict, load_sealed, save_sealed};
 
 pub use locate::{latest_run, locate};
@@ -115,7 +115,12 @@ impl Baseline {
         let values = self.outcomes.iter().map(|outcome| {
             let series = outcome.series.iter().filter(|s| s.metric == threshold.metric);
             let elapsed = Duration::from_secs_f64(outcome.run.elapsed.max(0.0));
-            let parts = series.map(|series| (&series.tags, &series.total, &series.phases));
+            let parts = series.map(|series| Held {
+                tags: &series.tags,
+                total: &series.total,
+                phases: &series.phases,
+                points: &series.points,
+            });
             threshold.measure(parts, Edges::of(&outcome.phases).as_ref(), elapsed, unit)
         });
         let values: Vec<f64> = values.collect::<Option<_>>()?;

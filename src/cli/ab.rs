@@ -93,7 +93,7 @@ pub fn run(args: &AbArgs) -> Result<u8, Error> {
 
 /// One run, kept like any other.
 fn once(args: &AbArgs, source: script::Source) -> Result<Outcome, Error> {
-    let loaded = script::load(source)?;
+    let loaded = script::load_as(source, &args.source.profiles, false)?;
     let name = stem(&args.script);
     let folder = results_folder(&args.out, &name)?;
     let options = Options {
@@ -101,6 +101,7 @@ fn once(args: &AbArgs, source: script::Source) -> Result<Outcome, Error> {
         workers: args.workers.map(usize::from),
         allow_command: args.allow_command,
         allow_fault: args.allow_fault.clone(),
+        seconds: None,
     };
     let detail = if args.quiet { Detail::Quiet } else { Detail::Normal };
     let progress = Progress::new(detail, io::stderr().is_terminal(), loaded.control.world());

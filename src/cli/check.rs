@@ -47,6 +47,8 @@ fn describe(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "  {}: {}", scenario.name, load(scenario))?;
     }
     section(out, "services it starts", plan.services.iter().map(service))?;
+    let watched = plan.watch.iter().map(|watched| format!("{}: {}", watched.name, watched.pid));
+    section(out, "processes it watches", watched)?;
     let parameters = plan.parameters.iter().map(|parameter| {
         let shown = parameter.shown();
         let value = match &shown.value {
@@ -56,6 +58,11 @@ fn describe(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         format!("{} = {value}  {}", shown.name, shown.about)
     });
     section(out, "parameters (-p name=value)", parameters)?;
+    let profiles = plan.profiles.iter().map(|profile| {
+        let values = profile.values.iter().map(|(name, value)| format!("{name}={value}"));
+        format!("{}: {}", profile.name, values.collect::<Vec<_>>().join(" "))
+    });
+    section(out, "profiles (--profile name)", profiles)?;
     section(out, "thresholds", plan.thresholds.iter().map(|(t, _)| t.text.clone()))
 }
 

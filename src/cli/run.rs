@@ -8,6 +8,7 @@ use std::slice;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
+use tokio::sync::mpsc;
 
 use super::compare::{self, Format, Judging, compared};
 use super::progress::{Detail, Progress};
@@ -19,9 +20,9 @@ use crate::engine::{self, Options};
 use crate::error::Error;
 use crate::history;
 use crate::metric::Unit;
-use crate::outcome::{Outcome, write_whole};
+use crate::outcome::{Outcome, Second, write_whole};
 use crate::plan::{Plan, Problem};
-use crate::report::{self, Report, comparison};
+use crate::report::{self, Report, comparison, ndjson};
 
 /// Arguments of a run.
 #[derive(Debug, Args)]
@@ -49,7 +50,7 @@ pub struct RunArgs {
     pub(super) summary: Summary,
     /// Reports to write beside outcome.json, such as `junit,markdown`
     #[arg(long = "report", value_name = "FORMS", value_delimiter = ',', value_parser = form())]
-    pub(super) reports: Vec<Report>,
+    pub(super) reports: Vec<Form>,
     /// Compare with this baseline at the end, and hold thresholds such as `p99 <= baseline` against it
     #[arg(long, value_name = "NAME")]
     baseline: Option<String>,
@@ -72,12 +73,42 @@ pub enum Summary {
     Json,
 }
 
-/// The name of a form of report.
-fn form() -> impl TypedValueParser<Value = Report> {
-    PossibleValuesParser::new(Report::ALL.map(Report::name)).map(|name| {
+/// What may be written beside an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A report of it.
+    Of(Report),
+    /// The seconds of the run, while it goes on.
+    Seconds,
+}
+
+/// The name of a form.
+fn form() -> impl TypedValueParser<Value = Form> {
+    let names = Report::ALL.map(Report::name).into_iter().chain(["ndjson"]);
+    PossibleValuesParser::new(names).map(|name| {
         let named = Report::ALL.into_iter().find(|report| report.name() == name);
-        named.unwrap_or_else(|| unreachable!("only these names are accepted"))
+        named.map_or(Form::Seconds, Form::Of)
     })
+}
+
+/// Writes each second as it is told; created with the first, so that a run that never began leaves
+/// nothing. A place that takes no more is told of once.
+async fn follow(mut seconds: mpsc::UnboundedReceiver<Second>, path: PathBuf) {
+    let mut file: Option<fs::File> = None;
+    while let Some(second) = seconds.recv().await {
+        let opened = file.take().map_or_else(|| fs::File::create(&path), Ok);
+        let written = opened.and_then(|mut file| {
+            ndjson::write(&second, &mut file)?;
+            Ok(file)
+        });
+        match written {
+            Ok(open) => file = Some(open),
+            Err(error) => {
+                tell(&format!("warning: could not go on writing {}: {error}", path.display()));
+                return;
+            }
+        }
+    }
 }
 
 /// Runs the script, or all of them; the exit code is the outcome's, or the worst one.
@@ -124,14 +155,19 @@ pub fn one(script: Script, baseline: Option<&Baseline>, args: &RunArgs) -> Resul
         (_, true) => Detail::Verbose,
         _ => Detail::Normal,
     };
+    let (told, seconds) = mpsc::unbounded_channel();
+    let told = args.reports.contains(&Form::Seconds).then_some(told);
     let options = Options {
         name,
         workers: args.workers.map(usize::from),
         allow_command: args.allow_command,
         allow_fault: args.allow_fault.clone(),
+        seconds: told,
     };
     let progress = Progress::new(detail, io::stderr().is_terminal(), loaded.control.world());
-    let outcome = engine::run(loaded, options, |states| progress.follow(states));
+    let outcome = engine::run(loaded, options, |states| async {
+        tokio::join!(progress.follow(states), follow(seconds, folder.join(ndjson::FILE)));
+    });
     let outcome = outcome.inspect_err(|_| drop_if_empty(&folder))?;
     let place = conclude(&outcome, &folder, args)?;
     remember(&args.out, &outcome, &place);
@@ -193,7 +229,8 @@ fn compare_with(
         write(&compared, None, &mut text).map_err(Error::Summary)?;
         write_whole(&folder.join(file), &text).map_err(Error::Report)?;
     }
-    let page = args.reports.contains(&Report::Html).then(|| folder.join("comparison.html"));
+    let page =
+        args.reports.contains(&Form::Of(Report::Html)).then(|| folder.join("comparison.html"));
     compare::write_page(&compared, None, [&base, slice::from_ref(outcome)], page.as_deref())?;
     if args.summary == Summary::Text {
         compare::print(&compared, None, Format::Text)?;
@@ -211,7 +248,8 @@ pub fn remember(out: &Path, outcome: &Outcome, place: &str) {
 /// Saves, then prints for people: the summary even when saving failed. Where it is kept.
 fn conclude(outcome: &Outcome, folder: &Path, args: &RunArgs) -> Result<String, Error> {
     let saved = outcome.save(folder);
-    let reported = args.reports.iter().try_for_each(|report| {
+    let reported = args.reports.iter().try_for_each(|form| {
+        let Form::Of(report) = form else { return Ok(()) };
         let mut text = Vec::new();
         report.write(outcome, &mut text).map_err(Error::Summary)?;
         write_whole(&folder.join(report.file()), &text).map_err(Error::Report)

@@ -8,8 +8,8 @@ use super::stop;
 use crate::error::Error;
 use crate::plan::Problem;
 use crate::sandbox::{
-    Behaviour, Capacity, Care, Dependencies, Latency, Options, PRACTICE_TOKEN, Retries, Sandbox,
-    SandboxError, Share, Switch, Timeout, Trip, Workers,
+    Behaviour, Capacity, Care, Dependencies, Latency, Leak, Options, PRACTICE_TOKEN, Retries,
+    Sandbox, SandboxError, Share, Switch, Timeout, Trip, Workers,
 };
 
 const REDIS: &str = "Redis that items are read through, such as redis://127.0.0.1:6379; \
@@ -83,6 +83,10 @@ pub struct SandboxArgs {
     /// How long one call to Redis or the database may take: none, 500ms
     #[arg(long, default_value_t = Care::default().timeout)]
     pub timeout: Timeout,
+
+    /// Memory that each request leaves behind for ever, for `growth` to find: none, 1KiB
+    #[arg(long, default_value_t = Leak(0))]
+    pub leak: Leak,
 }
 
 /// Serves until SIGTERM, SIGHUP or Ctrl-C.
@@ -122,6 +126,7 @@ impl From<SandboxArgs> for Options {
                 capacity: args.capacity,
                 workers: args.workers,
                 forget: args.forget,
+                leak: args.leak,
                 care: Care {
                     fallback: args.fallback,
                     retries: args.retries,

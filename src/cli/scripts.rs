@@ -55,10 +55,10 @@ pub fn load(named: &[PathBuf], given: &SourceArgs) -> Result<Vec<Script>, Error>
 
 fn loaded(path: &Path, given: &SourceArgs, several: bool) -> Result<Loaded, Vec<Problem>> {
     let source = given.read(path)?;
-    if several { script::load_among_others(source) } else { script::load(source) }
+    script::load_as(source, &given.profiles, several)
 }
 
-/// Parameters that no script declares.
+/// Parameters and profiles that no script declares.
 fn unknown_to_all(scripts: &[Script], given: &SourceArgs) -> Result<Vec<Problem>, Vec<Problem>> {
     let declared = |name: &String| {
         scripts.iter().any(|script| script.loaded.plan.parameters.iter().any(|p| p.name == *name))
@@ -68,7 +68,14 @@ fn unknown_to_all(scripts: &[Script], given: &SourceArgs) -> Result<Vec<Problem>
         Problem::new(format!("unknown parameter `{name}`"))
             .hint("none of the scripts declares it; `loadrun check` lists what they declare")
     });
-    Ok(problems.collect())
+    let has = |name: &String| {
+        scripts.iter().any(|script| script.loaded.plan.profiles.iter().any(|p| p.name == *name))
+    };
+    let absent = given.profiles.iter().filter(|name| !has(name)).map(|name| {
+        Problem::new(format!("no script has a profile {name:?}"))
+            .hint("`loadrun check` lists what profiles they have")
+    });
+    Ok(problems.chain(absent).collect())
 }
 
 struct Found {

@@ -65,6 +65,7 @@ pub fn run(args: &SelftestArgs) -> Result<u8, Error> {
         workers: None,
         allow_command: false,
         allow_fault: Vec::new(),
+        seconds: None,
     };
     let outcome = engine::run(loaded, options, |states| progress.follow(states))?;
     let expected = expected(&responses(&outcome));

@@ -17,6 +17,10 @@ pub struct SourceArgs {
     /// Set a parameter of the script (also: environment `LOADRUN_NAME`)
     #[arg(short = 'p', long = "param", value_name = "NAME=VALUE")]
     pub params: Vec<String>,
+    /// Set the parameters that this profile of the script sets; of several the later goes before
+    /// the earlier, and `-p` before all
+    #[arg(long = "profile", value_name = "NAMES", value_delimiter = ',')]
+    pub profiles: Vec<String>,
     /// Seed of every random choice; the same seed makes the same load
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,

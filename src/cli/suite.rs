@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
-use super::run::{Ran, RunArgs, Summary, drop_if_empty, one, print, results_folder};
+use super::run::{Form, Ran, RunArgs, Summary, drop_if_empty, one, print, results_folder};
 use super::scripts::Script;
 use super::{ink, stop, tell};
 use crate::baseline::Baseline;
@@ -74,7 +74,7 @@ fn conclude(suite: &Suite, folder: &Path, args: &RunArgs) -> Result<u8, Error> {
     for report in Report::ALL {
         let always = report == Report::Json;
         if let Some(write) = suite::form(report)
-            && (always || args.reports.contains(&report))
+            && (always || args.reports.contains(&Form::Of(report)))
         {
             let mut text = Vec::new();
             write(suite, &mut text).map_err(Error::Summary)?;

@@ -24,10 +24,10 @@
 
 use std::collections::BTreeMap;
 
-use super::dependence::{self, Noise};
 use super::sample::Sample;
-use super::student;
 use crate::metric::Distribution;
+use crate::statistics::dependence::{self, Noise};
+use crate::statistics::student;
 
 /// Half of what a histogram cannot tell apart, as a logarithm.
 const RESOLUTION: f64 = 0.0005;

@@ -10,17 +10,16 @@
 //!
 //! Beyond the noise means with a chance of 5 % for any figure of the whole comparison to get there
 //! by luck: the chances are corrected after Holm (1979). How a change and its noise are estimated
-//! stands in [`estimate`], what dependence in time does to them in [`dependence`]. There is no
-//! random number in it: the same files give the same answer.
+//! stands in [`estimate`], what dependence in time does to them in
+//! [`crate::statistics::dependence`]. There is no random number in it: the same files give the same
+//! answer.
 //!
 //! An operation is *undecided* when more than half of what is said of its times is inconclusive.
 //! A noisy 99th percentile alone thus does not stop a merge; it is shown.
 
 mod comparable;
-mod dependence;
 mod estimate;
 mod sample;
-mod student;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -9,7 +9,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::collector::Collector;
 use super::validity::{self, Evidence, Lag};
 use crate::ledger::{Balance, Ledger};
-use crate::metric::{Metric, Tags, Threshold, Total};
+use crate::metric::{Judgement, Metric, Tags, Threshold, Total};
 use crate::outcome::{
     End, Environment, FailureSample, FaultOutcome, Generator, Grade, LogLine, Outcome, Run, SCHEMA,
     ScenarioOutcome, ScriptErrorSample, SeriesOutcome, Verdict, exit_code,
@@ -35,6 +35,8 @@ pub struct Ending {
     pub load: Usage,
     /// What was broken, and what that did.
     pub faults: Vec<FaultOutcome>,
+    /// Share of this machine's processor time that its host withheld, where that is known.
+    pub stolen: Option<f64>,
 }
 
 /// What is closed.
@@ -62,6 +64,11 @@ impl Usage {
     pub fn now() -> Self {
         let time = clock_gettime(ClockId::ProcessCPUTime);
         Self { cpu: Duration::new(time.tv_sec as u64, time.tv_nsec as u32) }
+    }
+
+    /// CPU time.
+    pub fn cpu(self) -> Duration {
+        self.cpu
     }
 
     /// From `before` to `self`.
@@ -181,6 +188,7 @@ fn evidence(close: &Close<'_>, ending: &Ending, scenarios: &[ScenarioOutcome]) -
         offered: sum(|s| s.offered),
         lags: lags(close),
         busiest_worker: busiest,
+        stolen: ending.stolen.unwrap_or(0.0),
         elapsed: ending.elapsed,
     }
 }
@@ -226,10 +234,10 @@ fn verdicts(close: &Close<'_>, elapsed: Duration) -> Vec<Verdict> {
     let thresholds = close.plan.thresholds.iter().zip(judged);
     let verdicts = thresholds.map(|((threshold, _), judgement)| Verdict {
         threshold: threshold.text.clone(),
-        shown: judgement.value.map(|value| {
-            let metric = close.plan.metric(&threshold.metric);
-            metric.map_or_else(String::new, |m| shown(threshold, &m, value))
-        }),
+        shown: close
+            .plan
+            .metric(&threshold.metric)
+            .and_then(|m| shown(close, threshold, &m, judgement)),
         value: judgement.value,
         limit_held: judgement.limit_held,
         goal_held: judgement.goal_held,
@@ -238,14 +246,30 @@ fn verdicts(close: &Close<'_>, elapsed: Duration) -> Vec<Verdict> {
     verdicts.collect()
 }
 
-/// A measured value; with the limit where the script does not say it in numbers.
-fn shown(threshold: &Threshold, metric: &Metric, value: f64) -> String {
+/// A measured value; with the limit where the script does not say it in numbers, and with where
+/// the truth lies where that is not known exactly.
+fn shown(
+    close: &Close<'_>,
+    threshold: &Threshold,
+    metric: &Metric,
+    judgement: Judgement,
+) -> Option<String> {
     let show = |value| threshold.show(metric.kind, metric.unit, value);
-    if threshold.needs_baseline() {
-        format!("{} (limit {})", show(value), show(threshold.limit.value))
-    } else {
+    let Some(value) = judgement.value else {
+        let summary = close.collector.summary();
+        let short = threshold.is_growth()
+            && summary.select(&threshold.metric, &threshold.filters, None).is_some();
+        return short.then(|| "too few seconds to tell".to_owned());
+    };
+    let limit =
+        threshold.needs_baseline().then(|| format!("limit {}", show(threshold.limit.value)));
+    let interval = judgement.interval.map(|(low, high)| format!("{} to {}", show(low), show(high)));
+    let more: Vec<_> = interval.into_iter().chain(limit).collect();
+    Some(if more.is_empty() {
         show(value)
-    }
+    } else {
+        format!("{} ({})", show(value), more.join(", "))
+    })
 }
 
 fn scenarios(close: &Close<'_>) -> Vec<ScenarioOutcome> {

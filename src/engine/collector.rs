@@ -12,11 +12,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::progress::ScenarioProgress;
-use super::worker::{Ended, Second, ShareState};
+use super::worker::{self, Ended, ShareState};
 use crate::metric::{
     BUILTIN, Comparison, Distribution, Edges, Filter, Interval, Judgement, Merge as _, Metric,
     Recorder, Summary, Tags, Threshold, Timeline, Total, Unit, Windows,
 };
+use crate::outcome::{Second, SeriesSecond};
 use crate::plan::{Load, Plan, Scenario};
 use crate::script::Busy;
 
@@ -29,6 +30,8 @@ pub struct Collector {
     summary: Summary,
     /// What the control thread itself measures.
     own: Recorder,
+    /// The next second to be told of.
+    untold: u32,
     workers: Vec<Worker>,
     /// When the load began.
     begin: Instant,
@@ -60,6 +63,7 @@ impl Collector {
         Self {
             summary: Summary::new(longest),
             own: Recorder::new(),
+            untold: 0,
             workers: (0..workers).map(|_| Worker::default()).collect(),
             begin,
             worst: vec![None; plan.thresholds.len()],
@@ -89,7 +93,7 @@ impl Collector {
     }
 
     /// Takes in a worker's second.
-    pub fn absorb(&mut self, second: Second) {
+    pub fn absorb(&mut self, second: worker::Second) {
         self.summary.absorb(second.at, second.interval);
         if let Some(windows) = &second.windows {
             self.windows.merge(windows);
@@ -110,7 +114,7 @@ impl Collector {
         &self.ended
     }
 
-    /// Takes in what the control state recorded in `setup` or `teardown`.
+    /// Takes in what was recorded in no worker: in `setup` and `teardown`, and of the machine.
     pub fn absorb_control(&mut self, second: u32, interval: Interval) {
         self.summary.absorb(second, interval);
     }
@@ -129,6 +133,22 @@ impl Collector {
             }
         }
         self.summary.absorb(second, self.own.take());
+    }
+
+    /// Every second before `end` that nobody was told of yet; told once each, in order.
+    pub fn untold(&mut self, end: u32) -> Vec<Second> {
+        let seconds = self.untold..end.max(self.untold);
+        self.untold = seconds.end;
+        let told = seconds.map(|second| {
+            let ended = self.summary.ended_in(second).map(|(series, total)| SeriesSecond {
+                metric: series.metric.name.to_string(),
+                unit: series.metric.unit,
+                tags: series.tags.clone(),
+                total: total.clone(),
+            });
+            Second { second, series: ended.collect() }
+        });
+        told.collect()
     }
 
     /// Judges every threshold at the end of each second up to `second` that is not yet judged; the

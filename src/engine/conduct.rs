@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::closing::{self, Close, Ending};
 use super::collector::Collector;
 use super::faults::Things;
+use super::machine::{self, Machine};
 use super::progress::{Progress, Stage};
 use super::proxies::Proxies;
 use super::worker::{self, Ended, Gates, Message, Orders};
@@ -106,26 +107,27 @@ impl Conductor {
         begin.send_replace(Some(at));
         self.stage(Stage::Load);
         let mut collector = Collector::new(Arc::clone(&self.plan), workers, at);
+        let mut machine = Machine::new(&self.plan, &self.world);
         if let Some(timeline) = &self.timeline {
             collector.watch(timeline);
+            machine.watch(timeline, at);
             self.control.recorder().borrow_mut().watch(timeline, at);
         }
         let things = Things { proxies: &self.proxies, services: running };
         let timeline = self.timeline.as_ref();
         let faults = faults::hold(&self.plan, &things, &self.world, timeline, at, &self.halt);
-        let collected = self.collect(&mut collector, &mut messages, at).await;
+        let collected = self.collect(&mut collector, &mut machine, &mut messages, at).await;
         let elapsed = at.elapsed();
         self.world.over.store(true, Ordering::Relaxed);
         let records = faults.end().await;
-        if !collected.abandoned {
-            for thread in threads {
-                // A panic has been told of by message.
-                drop(thread.join());
-            }
-        }
+        // A panic has been told of by message.
+        let joined = threads.into_iter().filter(|_| !collected.abandoned).map(JoinHandle::join);
+        joined.for_each(drop);
         let load = closing::Usage::now().since(&before);
+        let stolen = machine.stolen();
         let broken = faults::outcomes(&self.plan, &records, &collector, elapsed);
         let teardown = self.teardown(&mut collector, elapsed, &broken).await;
+        self.tell(&mut collector, elapsed.as_secs() as u32 + 1);
         services::stop(&self.world, std::mem::take(running)).await;
         let ending = Ending {
             started,
@@ -136,6 +138,7 @@ impl Conductor {
             teardown,
             load,
             faults: broken,
+            stolen,
         };
         let close = Close {
             plan: &self.plan,
@@ -144,7 +147,10 @@ impl Conductor {
             workers,
             collector: &collector,
         };
-        let outcome = closing::outcome(&close, ending);
+        self.without_secrets(closing::outcome(&close, ending))
+    }
+
+    fn without_secrets(&self, outcome: Outcome) -> Result<Outcome, EngineError> {
         if self.world.secrets().is_empty() {
             return Ok(outcome);
         }
@@ -154,6 +160,10 @@ impl Conductor {
 
     /// Services and `setup`.
     async fn prepare(&self, running: &mut Vec<Running>) -> Result<(), EngineError> {
+        let absent = machine::absent(&self.plan.watch);
+        if !absent.is_empty() {
+            return Err(EngineError::Services(absent));
+        }
         if !self.plan.services.is_empty() {
             self.stage(Stage::Services);
             // First: a service may have to know where they are.
@@ -219,6 +229,7 @@ impl Conductor {
     async fn collect(
         &self,
         collector: &mut Collector,
+        machine: &mut Machine,
         messages: &mut mpsc::UnboundedReceiver<Message>,
         begin: Instant,
     ) -> Collected {
@@ -251,11 +262,14 @@ impl Conductor {
                 }
                 () = tokio::time::sleep_until(due) => {
                     collector.note_levels(second);
+                    collector.absorb_control(second, machine.look(second));
                     if let Some(threshold) = collector.judge(second) {
                         collected.aborted_by = Some(threshold);
                         self.halt.send_if_modified(stop_gracefully);
                     }
                     self.show(collector, second, begin);
+                    // A worker the script kept may be late with a second, but hardly by another.
+                    self.tell(collector, second);
                     second += 1;
                 }
             }
@@ -299,6 +313,22 @@ impl Conductor {
 
     fn stage(&self, stage: Stage) {
         self.progress.send_modify(|state| state.stage = stage);
+    }
+
+    /// Tells of the seconds before `end`, without the values of secrets.
+    fn tell(&self, collector: &mut Collector, end: u32) {
+        let Some(listener) = &self.options.seconds else { return };
+        for mut second in collector.untold(end) {
+            for series in &mut second.series {
+                let masked = |(key, value): (&str, &str)| {
+                    [key, value].map(|text| self.world.masked(text.to_owned())).into()
+                };
+                let tags: Vec<(String, String)> = series.tags.iter().map(masked).collect();
+                series.tags = Tags::new(tags);
+            }
+            // Whoever has stopped listening need not be told.
+            let _ = listener.send(second);
+        }
     }
 
     fn show(&self, collector: &mut Collector, second: u32, begin: Instant) {

@@ -12,10 +12,10 @@ use std::fmt;
 use std::future::Future;
 
 use tokio::runtime::Builder;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Second};
 use crate::plan::Problem;
 use crate::script::Loaded;
 
@@ -24,6 +24,7 @@ mod collector;
 mod conduct;
 mod faults;
 mod listeners;
+mod machine;
 mod progress;
 mod proxies;
 mod services;
@@ -44,6 +45,8 @@ pub struct Options {
     pub allow_command: bool,
     /// Hosts beyond this machine that faults may concern.
     pub allow_fault: Vec<String>,
+    /// Who is told of each second once it is complete; `None`: nobody.
+    pub seconds: Option<mpsc::UnboundedSender<Second>>,
 }
 
 /// Why there is no outcome.

@@ -11,6 +11,9 @@
 //! * **drops**: an arrival that found no free user was never made, so the load was not the load
 //!   asked for; one is enough. A slow target needs more users (`max_users`), or a lower rate.
 //! * **CPU**: a worker on a CPU more than [`CPU_BOUND`] of the time has no time left to be on time.
+//! * **steal**: where this machine is a virtual one, its host may give its processors to others; a
+//!   share above [`STEAL_BOUND`] makes everything on it slow, loadrun and target alike. It is counted
+//!   in ticks of 10 ms, and says nothing of a run below [`STEAL_SHORTEST`].
 //! * **script**: a script that keeps its worker for [`SLOW_SCRIPT`] in one go delays all other
 //!   users of that worker; more than [`SLOW_SHARE`] of the run, or one stopped loop, spoils it.
 //!   So do errors that break more than [`BROKEN_SHARE`] of the iterations.
@@ -28,6 +31,10 @@ pub const LAG_BOUND: Duration = Duration::from_millis(50);
 pub const LAG_SHARE: f64 = 0.1;
 /// Share of its time a worker may be on a CPU.
 pub const CPU_BOUND: f64 = 0.9;
+/// Share of this machine's processor time that its host may withhold.
+pub const STEAL_BOUND: f64 = 0.05;
+/// How long a run has to be for a share of it in ticks to mean anything.
+pub const STEAL_SHORTEST: Duration = Duration::from_secs(2);
 /// Time a script may keep its worker in one go without being counted as slow.
 pub const SLOW_SCRIPT: Duration = Duration::from_millis(10);
 /// Share of the run that may pass in slow goes.
@@ -90,6 +97,8 @@ pub struct Evidence {
     pub lags: Vec<Lag>,
     /// Share of its time the busiest worker was on a CPU.
     pub busiest_worker: f64,
+    /// Share of this machine's processor time that its host withheld.
+    pub stolen: f64,
     /// Faults that may still be there, and why.
     pub unclean: Vec<String>,
     /// Length of the load.
@@ -198,6 +207,13 @@ fn generator_limited(e: &Evidence) -> Vec<String> {
             CPU_BOUND * 100.0
         ));
     }
+    if e.stolen > STEAL_BOUND && e.elapsed >= STEAL_SHORTEST {
+        reasons.push(format!(
+            "this machine's host gave {:.0} % of its processor time to others (steal), allowed {:.0} %",
+            e.stolen * 100.0,
+            STEAL_BOUND * 100.0
+        ));
+    }
     reasons
 }
 
@@ -247,6 +263,10 @@ mod tests {
         assert_eq!(verdict(|e| e.busiest_worker = 0.95), RunVerdict::GeneratorLimited);
         assert_eq!(verdict(|e| e.lags.push(lag(60, 20))), RunVerdict::GeneratorLimited);
         assert_eq!(verdict(|e| e.exhausted = 1), RunVerdict::GeneratorLimited);
+        assert_eq!(verdict(|e| e.stolen = 0.06), RunVerdict::GeneratorLimited);
+        assert_eq!(verdict(|e| e.stolen = 0.04), RunVerdict::Valid);
+        let short = |e: &mut Evidence| (e.stolen, e.elapsed) = (0.2, Duration::from_millis(100));
+        assert_eq!(verdict(short), RunVerdict::Valid, "a tick or two");
         assert_eq!(verdict(|e| e.unfinished = 11), RunVerdict::Incomplete);
         assert_eq!(verdict(|e| e.unready = 1), RunVerdict::Incomplete);
         assert_eq!(verdict(|e| e.undone.push(("s".to_owned(), 1, 2))), RunVerdict::Incomplete);

@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::{Aggregate, Bound, Comparison, Filter, Form, Threshold, ThresholdError};
 use crate::units::{self, Bytes, Rate, UnitError};
 
-const AGGREGATES: &str = "one of count, rate, value, avg, min, max, med, p95 (any percentile)";
+const AGGREGATES: &str =
+    "one of count, rate, value, avg, min, max, med, p95 (any percentile), growth";
 const CLAUSES: &str = "\"over 10s\", \"goal < 100ms\", \"critical\" or \"abort after 10s\"";
 const FILTERS: &str = "tag=value, tag!=value or tag in (a|b)";
 const VALUE: &str =
@@ -34,6 +35,8 @@ const NEARBY: &[(&str, &str)] = &[
     ("maximum", "max"),
     ("med", "med"),
     ("median", "med"),
+    ("growth", "growth"),
+    ("grows", "growth"),
 ];
 
 /// Operators, the longer before those they begin with.
@@ -79,6 +82,7 @@ fn read(text: &str) -> Result<Threshold, ThresholdError> {
     };
     let limit = bound(comparison, value)?;
     let aggregate = match (aggregate, limit.form) {
+        (Some(Aggregate::Growth), Form::PerSecond | Form::BytesPerSecond) => Aggregate::Pace,
         (Some(aggregate), _) => aggregate,
         (None, Form::Percent) => Aggregate::Rate,
         (None, _) => return Err(wrong("no aggregate after the metric", AGGREGATES)),
@@ -172,6 +176,7 @@ impl<'a> Cursor<'a> {
             ("avg", _) => Ok(Aggregate::Avg),
             ("min", _) => Ok(Aggregate::Min),
             ("max", _) => Ok(Aggregate::Max),
+            ("growth", _) => Ok(Aggregate::Growth),
             ("med", _) => Ok(Aggregate::Percentile(50.0)),
             (_, Some(percent)) => match decimal(percent) {
                 Some(percent @ 0.0..=100.0) => Ok(Aggregate::Percentile(percent)),
@@ -299,8 +304,8 @@ fn bound(comparison: Comparison, text: &str) -> Result<Bound, ThresholdError> {
     let text = text.trim();
     let (value, form) = if let Some(change) = text.strip_prefix("baseline") {
         (times(change)?, Form::Baseline)
-    } else if text.ends_with('%') {
-        (units::parse_share(text)?, Form::Percent)
+    } else if let Some(percent) = text.strip_suffix('%') {
+        (share(percent, text)?, Form::Percent)
     } else if let Some(amount) = decimal(text) {
         (amount, Form::Plain)
     } else if let Some((amount, per)) = text.rsplit_once('/') {
@@ -318,6 +323,14 @@ fn bound(comparison: Comparison, text: &str) -> Result<Bound, ThresholdError> {
         return Err(wrong(format!("malformed value \"{text}\""), VALUE));
     };
     Ok(Bound { comparison, value, form })
+}
+
+/// A percentage, which may be more than all of something: two processors are 200 %.
+fn share(percent: &str, text: &str) -> Result<f64, ThresholdError> {
+    match decimal(percent.trim_end()) {
+        Some(percent) if percent >= 0.0 => Ok(percent / 100.0),
+        _ => Ok(units::parse_share(text)?),
+    }
 }
 
 /// How many times the baseline: 1 alone, 0.15 for `- 85%`.

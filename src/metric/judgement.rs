@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::growth::{self, Growth};
 use super::{
-    Aggregate, Bound, Builtin, Distribution, Edges, Form, Kind, Summary, Tags, Threshold,
-    ThresholdError, Total, Unit, gather, length, of_phases, show,
+    Aggregate, Bound, Builtin, Comparison, Distribution, Edges, Form, Kind, Phase, Point, Summary,
+    Tags, Threshold, ThresholdError, Total, Unit, gather, length, of_phases, show,
 };
+use crate::statistics::slope::Estimate;
 use crate::units;
 
 /// A threshold held against what was measured.
@@ -21,10 +23,25 @@ use crate::units;
 pub struct Judgement {
     /// What was measured, in the scale of [`Bound::value`]; none when no sample matched.
     pub value: Option<f64>,
+    /// Where the truth lies, where that is not the value itself.
+    pub interval: Option<(f64, f64)>,
     /// Whether the limit held. Without a value it did not.
     pub limit_held: bool,
     /// Whether the goal held; none when there is none.
     pub goal_held: Option<bool>,
+}
+
+/// A series of a run that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Held<'a> {
+    /// Which part of the metric it is.
+    pub tags: &'a Tags,
+    /// What it received over the whole run.
+    pub total: &'a Total,
+    /// The same by the number of the phase.
+    pub phases: &'a BTreeMap<u32, Total>,
+    /// The same by the second.
+    pub points: &'a [Point],
 }
 
 /// What a threshold's value is counted in: a metric's unit seen through an aggregate.
@@ -32,7 +49,10 @@ pub struct Judgement {
 enum Scale {
     Time,
     Bytes,
+    /// From nothing to all.
     Share,
+    /// A share that may be more than one, such as of a processor.
+    Percent,
     Number,
     PerSecond,
     BytesPerSecond,
@@ -50,6 +70,11 @@ impl Threshold {
         if self.over.is_some() && self.filters.iter().any(|filter| filter.key == "phase") {
             let expected = "the same without \"over\"".to_owned();
             return Err(self.error("a phase is not divided into windows", expected));
+        }
+        let phased = self.filters.iter().any(|filter| Phase::KEYS.contains(&filter.key.as_str()));
+        if kind == Kind::Gauge && self.aggregate.is_of_levels() && phased {
+            let what = format!("{} of {} is not divided into phases", self.aggregate, self.metric);
+            return Err(self.error(&what, "one of value, min, max".to_owned()));
         }
         if self.over.is_some() && self.needs_baseline() {
             let expected = "the same without \"over\"".to_owned();
@@ -81,39 +106,74 @@ impl Threshold {
             Some(length) => length.min(elapsed),
             None => summary.length(&self.filters, elapsed),
         };
-        let total = summary.select(&self.metric, &self.filters, over);
-        let value = match total {
-            Some(total) => self.aggregate.of_total(&total, span, unit),
-            None => self.of_silence(summary),
+        let measured = match summary.select(&self.metric, &self.filters, over) {
+            Some(Total::Gauge(_)) if self.aggregate.is_of_levels() => {
+                self.of_levels(&summary.levels(&self.metric, &self.filters, over), unit)
+            }
+            Some(total) => self.aggregate.of_total(&total, span, unit).map(Estimate::exactly),
+            None => self.of_silence(summary).map(Estimate::exactly),
         };
-        let holds = |bound: &Bound| value.is_some_and(|value| bound.holds(value));
+        let holds = |bound: &Bound| measured.is_some_and(|measured| bound.holds(measured));
+        let doubtful = measured.filter(|measured| measured.low < measured.high);
         Judgement {
-            value,
+            value: measured.map(|measured| measured.value),
+            interval: doubtful.map(|measured| (measured.low, measured.high)),
             limit_held: holds(&self.limit),
             goal_held: self.goal.as_ref().map(holds),
         }
     }
 
-    /// What a run that has ended measured, of its metric's series, their totals and those of each
-    /// of its phases.
+    /// What a run that has ended measured, of its metric's series.
     pub fn measure<'a>(
         &self,
-        series: impl Iterator<Item = (&'a Tags, &'a Total, &'a BTreeMap<u32, Total>)>,
+        series: impl Iterator<Item = Held<'a>>,
         edges: Option<&Edges>,
         elapsed: Duration,
         unit: Unit,
     ) -> Option<f64> {
-        let parts = series.map(|(tags, total, phases)| (tags, total.kind(), (total, phases)));
-        let total = gather(&self.filters, edges, parts, |(total, by_phase), phases| match phases {
-            Some(phases) => of_phases(by_phase, phases),
-            None => Some(total.clone()),
+        let mut levels = Vec::new();
+        let parts = series.map(|series| (series.tags, series.total.kind(), series));
+        let total = gather(&self.filters, edges, parts, |series, phases| {
+            if let Some(phases) = phases {
+                return of_phases(series.phases, phases);
+            }
+            levels.push(growth::levels(series.points));
+            Some(series.total.clone())
         });
-        if let Some(total) = total {
-            let span = length(edges, &self.filters, elapsed);
-            return self.aggregate.of_total(&total, span, unit);
+        match total {
+            Some(Total::Gauge(_)) if self.aggregate.is_of_levels() => {
+                return self.of_levels(&levels, unit).map(|measured| measured.value);
+            }
+            Some(total) => {
+                let span = length(edges, &self.filters, elapsed);
+                return self.aggregate.of_total(&total, span, unit);
+            }
+            None => {}
         }
         let zero = Builtin::find(&self.metric).is_some_and(Builtin::silence_is_zero);
         zero.then_some(0.0)
+    }
+
+    /// What gauges make of the values at the end of each second; of several that grow, the one that
+    /// speaks most against the run.
+    fn of_levels(&self, gauges: &[Vec<(u32, f64)>], unit: Unit) -> Option<Estimate> {
+        let grown = gauges.iter().filter_map(|levels| Growth::of(levels, unit));
+        let worst = |grown: &mut dyn Iterator<Item = Estimate>| match self.limit.comparison {
+            Comparison::More | Comparison::AtLeast => grown.min_by(|a, b| a.low.total_cmp(&b.low)),
+            _ => grown.max_by(|a, b| a.high.total_cmp(&b.high)),
+        };
+        let mut values: Vec<f64> = gauges.iter().flatten().map(|(_, level)| *level).collect();
+        match self.aggregate {
+            Aggregate::Growth => worst(&mut grown.map(|growth| growth.rise)),
+            Aggregate::Pace => worst(&mut grown.map(|growth| growth.pace)),
+            _ if values.is_empty() => None,
+            Aggregate::Percentile(percent) => {
+                values.sort_by(f64::total_cmp);
+                let rank = (percent / 100.0 * values.len() as f64).ceil() as usize;
+                Some(Estimate::exactly(values[rank.clamp(1, values.len()) - 1]))
+            }
+            _ => Some(Estimate::exactly(values.iter().sum::<f64>() / values.len() as f64)),
+        }
     }
 
     /// Nothing dropped is a real 0, and so is nothing within a window when there was something
@@ -126,6 +186,11 @@ impl Threshold {
             ever.is_some_and(|total| self.is_throughput(total.kind()))
         };
         (counted && (zero || stopped())).then_some(0.0)
+    }
+
+    /// Whether it asks how much a level rose, which takes some seconds to tell.
+    pub fn is_growth(&self) -> bool {
+        matches!(self.aggregate, Aggregate::Growth | Aggregate::Pace)
     }
 
     /// Whether it asks how many samples there were in a time, and not what they were like.
@@ -144,12 +209,19 @@ impl Threshold {
         missed && self.abort.is_some_and(|after| elapsed >= after)
     }
 
-    /// A judged value or a bound's, for people: "203 ms", "1.2 %", "12/s".
+    /// A judged value or a bound's, for people: "203 ms", "1.2 %", "12/s", "-3 MiB/h".
     pub fn show(&self, kind: Kind, unit: Unit, value: f64) -> String {
+        match self.aggregate {
+            Aggregate::Growth | Aggregate::Pace if value < 0.0 => {
+                return format!("-{}", self.show(kind, unit, -value));
+            }
+            Aggregate::Pace => return format!("{}/h", show(unit, Kind::Gauge, value * 3600.0)),
+            _ => {}
+        }
         match self.aggregate.scale(kind, unit) {
             Some(Scale::Time) => show(Unit::Time, Kind::Gauge, value),
             Some(Scale::Bytes) => show(Unit::Bytes, Kind::Gauge, value),
-            Some(Scale::Share) => units::show_share(value),
+            Some(Scale::Share | Scale::Percent) => units::show_share(value),
             Some(Scale::Number) | None => units::show_number(value),
             Some(Scale::PerSecond) => units::Rate(value).to_string(),
             Some(Scale::BytesPerSecond) => {
@@ -169,7 +241,8 @@ impl Bound {
         match self.form {
             Form::Time => Scale::Time.to_string(),
             Form::Bytes => Scale::Bytes.to_string(),
-            Form::Percent => "a percentage".to_owned(),
+            Form::Percent if self.value > 1.0 => units::show_share(self.value),
+            Form::Percent => Scale::Percent.to_string(),
             Form::PerSecond => Scale::PerSecond.to_string(),
             Form::BytesPerSecond => Scale::BytesPerSecond.to_string(),
             Form::Plain => units::show_number(self.value),
@@ -185,15 +258,21 @@ impl Aggregate {
             Unit::Time => Scale::Time,
             Unit::Bytes => Scale::Bytes,
             Unit::Number => Scale::Number,
+            Unit::Share => Scale::Percent,
         };
         match (kind, self) {
             (Kind::Rate, Self::Rate) => Some(Scale::Share),
             (Kind::Rate | Kind::Trend, Self::Count) => Some(Scale::Number),
             (Kind::Trend, Self::Rate) => Some(Scale::PerSecond),
-            (Kind::Counter, Self::Rate) if unit == Unit::Number => Some(Scale::PerSecond),
-            (Kind::Counter, Self::Rate) if unit == Unit::Bytes => Some(Scale::BytesPerSecond),
+            (Kind::Counter, Self::Rate) | (Kind::Gauge, Self::Pace) if unit == Unit::Number => {
+                Some(Scale::PerSecond)
+            }
+            (Kind::Counter, Self::Rate) | (Kind::Gauge, Self::Pace) if unit == Unit::Bytes => {
+                Some(Scale::BytesPerSecond)
+            }
+            (Kind::Gauge, Self::Count | Self::Rate) => None,
             (Kind::Counter, Self::Count)
-            | (Kind::Gauge, Self::Value | Self::Min | Self::Max)
+            | (Kind::Gauge, _)
             | (Kind::Trend, Self::Avg | Self::Min | Self::Max | Self::Percentile(_)) => Some(plain),
             _ => None,
         }
@@ -203,10 +282,15 @@ impl Aggregate {
     fn of(kind: Kind) -> &'static str {
         match kind {
             Kind::Counter => "count, rate",
-            Kind::Gauge => "value, min, max",
+            Kind::Gauge => "value, min, max, avg, med, p95 (any percentile), growth",
             Kind::Rate => "rate, count",
             Kind::Trend => "avg, min, med, max, p95 (any percentile), count, rate",
         }
+    }
+
+    /// Whether a gauge is asked for its values over time, and not for its total.
+    fn is_of_levels(self) -> bool {
+        matches!(self, Self::Avg | Self::Percentile(_) | Self::Growth | Self::Pace)
     }
 
     /// The value, where such a total has one; `span` is what a rate per second is spread over.
@@ -246,7 +330,7 @@ impl Aggregate {
             Self::Min => Some(values.min() as f64),
             Self::Max => Some(values.max() as f64),
             Self::Percentile(percent) => Some(values.quantile(percent / 100.0) as f64),
-            Self::Count | Self::Rate | Self::Value => None,
+            Self::Count | Self::Rate | Self::Value | Self::Growth | Self::Pace => None,
         }
     }
 }
@@ -256,11 +340,11 @@ impl Scale {
     fn takes(self, bound: Bound) -> bool {
         match (self, bound.form) {
             (_, Form::Plain) if bound.value == 0.0 => true,
-            (Self::Share, Form::Plain) => (0.0..=1.0).contains(&bound.value),
+            (Self::Share, Form::Plain | Form::Percent) => (0.0..=1.0).contains(&bound.value),
             (_, Form::Baseline)
             | (Self::Time, Form::Time)
             | (Self::Bytes, Form::Bytes)
-            | (Self::Share, Form::Percent)
+            | (Self::Percent, Form::Percent | Form::Plain)
             | (Self::Number, Form::Plain)
             | (Self::PerSecond, Form::PerSecond | Form::Plain)
             | (Self::BytesPerSecond, Form::BytesPerSecond) => true,
@@ -273,6 +357,7 @@ impl Scale {
             Self::Time => "a time with its unit, such as \"300ms\"",
             Self::Bytes => "a size with its unit, such as \"4MiB\"",
             Self::Share => "a share such as \"1%\" or \"0.01\"",
+            Self::Percent => "a percentage such as \"80%\"",
             Self::Number => "a plain number such as \"12\"",
             Self::PerSecond => "a number a second, such as \"10/s\"",
             Self::BytesPerSecond => "a size a second, such as \"4MiB/s\"",
@@ -286,6 +371,7 @@ impl fmt::Display for Scale {
             Self::Time => "a time",
             Self::Bytes => "a size",
             Self::Share => "a share",
+            Self::Percent => "a percentage",
             Self::Number => "a number",
             Self::PerSecond => "a number a second",
             Self::BytesPerSecond => "a size a second",

@@ -9,6 +9,7 @@
 
 mod distribution;
 mod grammar;
+mod growth;
 mod judgement;
 mod recorder;
 mod series;
@@ -20,7 +21,8 @@ mod total;
 mod windows;
 
 pub use distribution::Distribution;
-pub use judgement::Judgement;
+pub use growth::{Course, Growth, levels};
+pub use judgement::{Held, Judgement};
 pub use recorder::{Interval, Received, Recorder, SERIES_LIMIT, SeriesId};
 pub use series::{BUILTIN, Builtin, Kind, Metric, Series, Tags, Unit, show};
 pub use slices::Slices;

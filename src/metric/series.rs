@@ -33,6 +33,9 @@ pub enum Unit {
     Bytes,
     /// A plain number; a trend keeps it in thousandths.
     Number,
+    /// A share of one, which may be more than that: 2 are two processors. A trend keeps it in
+    /// thousandths.
+    Share,
 }
 
 /// A metric's definition.
@@ -246,6 +249,55 @@ pub const BUILTIN: &[Builtin] = &[
         about: "users inside an iteration, at the end of each second",
     },
     Builtin {
+        name: "process.cpu",
+        kind: Kind::Gauge,
+        unit: Unit::Share,
+        tags: &["process"],
+        about: "processors in use over each second, 100 % being one",
+    },
+    Builtin {
+        name: "process.memory",
+        kind: Kind::Gauge,
+        unit: Unit::Bytes,
+        tags: &["process"],
+        about: "resident memory at the end of each second",
+    },
+    Builtin {
+        name: "process.read",
+        kind: Kind::Counter,
+        unit: Unit::Bytes,
+        tags: &["process"],
+        about: "bytes read from disk",
+    },
+    Builtin {
+        name: "process.written",
+        kind: Kind::Counter,
+        unit: Unit::Bytes,
+        tags: &["process"],
+        about: "bytes written to disk",
+    },
+    Builtin {
+        name: "host.steal",
+        kind: Kind::Gauge,
+        unit: Unit::Share,
+        tags: &[],
+        about: "share of this machine's processor time that its host gave to others, over each second",
+    },
+    Builtin {
+        name: "host.received",
+        kind: Kind::Counter,
+        unit: Unit::Bytes,
+        tags: &["interface"],
+        about: "bytes this machine received, whoever they were for",
+    },
+    Builtin {
+        name: "host.sent",
+        kind: Kind::Counter,
+        unit: Unit::Bytes,
+        tags: &["interface"],
+        about: "bytes this machine sent, whoever sent them",
+    },
+    Builtin {
         name: "check.failed",
         kind: Kind::Rate,
         unit: Unit::Number,
@@ -398,9 +450,11 @@ impl Builtin {
     }
 
     /// Whether no sample at all means 0. It does for what the engine counts by itself; a ledger's
-    /// numbers exist only once a script has balanced it, a fault's once it has done something.
+    /// numbers exist only once a script has balanced it, a fault's once it has done something, and
+    /// those of the system where it tells.
     pub(super) fn silence_is_zero(&self) -> bool {
-        self.kind == Kind::Counter && !self.tags.iter().any(|tag| ["ledger", "fault"].contains(tag))
+        let foreign = ["ledger", "fault", "process", "interface"];
+        self.kind == Kind::Counter && !self.tags.iter().any(|tag| foreign.contains(tag))
     }
 }
 
@@ -432,7 +486,7 @@ impl Unit {
     pub(super) fn raw_scale(self) -> f64 {
         match self {
             Self::Time | Self::Bytes => 1.0,
-            Self::Number => 1000.0,
+            Self::Number | Self::Share => 1000.0,
         }
     }
 }
@@ -442,10 +496,10 @@ impl Unit {
 pub fn show(unit: Unit, kind: Kind, value: f64) -> String {
     let value = if kind == Kind::Trend { value / unit.raw_scale() } else { value };
     match unit {
-        _ if kind == Kind::Rate => units::show_share(value),
+        _ if kind == Kind::Rate || unit == Unit::Share => units::show_share(value),
         Unit::Time => units::show_duration(Duration::from_nanos(value.round() as u64)),
         Unit::Bytes => units::Bytes(value.round() as u64).to_string(),
-        Unit::Number => units::show_number(value),
+        Unit::Number | Unit::Share => units::show_number(value),
     }
 }
 

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Accumulator, Distribution, Edges, Filter, Gauge, Interval, Kind, Merge, Phase, Received,
-    Series, Slices, Tags, Timeline, Total,
+    Series, Slices, Tags, Timeline, Total, levels,
 };
 
 /// Seconds for which late values still move a point's percentiles.
@@ -200,6 +200,26 @@ impl Summary {
         self.series.get(series).map(|history| history.phases.clone()).unwrap_or_default()
     }
 
+    /// The values over time of every gauge that matches, since the beginning or within `over`.
+    pub fn levels(
+        &self,
+        metric: &str,
+        filters: &[Filter],
+        over: Option<(Duration, u32)>,
+    ) -> Vec<Vec<(u32, f64)>> {
+        let meant = self.series.iter().filter(|(series, _)| {
+            *series.metric.name == *metric && filters.iter().all(|f| f.matches(&series.tags))
+        });
+        let seconds = over.map_or(0..=u32::MAX, |(length, last)| first_of(length, last)..=last);
+        meant
+            .map(|(_, history)| {
+                let mut levels = levels(&history.points);
+                levels.retain(|(second, _)| seconds.contains(second));
+                levels
+            })
+            .collect()
+    }
+
     /// A series second by second, ascending; seconds without a sample are left out.
     pub fn points(&self, series: &Series) -> &[Point] {
         self.series.get(series).map_or(&[], |history| &history.points)
@@ -208,6 +228,13 @@ impl Summary {
     /// A series' distributions along the run; none where runs are not compared by it.
     pub fn slices(&self, series: &Series) -> Option<&Slices> {
         self.series.get(series).and_then(|history| history.slices.as_ref())
+    }
+
+    /// What ended in a second, by series; known of the last seconds that windows are kept for.
+    pub fn ended_in(&self, second: u32) -> impl Iterator<Item = (&Series, &Total)> {
+        self.series
+            .iter()
+            .filter_map(move |(series, history)| Some((&**series, history.recent.get(&second)?)))
     }
 
     /// How often a series beyond the limit was asked for; its samples are in `{name=other}`.
@@ -225,7 +252,7 @@ pub(super) fn gather<'a, T>(
     filters: &[Filter],
     edges: Option<&Edges>,
     series: impl Iterator<Item = (&'a Tags, Kind, T)>,
-    total: impl Fn(T, Option<&[u32]>) -> Option<Total>,
+    mut total: impl FnMut(T, Option<&[u32]>) -> Option<Total>,
 ) -> Option<Total> {
     let mut found: Option<Total> = None;
     for (tags, kind, series) in series {
@@ -354,8 +381,7 @@ impl History {
         let Some((length, last)) = over else {
             return Some(self.total.clone());
         };
-        let first = last.saturating_add(1).saturating_sub(whole_seconds(length));
-        let mut seconds = self.recent.range(first..=last).map(|(_, total)| total);
+        let mut seconds = self.recent.range(first_of(length, last)..=last).map(|(_, total)| total);
         let mut sum = seconds.next()?.clone();
         seconds.for_each(|second| sum.merge(second));
         Some(sum)
@@ -390,6 +416,11 @@ fn merge_at(seconds: &mut BTreeMap<u32, Total>, second: u32, total: Total) {
         Some(held) => held.merge(&total),
         None => _ = seconds.insert(second, total),
     }
+}
+
+/// The first second of a window that ends with `last`.
+fn first_of(length: Duration, last: u32) -> u32 {
+    last.saturating_add(1).saturating_sub(whole_seconds(length))
 }
 
 /// Rounded up: a window is never shorter than asked for.

@@ -5,10 +5,10 @@
 //! ```text
 //! threshold = metric [ "{" filter { "," filter } "}" ] [ aggregate ] operator value { clause }
 //! filter    = tag "=" text | tag "!=" text | tag "in" "(" text { "|" text } ")"
-//! aggregate = "count" | "rate" | "value" | "avg" | "min" | "max" | "med" | "p95" | "p(99.9)"
+//! aggregate = "count" | "rate" | "value" | "avg" | "min" | "max" | "med" | "p95" | "p(99.9)" | "growth"
 //! operator  = "<" | "<=" | ">" | ">=" | "==" | "!="
 //! value     = number | "baseline" [ ( "-" | "+" ) percent ]
-//! number    = "300ms" | "1%" | "4MiB" | "10/s" | "4MiB/s" | "12" | "-0.5"
+//! number    = "300ms" | "1%" | "4MiB" | "10/s" | "4MiB/s" | "1MB/h" | "12" | "-0.5"
 //! clause    = [","] "over" duration               only what ended in the last so many seconds
 //!           | "," "goal" [ operator ] value       what would be better; the limit's operator
 //!           | "," "critical"                      missed, it alone makes the grade POOR
@@ -24,6 +24,10 @@
 //! Where something is broken, the tags `phase` (`baseline`, `fault`, `recovery`) and `fault` (its
 //! name) divide every metric: `http.failed{phase=recovery} < 1%`.
 //!
+//! `growth` is how far a gauge rose, or with a limit such as `1MB/h` how fast it still rises in the
+//! second half of the time ([`super::Growth`]). Both have a 95 % interval, and hold only when all of
+//! it does: where the time was too short to know, they are missed.
+//!
 //! A time and a size need their unit: `p95 < 300` could mean milliseconds or seconds. A value is
 //! compared as computed. A percentile is at most 0.1 % above the true one, never below it.
 
@@ -33,6 +37,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Tags;
+use crate::statistics::slope::Estimate;
 
 /// A demand on one metric.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -115,14 +120,18 @@ pub enum Aggregate {
     Rate,
     /// A gauge's last value.
     Value,
-    /// A trend's mean.
+    /// A trend's mean; a gauge's over its seconds.
     Avg,
     /// The smallest value.
     Min,
     /// The largest value.
     Max,
-    /// A trend's percentile, 0 to 100; `med` is 50.
+    /// A trend's percentile, 0 to 100, or a gauge's over its seconds; `med` is 50.
     Percentile(f64),
+    /// How far a gauge rose.
+    Growth,
+    /// How fast a gauge still rises, by the second: `growth` with a limit such as `1MB/h`.
+    Pace,
 }
 
 /// A condition on one tag.
@@ -146,9 +155,9 @@ pub struct ThresholdError {
 }
 
 impl Bound {
-    /// Whether a measured value satisfies it.
-    pub fn holds(&self, measured: f64) -> bool {
-        self.comparison.holds(measured, self.value)
+    /// Whether a measured value satisfies it, wherever in its interval the truth lies.
+    pub(super) fn holds(&self, measured: Estimate) -> bool {
+        [measured.low, measured.high].into_iter().all(|end| self.comparison.holds(end, self.value))
     }
 }
 
@@ -208,6 +217,7 @@ impl fmt::Display for Aggregate {
             Self::Avg => f.write_str("avg"),
             Self::Min => f.write_str("min"),
             Self::Max => f.write_str("max"),
+            Self::Growth | Self::Pace => f.write_str("growth"),
             Self::Percentile(percent) => write!(f, "p{percent}"),
         }
     }

@@ -211,6 +211,28 @@ impl SeriesOutcome {
     }
 }
 
+/// What ended in one second, told while the run goes on.
+#[derive(Debug, Clone)]
+pub struct Second {
+    /// Seconds since the run began.
+    pub second: u32,
+    /// Every series in which something ended.
+    pub series: Vec<SeriesSecond>,
+}
+
+/// A series in one second, by completion.
+#[derive(Debug, Clone)]
+pub struct SeriesSecond {
+    /// `thing.aspect`.
+    pub metric: String,
+    /// What values are counted in.
+    pub unit: Unit,
+    /// Which part of the metric this is.
+    pub tags: Tags,
+    /// What ended.
+    pub total: Total,
+}
+
 /// One example of one kind of failure of one operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureSample {

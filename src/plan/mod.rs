@@ -26,6 +26,9 @@ pub use validate::validate;
 /// How many users a `rate` scenario may grow to, over all workers, when it does not say.
 pub const MOST_USERS: u64 = 10_000;
 
+/// What loadrun's own process is called among the others.
+pub const GENERATOR: &str = "loadrun";
+
 /// Everything a script asked for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
@@ -37,6 +40,12 @@ pub struct Plan {
     pub thresholds: Vec<(Threshold, Place)>,
     /// What can be set from outside, in the order declared.
     pub parameters: Vec<Parameter>,
+    /// Parameters set together, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<Profile>,
+    /// The profiles that were chosen, as they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// Metrics the script records besides the built-in ones.
     pub metrics: Vec<Metric>,
     /// Services the engine has to start before the run.
@@ -47,6 +56,9 @@ pub struct Plan {
     /// How it is judged what that did.
     #[serde(default)]
     pub recovery: RecoveryDecl,
+    /// Processes of this machine that are looked at besides the run's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watch: Vec<WatchDecl>,
     /// True if the script has a `setup`.
     pub has_setup: bool,
     /// True if the script has a `teardown`.
@@ -153,6 +165,15 @@ pub enum ParamValue {
     Bool(bool),
 }
 
+/// Parameters that are set together where `--profile` says its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Its name.
+    pub name: String,
+    /// Parameters by name, as the command line would set them.
+    pub values: Vec<(String, String)>,
+}
+
 /// A real service the script wants started for the run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceDecl {
@@ -234,6 +255,17 @@ impl Default for RecoveryDecl {
     }
 }
 
+/// A process of this machine that the script wants looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchDecl {
+    /// The tag `process` of what is recorded of it; unique in a run.
+    pub name: String,
+    /// Its number.
+    pub pid: u32,
+    /// Where it is written.
+    pub place: Place,
+}
+
 impl FaultDecl {
     /// When it ends.
     pub fn end(&self) -> Duration {
@@ -298,6 +330,13 @@ impl Plan {
     pub fn metric(&self, name: &str) -> Option<Metric> {
         let own = self.metrics.iter().find(|metric| &*metric.name == name);
         own.cloned().or_else(|| Metric::builtin(name))
+    }
+
+    /// The names processes are recorded under: loadrun itself, services, and who is watched.
+    pub fn processes(&self) -> impl Iterator<Item = &str> {
+        let services = self.services.iter().map(|service| service.name.as_str());
+        let watched = self.watch.iter().map(|watched| watched.name.as_str());
+        [GENERATOR].into_iter().chain(services).chain(watched)
     }
 
     /// The scenario of that name.

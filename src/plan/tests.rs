@@ -47,6 +47,9 @@ pub(super) fn plan(scenarios: Vec<Scenario>, thresholds: &[&str]) -> Plan {
         services: Vec::new(),
         faults: Vec::new(),
         recovery: RecoveryDecl::default(),
+        watch: Vec::new(),
+        profiles: Vec::new(),
+        profile: None,
         has_setup: false,
         has_teardown: false,
     }

@@ -30,6 +30,7 @@ pub fn validate(plan: &Plan) -> Vec<Problem> {
     }
     problems.extend(circles(plan));
     problems.extend(plan.faults.iter().filter_map(|fault| too_late(plan, fault)));
+    problems.extend(watched(plan));
     problems.extend(metrics(plan));
     for (threshold, place) in &plan.thresholds {
         problems.extend(self::threshold(plan, threshold).into_iter().map(|found| found.at(place)));
@@ -46,6 +47,19 @@ fn too_late(plan: &Plan, fault: &FaultDecl) -> Option<Problem> {
         Problem::new(format!("fault {:?} begins at {at}, when the load is over", fault.name))
             .hint(format!("the load lasts {load}; begin earlier, or let it go on for longer"))
             .at(&fault.place)
+    })
+}
+
+/// A process that is watched needs a name of its own.
+fn watched(plan: &Plan) -> impl Iterator<Item = Problem> {
+    let others = |at: usize| plan.processes().take(1 + plan.services.len() + at);
+    plan.watch.iter().enumerate().filter_map(move |(at, watched)| {
+        let taken = others(at).any(|name| name == watched.name);
+        taken.then(|| {
+            Problem::new(format!("watch: there is a process {:?} already", watched.name))
+                .at(&watched.place)
+                .hint("loadrun, the services of the run and the others have their names")
+        })
     })
 }
 
@@ -229,7 +243,7 @@ fn builtin(name: &str) -> Option<&'static Builtin> {
     BUILTIN.iter().find(|metric| metric.name == name)
 }
 
-/// A filter has to be able to match: by its key, and for scenarios by its values.
+/// A filter has to be able to match: by its key, and for scenarios and processes by its values.
 fn filter(plan: &Plan, metric: &str, filter: &Filter) -> Option<Problem> {
     if filter.key == "phase" {
         let names = || Stage::ALL.map(Stage::name);
@@ -251,11 +265,14 @@ fn filter(plan: &Plan, metric: &str, filter: &Filter) -> Option<Problem> {
                 .hint(self::meant(&filter.key, keys))
         });
     }
-    let names = || plan.scenarios.iter().map(|scenario| &*scenario.name);
-    let stray = filter.values.iter().find(|value| !names().any(|name| name == value.as_str()))?;
-    (filter.key == "scenario").then(|| {
-        Problem::new(format!("no scenario is called {stray:?}")).hint(meant(stray, names()))
-    })
+    let names: Vec<&str> = match filter.key.as_str() {
+        "scenario" => plan.scenarios.iter().map(|scenario| &*scenario.name).collect(),
+        "process" if metric.starts_with("process.") => plan.processes().collect(),
+        _ => return None,
+    };
+    let stray = filter.values.iter().find(|value| !names.contains(&value.as_str()))?;
+    let what = format!("no {} is called {stray:?}", filter.key);
+    Some(Problem::new(what).hint(meant(stray, names)))
 }
 
 /// True where a script can put tags on single samples, which no plan can foresee.

@@ -64,7 +64,7 @@ fn unit(unit: Unit) -> &'static str {
     match unit {
         Unit::Time => "ms",
         Unit::Bytes => "bytes",
-        Unit::Number => "",
+        Unit::Number | Unit::Share => "",
     }
 }
 
@@ -72,7 +72,7 @@ fn reading(unit: Unit, reading: &Reading) -> [String; 9] {
     let mut cells: [String; 9] = Default::default();
     let shown = |value: f64| match unit {
         Unit::Time => value / 1e6,
-        Unit::Bytes | Unit::Number => value,
+        Unit::Bytes | Unit::Number | Unit::Share => value,
     };
     match reading {
         Reading::Counter(value) | Reading::Gauge(value) => cells[0] = shown(*value).to_string(),

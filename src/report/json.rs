@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::figures;
+use super::processes::{self, Process};
 use crate::metric::Distribution;
 use crate::outcome::operations::{self, Operation};
 use crate::outcome::{Outcome, ScenarioOutcome};
@@ -40,6 +41,7 @@ pub fn value(outcome: &Outcome, place: Option<&str>) -> Value {
         "script_errors": outcome.script_errors,
         "ledgers": outcome.ledgers,
         "faults": outcome.faults,
+        "processes": processes::of(outcome).iter().map(process).collect::<Vec<_>>(),
         "generator": outcome.generator,
         "results": place,
     })
@@ -69,6 +71,30 @@ fn scenario(outcome: &Outcome, scenario: &ScenarioOutcome) -> Value {
         "response_p50_ms": ms(&response, 0.5),
         "response_p95_ms": ms(&response, 0.95),
         "response_p99_ms": ms(&response, 0.99),
+    })
+}
+
+/// Sizes in bytes; processors in use, 1 being one of them.
+fn process(process: &Process<'_>) -> Value {
+    let growth = process.growth.map(|growth| {
+        let pace = growth.pace.times(3600.0);
+        json!({
+            "course": growth.course().name(),
+            "per_hour": pace.value,
+            "per_hour_low": pace.low,
+            "per_hour_high": pace.high,
+            "rise": growth.rise.value,
+        })
+    });
+    json!({
+        "name": process.name,
+        "cpu": process.cpu(),
+        "cpu_p95": process.cpu_p95(),
+        "memory": process.memory,
+        "memory_most": process.most,
+        "read": process.disk.map(|[read, _]| read),
+        "written": process.disk.map(|[_, written]| written),
+        "growth": growth,
     })
 }
 

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 
 use super::faults as told;
 use super::figures::{self, percent, seconds, time};
+use super::processes;
 use crate::outcome::{Outcome, RunVerdict, ScenarioOutcome, Verdict, operations};
 
 /// Most rows of a list of troubles; a comment on a pull request has a limit.
@@ -20,6 +21,7 @@ pub fn write(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     load(outcome, out)?;
     faults(outcome, out)?;
     checks(outcome, out)?;
+    processes(outcome, out)?;
     troubles(outcome, out)
 }
 
@@ -145,6 +147,20 @@ fn checks(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
         vec![held.to_owned(), code(check.name), count]
     });
     table(out, &["", "check", "held:"], &rows.collect::<Vec<_>>())
+}
+
+fn processes(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    let rows = processes::of(outcome).into_iter().map(|process| {
+        let mut row = process.cells();
+        row[0] = code(&row[0]);
+        if process.leaks()
+            && let Some(course) = row.last_mut()
+        {
+            *course = format!("**{course}**");
+        }
+        row
+    });
+    table(out, &processes::HEADS, &rows.collect::<Vec<_>>())
 }
 
 fn troubles(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {

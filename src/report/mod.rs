@@ -12,6 +12,8 @@ mod html;
 mod json;
 mod junit;
 mod markdown;
+pub mod ndjson;
+mod processes;
 pub mod spread;
 pub mod suite;
 mod text;

@@ -7,7 +7,7 @@ use crate::outcome::{Outcome, RunVerdict};
 
 mod made;
 
-use made::outcome;
+pub(super) use made::outcome;
 
 fn written(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
     let mut out = Vec::new();

@@ -12,8 +12,8 @@ use tabled::builder::Builder;
 use tabled::settings::object::Columns;
 use tabled::settings::{Alignment, Modify, Padding, Style as Lines};
 
-use super::faults;
 use super::figures::{self, percent, seconds, time};
+use super::{faults, processes};
 use crate::metric::{self, Distribution, Total};
 use crate::outcome::{Grade, LogLine, Outcome, Reason, RunVerdict, ScenarioOutcome, operations};
 use crate::units::Bytes;
@@ -57,6 +57,7 @@ pub fn write(
     faults::write(outcome, ink, out)?;
     script_errors(outcome, ink, out)?;
     warnings(outcome, ink, out)?;
+    processes(outcome, ink, out)?;
     generator(outcome, out)?;
     if let Some(place) = place {
         writeln!(out, "\nresults     {place}")?;
@@ -70,7 +71,9 @@ fn headline(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> 
     let grade = grade(outcome.grade, outcome.verdict == RunVerdict::Valid, ink);
     let elapsed = seconds(run.elapsed);
     writeln!(out, "\n{}  {verdict}  {grade}", run.name)?;
-    writeln!(out, "{elapsed}, {} workers, seed {}", run.workers, run.seed)?;
+    let profile = outcome.plan.profile.as_ref();
+    let profile = profile.map_or_else(String::new, |name| format!(", profile {name}"));
+    writeln!(out, "{elapsed}, {} workers, seed {}{profile}", run.workers, run.seed)?;
     for Reason { verdict, cause } in &outcome.reasons {
         writeln!(out, "{}: {cause}", ink.paint(AnsiColor::Red, verdict))?;
     }
@@ -295,6 +298,20 @@ fn warnings(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> 
         )?;
     }
     Ok(())
+}
+
+fn processes(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
+    let rows = processes::of(outcome).into_iter().map(|process| {
+        let mut row = process.cells();
+        if process.leaks() {
+            let last = row.pop().unwrap_or_default();
+            row.push(ink.paint(AnsiColor::Red, last));
+        }
+        row
+    });
+    let heads = processes::HEADS.map(|head| head.trim_end_matches(':').to_owned());
+    let heads = [String::new()].into_iter().chain(heads.into_iter().skip(1)).collect::<Vec<_>>();
+    table(out, "processes", &heads, rows.collect(), 1)
 }
 
 fn generator(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {

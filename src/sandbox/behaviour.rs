@@ -10,6 +10,7 @@
 //! | `workers` | `none`, `4`: so many requests are worked on at once, the others wait their turn, and are worked on even when their sender has given up |
 //! | `forget` | share of webhooks acknowledged but never stored: the lie that a ledger must find |
 //! | `fallback`, `retries`, `breaker`, `timeout` | what it does when Redis or the database fails: `care.rs` |
+//! | `leak` | `none`, `1KiB`: memory of each request that is never given back |
 //!
 //! Capacity in flight is the default meaning because that is what runs out in real services:
 //! workers, connections, memory.
@@ -19,7 +20,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::Care;
-use crate::units::{Rate, parse_duration, parse_share, show_share};
+use crate::units::{Bytes, Rate, parse_duration, parse_share, show_share};
 
 /// The names a behaviour may be set by, each with what it does.
 pub const BEHAVIOURS: &[(&str, &str)] = &[
@@ -35,6 +36,7 @@ pub const BEHAVIOURS: &[(&str, &str)] = &[
     ("retries", "how often a failed call to Redis or the database is made again: 0, 3"),
     ("breaker", "none, 5 (failures in a row until none are made for 1 s) or \"5 2s\""),
     ("timeout", "how long one call to Redis or the database may take: none, 500ms"),
+    ("leak", "memory of each request that is never given back: none, 1KiB"),
 ];
 
 /// All that can be chosen about how the service answers.
@@ -52,6 +54,8 @@ pub struct Behaviour {
     pub forget: Share,
     /// What it does when something it depends on fails.
     pub care: Care,
+    /// Memory that each working request leaves behind.
+    pub leak: Leak,
 }
 
 impl Behaviour {
@@ -67,6 +71,7 @@ impl Behaviour {
             "retries" => self.care.retries = value.parse()?,
             "breaker" => self.care.breaker = value.parse()?,
             "timeout" => self.care.timeout = value.parse()?,
+            "leak" => self.leak = value.parse()?,
             _ => {
                 let known: Vec<&str> = BEHAVIOURS.iter().map(|(name, _)| *name).collect();
                 return Err(format!(
@@ -252,6 +257,27 @@ impl fmt::Display for Share {
     }
 }
 
+/// So many bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leak(pub u64);
+
+impl FromStr for Leak {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.trim() == "none" {
+            return Ok(Self(0));
+        }
+        Bytes::parse(text).map(|bytes| Self(bytes.0)).map_err(|error| error.to_string())
+    }
+}
+
+impl fmt::Display for Leak {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 { f.write_str("none") } else { Bytes(self.0).fmt(f) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,6 +331,7 @@ mod tests {
             ("workers", "0", "malformed workers \"0\"; expected none or a number from 1"),
             ("breaker", "often", "malformed breaker \"often\"; expected none, 5"),
             ("errors", "101%", "malformed share \"101%\""),
+            ("leak", "much", "malformed size \"much\"; expected a number and B, KB,"),
             (
                 "speed",
                 "1",

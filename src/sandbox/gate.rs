@@ -33,6 +33,8 @@ struct State {
     /// Turns to be had, where there are `workers`.
     turns: Option<Arc<Semaphore>>,
     in_flight: u32,
+    /// What requests have left behind.
+    leaked: Vec<Box<[u8]>>,
     /// What `Capacity::PerSecond` has left, in requests, as of `refilled`.
     allowance: f64,
     refilled: Instant,
@@ -74,6 +76,7 @@ impl Gate {
             behaviour,
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
             in_flight: 0,
+            leaked: Vec::new(),
             refilled: Instant::now(),
         };
         Self {
@@ -154,6 +157,7 @@ impl Gate {
             return Err(refused);
         }
         state.in_flight += 1;
+        state.leak();
         let latency = draw(state.behaviour.latency, &mut state.random);
         let errors = state.behaviour.errors.0;
         let fails = state.happens(errors);
@@ -197,6 +201,14 @@ impl Drop for Place<'_> {
 }
 
 impl State {
+    /// Keeps memory that nothing will ever read; written to, so that it is really taken.
+    fn leak(&mut self) {
+        let bytes = self.behaviour.leak.0 as usize;
+        if bytes > 0 {
+            self.leaked.push(vec![1; bytes].into_boxed_slice());
+        }
+    }
+
     fn take(&mut self) -> Result<(), Refused> {
         match self.behaviour.capacity {
             Capacity::Unlimited => Ok(()),

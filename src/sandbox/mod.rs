@@ -60,7 +60,7 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 
-pub use behaviour::{BEHAVIOURS, Behaviour, Capacity, Latency, Share, Workers};
+pub use behaviour::{BEHAVIOURS, Behaviour, Capacity, Latency, Leak, Share, Workers};
 pub use care::{Care, Retries, Switch, Timeout, Trip};
 pub use signature::{accepts, sign};
 

@@ -219,6 +219,7 @@ async fn read_control(State(service): Shared) -> Response {
         "breaker": behaviour.care.breaker.to_string(),
         "timeout": behaviour.care.timeout.to_string(),
         "dependencies": service.stock.shown(),
+        "leak": behaviour.leak.to_string(),
         "stall": service.gate.stalled().as_secs_f64(),
         "gate": service.gate.passed(),
         "written": service.store.written(),

@@ -25,6 +25,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("metric", include_str!("../../lib-lua/types/metric.lua")),
     ("parallel", include_str!("../../lib-lua/types/parallel.lua")),
     ("param", include_str!("../../lib-lua/types/param.lua")),
+    ("process", include_str!("../../lib-lua/types/process.lua")),
     ("rand", include_str!("../../lib-lua/types/rand.lua")),
     ("redis", include_str!("../../lib-lua/types/redis.lua")),
     ("sandbox", include_str!("../../lib-lua/types/sandbox.lua")),

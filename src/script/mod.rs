@@ -70,12 +70,6 @@ pub fn load(source: Source) -> Result<Loaded, Vec<Problem>> {
     checked(source, unknown_params)
 }
 
-/// The same for one of several scripts that were given the same parameters: what it does not
-/// declare may be another's.
-pub fn load_among_others(source: Source) -> Result<Loaded, Vec<Problem>> {
-    checked(source, |_, _| Vec::new())
-}
-
 fn checked(
     source: Source,
     unknown: fn(&World, &Plan) -> Vec<Problem>,
@@ -95,6 +89,55 @@ fn checked(
             Ok(Loaded { plan: vm.plan().clone(), control: Rc::new(vm) })
         }
         _ => Err(problems),
+    }
+}
+
+/// Loads a script with the parameters that some of its profiles set, the later ones before the
+/// earlier, except those that are given; without a name as it is. Where it is one of several that
+/// were given the same, what it does not declare may be another's.
+pub fn load_as(
+    mut source: Source,
+    profiles: &[String],
+    among_others: bool,
+) -> Result<Loaded, Vec<Problem>> {
+    let unknown = if among_others { |_: &_, _: &_| Vec::new() } else { unknown_params };
+    let mut loaded = checked(source.clone(), unknown)?;
+    let (mut chosen, mut problems) = (Vec::new(), Vec::new());
+    for name in profiles {
+        match loaded.plan.profiles.iter().find(|profile| profile.name == *name) {
+            Some(profile) => chosen.push(profile.clone()),
+            None if among_others => {}
+            None => problems.push(no_profile(name, &loaded.plan)),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    if chosen.is_empty() {
+        return Ok(loaded);
+    }
+    // Which parameters a profile sets stands at the end of the script that reads them: once more.
+    for (name, value) in chosen.iter().rev().flat_map(|profile| profile.values.clone()) {
+        source.params.entry(name).or_insert(value);
+    }
+    loaded = checked(source, unknown)?;
+    let names: Vec<_> = chosen.into_iter().map(|profile| profile.name).collect();
+    loaded.plan.profile = Some(names.join(","));
+    Ok(loaded)
+}
+
+fn no_profile(name: &str, plan: &Plan) -> Problem {
+    let names: Vec<&str> = plan.profiles.iter().map(|profile| profile.name.as_str()).collect();
+    Problem {
+        what: format!("{} has no profile {name:?}", plan.script.display()),
+        at: None,
+        hint: Some(match nearest(name, names.iter().copied()) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None if names.is_empty() => {
+                "it has none; return `profiles = { name = { parameter = value } }`".to_owned()
+            }
+            None => format!("it has: {}", names.join(", ")),
+        }),
     }
 }
 

@@ -33,6 +33,19 @@ pub fn over_time(outcome: &Outcome) -> Markup {
             failures(outcome, &clock),
             by_tag(outcome, &clock, "users.busy", "scenario", "Users in an iteration"),
             lag(outcome, &clock),
+            by_tag(outcome, &clock, "process.cpu", "process", "CPU, 100 % being one processor"),
+            by_tag(outcome, &clock, "process.memory", "process", "Resident memory"),
+            flow(outcome, &clock, "process.read", "process", "Read from disk, a second"),
+            flow(outcome, &clock, "process.written", "process", "Written to disk, a second"),
+            flow(
+                outcome,
+                &clock,
+                "host.received",
+                "interface",
+                "Received by this machine, a second",
+            ),
+            flow(outcome, &clock, "host.sent", "interface", "Sent by this machine, a second"),
+            steal(outcome, &clock),
         ],
         own(outcome, &clock),
     ];
@@ -305,6 +318,31 @@ fn by_tag(outcome: &Outcome, clock: &Clock, metric: &str, tag: &str, title: &str
     Chart { title: title.to_owned(), note: String::new(), scale: scale(unit), lines }
 }
 
+/// What flowed of a metric, one line for each value a tag has for which anything did.
+fn flow(outcome: &Outcome, clock: &Clock, metric: &str, tag: &str, title: &str) -> Chart {
+    let wanted = |s: &&SeriesOutcome| {
+        s.metric == metric && matches!(s.total, Total::Counter(sum) if sum > 0.0)
+    };
+    let lines = by(outcome, tag, wanted, |points| clock.rate(points.into_iter()));
+    Chart { title: title.to_owned(), note: String::new(), scale: Scale::Bytes, lines }
+}
+
+/// What was withheld from this machine, where anything was.
+fn steal(outcome: &Outcome, clock: &Clock) -> Chart {
+    let wanted = |s: &&SeriesOutcome| {
+        s.metric == "host.steal" && matches!(s.total, Total::Gauge(gauge) if gauge.max > 0.0)
+    };
+    let series: Vec<_> = outcome.series.iter().filter(wanted).collect();
+    let lines = series.iter().map(|series| Line {
+        name: "steal".to_owned(),
+        look: look(0),
+        values: clock.most(series.points.iter(), level(Unit::Share)),
+    });
+    let note = "What this machine's host gave to others.".to_owned();
+    let title = "Processor time withheld".to_owned();
+    Chart { title, note, scale: Scale::Share, lines: lines.collect() }
+}
+
 /// A gauge's value, or the largest of a trend.
 fn level(unit: Unit) -> impl Fn(&Reading) -> Option<f64> {
     move |reading| match reading {
@@ -327,6 +365,7 @@ fn scale(unit: Unit) -> Scale {
         Unit::Time => Scale::Time,
         Unit::Bytes => Scale::Bytes,
         Unit::Number => Scale::Number,
+        Unit::Share => Scale::Share,
     }
 }
 

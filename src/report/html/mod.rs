@@ -52,6 +52,7 @@ fn page(outcome: &Outcome) -> Markup {
                 (section("checks", "Checks", &tables::checks(outcome)))
                 (section("ledgers", "Ledgers", &tables::ledgers(outcome)))
                 (section("load", "Load", &tables::load(outcome)))
+                (section("processes", "Processes", &tables::processes(outcome)))
                 (section("metrics", "Metrics of the script", &tables::metrics(outcome)))
                 (section("errors", "Script errors", &tables::script_errors(outcome)))
                 (section("log", "Log", &tables::log(outcome)))

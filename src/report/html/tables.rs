@@ -8,6 +8,7 @@ use crate::metric::{Bound, Kind, Threshold, Total, show};
 use crate::outcome::operations::{self, Operation};
 use crate::outcome::{Outcome, ScenarioOutcome, Verdict};
 use crate::report::figures::{self, percent, seconds, time};
+use crate::report::processes;
 use crate::units::Bytes;
 
 /// A table with its heads, or nothing when it has no rows. The first cell of a row says what the
@@ -109,6 +110,20 @@ fn bar(verdict: &Verdict, threshold: Option<&Threshold>) -> Markup {
             }
         }
     }
+}
+
+/// What services and watched processes used.
+pub fn processes(outcome: &Outcome) -> Markup {
+    let rows = processes::of(outcome).into_iter().map(|process| {
+        let mut row: Vec<_> = process.cells().into_iter().map(plain).collect();
+        if process.leaks()
+            && let Some(course) = row.last_mut()
+        {
+            *course = html! { span.bad { (course) } };
+        }
+        row
+    });
+    table("processes", &processes::HEADS, rows.collect())
 }
 
 /// Each operation with its times.

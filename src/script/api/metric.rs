@@ -109,7 +109,7 @@ impl Own {
                     .map_err(|error| error.to_string()),
                 other => options::number(other),
             },
-            Unit::Number => options::number(value),
+            Unit::Number | Unit::Share => options::number(value),
         }
     }
 

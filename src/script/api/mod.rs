@@ -23,6 +23,7 @@ pub mod log;
 pub mod metric;
 pub mod parallel;
 pub mod param;
+pub mod process;
 pub mod rand;
 pub mod redis;
 pub mod sandbox;
@@ -58,6 +59,7 @@ pub const MODULES: &[Module] = &[
     Module { name: "metric", make: metric::module, functions: metric::FUNCTIONS },
     Module { name: "parallel", make: parallel::module, functions: parallel::FUNCTIONS },
     Module { name: "param", make: param::module, functions: param::FUNCTIONS },
+    Module { name: "process", make: process::module, functions: process::FUNCTIONS },
     Module { name: "rand", make: rand::module, functions: rand::FUNCTIONS },
     Module { name: "redis", make: self::redis::module, functions: self::redis::FUNCTIONS },
     Module { name: "sandbox", make: sandbox::module, functions: sandbox::FUNCTIONS },

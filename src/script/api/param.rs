@@ -1,7 +1,7 @@
 //! `loadrun.param`: what whoever runs the script may choose, typed by its default.
 //!
-//! The command line (`-p name=value`) comes before the environment (`LOADRUN_NAME`), which comes
-//! before the default. A value of the wrong type is reported with everything else that is wrong,
+//! The command line (`-p name=value`) comes before the profile that was chosen, this before the
+//! environment (`LOADRUN_NAME`), and this before the default. A value of the wrong type is reported with everything else that is wrong,
 //! so loading goes on with the default. A secret's value is shown nowhere, wherever it came from.
 
 use mlua::{Lua, Value};
@@ -110,6 +110,11 @@ fn parsed(text: &str, default: &ParamValue) -> Option<ParamValue> {
         }
         ParamValue::Bool(_) => text.trim().parse().ok().map(ParamValue::Bool),
     }
+}
+
+/// Whether a text is a value of the type of the default.
+pub fn fits(text: &str, default: &ParamValue) -> bool {
+    parsed(text, default).is_some()
 }
 
 fn wrong_type(name: &str, text: &str, default: &ParamValue, secret: bool, place: Place) -> Problem {

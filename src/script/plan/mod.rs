@@ -6,8 +6,10 @@
 
 mod faults;
 mod load;
+mod profiles;
 mod recovery;
 mod values;
+mod watch;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,7 +26,8 @@ use crate::plan::{Load, Place, Plan, Problem, RecoveryDecl, Scenario, Start};
 use values::{arrivals, function, start, table, tags, weights};
 
 /// Keys of the returned table.
-const SCRIPT: &[&str] = &["faults", "recovery", "scenarios", "setup", "teardown", "thresholds"];
+const SCRIPT: &[&str] =
+    &["faults", "profiles", "recovery", "scenarios", "setup", "teardown", "thresholds", "watch"];
 /// Keys of a scenario.
 const SCENARIO: &[&str] = &[
     "arrivals",
@@ -173,6 +176,9 @@ impl Reading<'_> {
                 services: Vec::new(),
                 faults: Vec::new(),
                 recovery: RecoveryDecl::default(),
+                watch: Vec::new(),
+                profiles: Vec::new(),
+                profile: None,
                 has_setup: false,
                 has_teardown: false,
             },
@@ -197,10 +203,14 @@ impl Reading<'_> {
         self.scenarios(&part, &mut script);
         self.faults(&part, &mut script);
         script.plan.recovery = self.recovery(&part);
-        let declared = self.context.declared.borrow();
-        script.plan.parameters.clone_from(&declared.parameters);
-        script.plan.metrics.clone_from(&declared.metrics);
-        script.plan.services.clone_from(&declared.services);
+        self.watch(&part, &mut script);
+        {
+            let declared = self.context.declared.borrow();
+            script.plan.parameters.clone_from(&declared.parameters);
+            script.plan.metrics.clone_from(&declared.metrics);
+            script.plan.services.clone_from(&declared.services);
+        }
+        self.profiles(&part, &mut script);
         script
     }
 
