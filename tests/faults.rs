@@ -293,7 +293,7 @@ fn everything_wrong_with_faults_of_processes_is_told_before_the_load() {
     error: fault 7: every: unknown key `of`; did you mean `off`?
       --> script.lua:23
 
-    error: fault 8: on: expected a fault.proxy or a service, got "redis://127.0.0.1:1"; a process has to be one that the run started
+    error: fault 8: on: expected a fault.proxy, a client or a service, got "redis://127.0.0.1:1"; a process has to be one that the run started
       --> script.lua:24
     "#);
 }

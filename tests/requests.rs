@@ -90,3 +90,84 @@ fn a_fault_per_request_where_nothing_says_what_a_request_is_is_an_error() {
       hint: per = "request", match = "GET cart:*"
     "#);
 }
+
+#[test]
+fn connections_of_the_scripts_own_clients_are_broken_without_a_proxy() {
+    let (run, outcome) = run(
+        r#"
+        local fault = require "loadrun.fault"
+        local http = require "loadrun.http"
+        local metric = require "loadrun.metric"
+        local redis = require "loadrun.redis"
+        local target = require("loadrun.sandbox").start()
+        local api, calm = http.client { base = target }, http.client { base = target }
+        local cache = redis.client { url = require("loadrun.service").redis {}, timeout = "2s" }
+        local seen = metric.counter "seen"
+        local function note(what) seen:add(1, { what = what }) end
+        local function visit(vu)
+          note("late " .. tostring(api:get("/", { name = "root" }).duration >= 0.08))
+          note("calm " .. tostring(calm:get("/", { name = "calm" }).error))
+          local _, err = cache:get("lost:" .. vu.iteration)
+          note("lost " .. tostring(err and err.kind))
+          local _, fine = cache:get("kept:" .. vu.iteration)
+          note("kept " .. tostring(fine and fine.kind))
+        end
+        return {
+          scenarios = { s = { iterations = 20, max_users = 2, start = "500ms", run = visit } },
+          faults = {
+            { name = "slow", at = 0, for_ = "1m", on = api, kind = "latency", latency = "80ms" },
+            { name = "cut", at = 0, for_ = "1m", on = cache, kind = "reset_peer",
+              match = "GET lost:*" },
+          },
+        }"#,
+        &["script.lua"],
+    );
+    let told = String::from_utf8_lossy(&run.stdout);
+    let outcome = outcome.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&run.stderr)));
+    let series = outcome["series"].as_array().unwrap().iter();
+    let mut seen: Vec<_> = series
+        .filter_map(|series| {
+            let what = series["tags"]["what"].as_str()?;
+            Some(format!("{what}: {}", series["total"]["counter"]))
+        })
+        .collect();
+    seen.sort();
+    let expected = ["calm nil: 20.0", "kept nil: 20.0", "late true: 20.0", "lost reset: 20.0"];
+    assert_eq!(seen, expected, "{told}");
+    for (at, on) in [(0, "http.client"), (1, "redis.client")] {
+        let fault = &outcome["faults"][at];
+        assert_eq!((&fault["on"], &fault["unclean"]), (&on.into(), &Value::Null), "{told}");
+    }
+    // Two users, each with a connection; and every request that was looked for.
+    assert_eq!(outcome["faults"][1]["touched"], 20, "{told}");
+}
+
+#[test]
+fn several_links_at_once_are_a_partition() {
+    let script = r#"
+        local fault = require "loadrun.fault"
+        local http = require "loadrun.http"
+        local target = require("loadrun.sandbox").start()
+        local a = fault.proxy { name = "a", upstream = target }
+        local b = fault.proxy { name = "b", upstream = target }
+        local one, two = http.client { base = a }, http.client { base = b }
+        local function visit()
+          one:get("/", { name = "one" })
+          two:get("/", { name = "two" })
+        end
+        return {
+          scenarios = { s = { rate = 50, duration = "3s", run = visit } },
+          faults = { { name = "gone", at = "1s", for_ = "1s", on = { a, b }, kind = "down" } },
+        }"#;
+    let (run, outcome) = run(script, &["script.lua"]);
+    let told = String::from_utf8_lossy(&run.stdout);
+    let outcome = outcome.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&run.stderr)));
+    let faults = outcome["faults"].as_array().unwrap();
+    let named: Vec<_> = faults.iter().map(|fault| (&fault["name"], &fault["on"])).collect();
+    assert_eq!(named, [(&"gone".into(), &"a".into()), (&"gone-2".into(), &"b".into())], "{told}");
+    for operation in ["one", "two"] {
+        let failures = outcome["failures"].as_array().unwrap().iter();
+        let mut own = failures.filter(|failure| failure["name"] == operation);
+        assert!(own.any(|failure| failure["count"].as_u64().unwrap() > 20), "{operation}: {told}");
+    }
+}

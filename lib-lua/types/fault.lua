@@ -28,7 +28,7 @@
 ---@class loadrun.Fault
 ---@field at loadrun.Duration when it begins, from the begin of the load
 ---@field for_ loadrun.Duration how long it lasts, whatever happens
----@field on loadrun.Service | loadrun.Sandbox | loadrun.fault.Calls the proxy or service it is on, or what `fault.calls` gave
+---@field on loadrun.fault.Subject | loadrun.Service[] the proxy, client or service it is on, or what `fault.calls` gave; or several proxies at once
 ---@field kind? "calls" | loadrun.fault.LinkKind | loadrun.fault.ProcessKind
 ---@field name? string what results call it; its kind when nothing is given
 ---@field every? loadrun.fault.Every it comes and goes meanwhile
@@ -40,7 +40,10 @@
 ---@field with? table<string, string | number | boolean> of `kill`, `stop`, `restart`: settings it is started with, in place of those declared, until the fault is over
 ---@field [string] any
 
---- Of a `fault.proxy`.
+--- What can be broken. On a client it is the connections that the script itself opens.
+---@alias loadrun.fault.Subject loadrun.Service | loadrun.Sandbox | loadrun.http.Client | loadrun.redis.Client | loadrun.fault.Calls
+
+--- Of a `fault.proxy`, or of a client.
 ---@alias loadrun.fault.LinkKind "latency" | "bandwidth" | "slow_close" | "timeout" | "hold" | "down" | "reset_peer" | "slicer" | "limit_data" | "corrupt_stream" | "drop_chunks" | "noop"
 
 --- Of a service of the run: it stands still, or is away and comes back.

@@ -1,6 +1,7 @@
 //! How we talk: one file or folder a protocol. One call gives one exchange; a failure of the
 //! target is a value with a [`FailureKind`], never an `Err` and never a panic.
 
+use std::cell::Cell;
 use std::fmt;
 
 pub mod http;
@@ -116,6 +117,27 @@ impl FailureKind {
 impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// Numbers for the connections of one user, the same whichever worker it falls to.
+#[derive(Debug, Default)]
+struct Numbers {
+    user: u64,
+    opened: Cell<u64>,
+}
+
+impl Numbers {
+    /// Those of this user.
+    fn of(user: u64) -> Self {
+        Self { user, opened: Cell::new(0) }
+    }
+
+    /// That of a connection to be opened now.
+    fn next(&self) -> u64 {
+        let nth = self.opened.get();
+        self.opened.set(nth + 1);
+        self.user.wrapping_add(nth.wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 }
 

@@ -15,6 +15,7 @@ use url::Url;
 use crate::fault::Thing;
 use crate::plan::{Problem, ServiceDecl};
 use crate::script::World;
+use crate::script::own::WITHIN;
 use crate::wire::frame::Protocol;
 use crate::wire::proxy::{Proxy, Reach, Route};
 
@@ -48,7 +49,7 @@ impl Proxies {
         for declared in declared {
             match self.open_one(declared, world, reach) {
                 Ok(proxy) => {
-                    self.open.borrow_mut().insert(declared.name.clone(), Arc::new(proxy));
+                    self.open.borrow_mut().insert(declared.name.clone(), proxy);
                 }
                 Err(what) => problems.push(Problem {
                     what: format!("proxy {:?}: {}", declared.name, world.masked(what)),
@@ -65,7 +66,12 @@ impl Proxies {
         declared: &ServiceDecl,
         world: &World,
         reach: &Reach,
-    ) -> Result<Proxy, String> {
+    ) -> Result<Arc<Proxy>, String> {
+        if declared.options.contains_key(WITHIN) {
+            // Made while the script was read; the clients of every state have it.
+            let make = || Proxy::within(spoken(declared), world.source.seed);
+            return Ok(world.kept(&declared.name, make));
+        }
         let upstream = match upstream_of(declared) {
             Some(name) => world.service(name).url.get().cloned().unwrap_or_default(),
             None => declared.options.get("upstream").cloned().unwrap_or_default(),
@@ -81,7 +87,7 @@ impl Proxies {
         let _inside = handle.enter();
         let proxy = Proxy::open(route, world.source.seed).map_err(|error| error.to_string())?;
         world.found(&declared.name, &at(url, proxy.address()), std::process::id());
-        Ok(proxy)
+        Ok(Arc::new(proxy))
     }
 
     /// A proxy by its name.

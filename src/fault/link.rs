@@ -79,6 +79,9 @@ async fn verify(name: &str, proxy: &Proxy) -> Option<String> {
     if toxics.iter().any(|(toxic, _)| toxic.name == name) {
         return Some("it is still on its proxy".to_owned());
     }
+    if proxy.is_within() {
+        return None;
+    }
     if toxics.iter().any(|(toxic, _)| toxic.kind == Kind::Down) {
         // Another fault keeps the door shut, and will be asked in its turn.
         return None;

@@ -235,6 +235,8 @@ pub struct Declared {
     pub parameters: Vec<Parameter>,
     /// `metric.counter(...)` and its kin, in order.
     pub metrics: Vec<Metric>,
+    /// Clients, by the call that declares them, in order.
+    pub clients: Vec<String>,
     /// Faults on calls, `fault.calls(...)`, in order.
     pub calls: Vec<String>,
     /// Services the engine is to start, in order.
@@ -284,11 +286,12 @@ pub struct UserState {
 impl UserState {
     /// A user of a scenario.
     pub(super) fn new(scenario: Rc<ScenarioMeter>, number: u64, measured: bool) -> Rc<Self> {
+        let known = mixed(scenario.seed, number);
         Rc::new(Self {
             number,
             scenario,
-            session: Session::default(),
-            redis: RedisSession::default(),
+            session: Session::of(known),
+            redis: RedisSession::of(known),
             iteration: Cell::new(None),
             intended: Cell::new(None),
             measured: Cell::new(measured),

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use mlua::{Table, Value};
 
-use super::api::service;
+use super::api::redis::link as redis_link;
+use super::api::{http, service, sql};
 use super::context::Context;
 use super::options::{self, shown, unknown_keys};
 use crate::fault::{self, Break, Thing, WITH};
@@ -162,10 +163,17 @@ impl<'a> Saying<'a> {
 
 /// What a value names: a service of the run, a proxy included.
 fn name(value: &Value) -> Result<String, String> {
+    if sql::is_client(value) {
+        let what = "a link to a database is a fault.proxy, which the client has as its `url`";
+        return Err(what.to_owned());
+    }
+    if let Some(found) = http::link(value).map(Ok).or_else(|| redis_link(value)) {
+        return found;
+    }
     service::name_of(value).ok_or_else(|| {
         let shown = shown(value);
         format!(
-            "expected a fault.proxy or a service, got {shown}; a process has to be one that the run \
+            "expected a fault.proxy, a client or a service, got {shown}; a process has to be one that the run \
              started"
         )
     })

@@ -30,6 +30,7 @@ mod log;
 mod measure;
 mod naming;
 mod options;
+pub mod own;
 mod pattern;
 pub mod plain;
 mod plan;

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};
 
+use super::proxy::Via;
 use super::resolve::{self, Resolver};
 use super::stream::Stream;
 use super::tls::{Alpn, Tls, TlsSettings};
@@ -87,7 +88,8 @@ impl Connector {
         Ok(Self { resolver: Resolver::default(), tls: Tls::new(tls)? })
     }
 
-    /// Opens a connection within `limit`, under TLS if `alpn` is given. `begins` is told of each
+    /// Opens a connection within `limit`, under TLS if `alpn` is given, and by way of what disturbs
+    /// it if that is given. `begins` is told of each
     /// step as it begins, so that time spent is known even when the caller gives up in the middle.
     pub async fn connect(
         &self,
@@ -95,6 +97,7 @@ impl Connector {
         port: u16,
         alpn: Option<Alpn>,
         limit: Duration,
+        via: Option<Via<'_>>,
         begins: &mut impl FnMut(Step),
     ) -> Result<Connected, ConnectError> {
         let deadline = Instant::now() + limit;
@@ -104,7 +107,10 @@ impl Connector {
             }
             let addresses = self.addresses(host, port, begins).await?;
             begins(Step::Connect);
-            let tcp = open(&addresses, deadline).await?;
+            let tcp = match via {
+                None => open(&addresses, deadline).await?,
+                Some(via) => Box::pin(disturbed(via, &addresses, deadline)).await?,
+            };
             let Some(alpn) = alpn else {
                 return Ok(Connected { stream: Stream::Plain(tcp), h2: false });
             };
@@ -178,6 +184,25 @@ async fn open(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, 
     Err(failed.unwrap_or_else(|| {
         ConnectError::new(ConnectFailure::Dns, "the name has no address".to_owned())
     }))
+}
+
+/// Connects as [`open`] does, as far as what stands in the way lets it.
+async fn disturbed(
+    via: Via<'_>,
+    addresses: &[SocketAddr],
+    deadline: Instant,
+) -> Result<TcpStream, ConnectError> {
+    let at = || addresses.first().map_or_else(|| "the server".to_owned(), ToString::to_string);
+    if via.admitted().await.is_err() {
+        let detail = format!("{} refused the connection (a fault)", at());
+        return Err(ConnectError::new(ConnectFailure::Refused, detail));
+    }
+    let tcp = open(addresses, deadline).await?;
+    via.through(tcp).await.map_err(|error| {
+        let exhausted = shortage(&error).is_some();
+        let detail = format!("no connection to {}: {error}", at());
+        ConnectError { failure: ConnectFailure::Refused, detail, exhausted }
+    })
 }
 
 /// What a failed `connect` means.

@@ -23,7 +23,8 @@ async fn connect(
     let connector =
         Connector::new(&TlsSettings { insecure: true, ..TlsSettings::default() }).unwrap();
     let mut steps = Vec::new();
-    let connected = connector.connect(host, port, alpn, limit, &mut |step| steps.push(step)).await;
+    let connected =
+        connector.connect(host, port, alpn, limit, None, &mut |step| steps.push(step)).await;
     (steps, connected)
 }
 

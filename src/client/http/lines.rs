@@ -11,6 +11,7 @@ use super::idle::{Idle, Line};
 use super::origin::Origin;
 use super::settings::{Connections, Version};
 use super::{Client, Failure, FailureKind, Session};
+use crate::wire::proxy::Via;
 use crate::wire::{Alpn, ConnectError, ConnectFailure};
 
 /// Most connections one user keeps while idle, over all hosts.
@@ -68,7 +69,7 @@ pub(super) async fn take<'a>(
         // Those of other origins make room, so that the set as a whole keeps to its size.
         idle.trim_h1(client.permits.available_permits());
     }
-    let line = Box::pin(open(client, origin, draft)).await?;
+    let line = Box::pin(open(client, session, origin, draft)).await?;
     if let Line::H2(link) = &line
         && client.settings.connections != Connections::New
     {
@@ -105,7 +106,12 @@ async fn share<'a>(client: &'a Client, origin: &Rc<Origin>, size: usize) -> Shar
 }
 
 /// Opens a connection, as the settings and ALPN have it.
-async fn open(client: &Client, origin: &Origin, draft: &mut Draft) -> Result<Line, Failure> {
+async fn open(
+    client: &Client,
+    session: &Session,
+    origin: &Origin,
+    draft: &mut Draft,
+) -> Result<Line, Failure> {
     let settings = &client.settings;
     draft.exchange.connects += 1;
     let alpn = origin.tls.then_some(match settings.version {
@@ -115,8 +121,9 @@ async fn open(client: &Client, origin: &Origin, draft: &mut Draft) -> Result<Lin
     });
     let mut begins = |step| draft.enter(Stage::Connecting(step));
     let limit = settings.connect_timeout;
+    let via = client.link.get().map(|link| Via { link, number: session.numbers.next() });
     let connected =
-        client.connector.connect(&origin.host, origin.port, alpn, limit, &mut begins).await;
+        client.connector.connect(&origin.host, origin.port, alpn, limit, via, &mut begins).await;
     let connected = connected.map_err(|error| {
         draft.exchange.exhausted = error.exhausted;
         unconnected(error)

@@ -33,6 +33,7 @@ mod unpack;
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -48,7 +49,8 @@ pub use settings::{Auth, Base, Connections, Settings, Version};
 
 pub use crate::wire::{Identity, TlsSettings};
 
-use super::{Failure, FailureKind};
+use super::{Failure, FailureKind, Numbers};
+use crate::wire::proxy::Proxy;
 use crate::wire::{Connector, Trust};
 use exchange::Draft;
 use origin::{Origin, Origins};
@@ -69,6 +71,8 @@ pub struct Client {
     base: OnceCell<Place>,
     origins: Origins,
     connector: Connector,
+    /// What disturbs its connections.
+    link: OnceCell<Arc<Proxy>>,
     lent: RefCell<h1::Lent>,
     /// Connections shared by all users, and the right to use one.
     shared: idle::Idle,
@@ -81,6 +85,14 @@ pub struct Client {
 pub struct Session {
     idle: idle::Idle,
     jar: cookies::Jar,
+    numbers: Numbers,
+}
+
+impl Session {
+    /// That of a user who is known by this number in every run.
+    pub fn of(user: u64) -> Self {
+        Self { numbers: Numbers::of(user), ..Self::default() }
+    }
 }
 
 /// Where requests go: an origin, and a path put before the request's own.
@@ -109,6 +121,7 @@ impl Client {
             base: OnceCell::new(),
             origins: Origins::default(),
             connector: Connector::new(&settings.tls)?,
+            link: OnceCell::new(),
             lent: RefCell::default(),
             shared: idle::Idle::default(),
             permits: Semaphore::new(size),
@@ -135,6 +148,12 @@ impl Client {
             None => {}
         }
         Ok(request)
+    }
+
+    /// Leads the connections it opens from now on through a proxy within the engine.
+    pub fn disturb(&self, link: Arc<Proxy>) {
+        // The first one stays.
+        let _ = self.link.set(link);
     }
 
     /// The settings it was made with.

@@ -19,6 +19,7 @@ use super::settings::{Connections, Door};
 use super::value::Value;
 use super::{Client, Place, Session, flight};
 use super::{Failure, FailureKind};
+use crate::wire::proxy::Via;
 use crate::wire::{Alpn, ConnectError, ConnectFailure, Stream, Trust};
 
 /// Most connections one user keeps to one server while idle.
@@ -129,13 +130,14 @@ pub(super) async fn take<'a>(
     if let Some(stream) = lines.kept(&client.trust).await {
         return Ok((Taken { stream, lines, permit }, deadline));
     }
-    let (stream, deadline) = fresh(client, &lines, draft, limit).await?;
+    let (stream, deadline) = fresh(client, session, &lines, draft, limit).await?;
     Ok((Taken { stream, lines, permit }, deadline))
 }
 
 /// A connection that was opened now, after the pause that may be due.
 pub(super) async fn fresh(
     client: &Client,
+    session: &Session,
     lines: &Lines,
     draft: &mut Draft,
     limit: Duration,
@@ -152,7 +154,7 @@ pub(super) async fn fresh(
     draft.stage = Stage::Connecting;
     draft.exchange.connects += 1;
     let opening = deadline.min(Instant::now() + connect_timeout);
-    let opened = timeout_at(opening, Box::pin(open(client, place, draft))).await;
+    let opened = timeout_at(opening, Box::pin(open(client, session, place, draft))).await;
     let opened = opened.unwrap_or_else(|_| {
         let detail = format!("no connection to {} within {connect_timeout:?}", place.door);
         Err(Failure::new(FailureKind::Timeout, detail))
@@ -205,19 +207,25 @@ pub(super) fn give_back(client: &Client, taken: Taken<'_>) {
 /// Opens a connection and says who we are.
 pub(super) async fn open(
     client: &Client,
+    session: &Session,
     place: &Place,
     draft: &mut Draft,
 ) -> Result<Stream, Failure> {
     let connector = place.connector(client);
     let limit = client.settings.connect_timeout;
+    let via = client.link.get().map(|link| Via { link, number: session.numbers.next() });
     let opened = match &place.door {
         Door::Unix(path) => connector.connect_unix(path).await,
-        Door::Tcp(host, port) => {
-            connector.connect(host, *port, None, limit, &mut |_| {}).await.map(|open| open.stream)
-        }
+        Door::Tcp(host, port) => connector
+            .connect(host, *port, None, limit, via, &mut |_| {})
+            .await
+            .map(|open| open.stream),
         Door::Tls(host, port) => {
             let alpn = Some(Alpn::Nothing);
-            connector.connect(host, *port, alpn, limit, &mut |_| {}).await.map(|open| open.stream)
+            connector
+                .connect(host, *port, alpn, limit, via, &mut |_| {})
+                .await
+                .map(|open| open.stream)
         }
     };
     let mut stream = opened.map_err(|error| {

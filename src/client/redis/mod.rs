@@ -24,6 +24,7 @@ mod value;
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -36,7 +37,8 @@ pub use settings::{Address, Connections, Settings, Topology, passwords_in};
 pub use subscription::{Interest, Message, Subscription};
 pub use value::Value;
 
-use super::{Failure, FailureKind};
+use super::{Failure, FailureKind, Numbers};
+use crate::wire::proxy::Proxy;
 use crate::wire::{Connector, TlsSettings, Trust};
 use exchange::Draft;
 use settings::{Door, Target};
@@ -51,6 +53,8 @@ pub struct Client {
     place: OnceCell<Rc<Place>>,
     nodes: nodes::Nodes,
     connector: Connector,
+    /// What disturbs its connections.
+    link: OnceCell<Arc<Proxy>>,
     lent: RefCell<flight::Lent>,
     /// Connections shared by all users, and the right to use one.
     shared: RefCell<Vec<Rc<lines::Lines>>>,
@@ -69,6 +73,14 @@ impl std::fmt::Debug for Client {
 #[derive(Debug, Default)]
 pub struct Session {
     lines: RefCell<Vec<Rc<lines::Lines>>>,
+    numbers: Numbers,
+}
+
+impl Session {
+    /// That of a user who is known by this number in every run.
+    pub fn of(user: u64) -> Self {
+        Self { lines: RefCell::default(), numbers: Numbers::of(user) }
+    }
 }
 
 /// One server, and who we are there.
@@ -107,6 +119,7 @@ impl Client {
             place: OnceCell::new(),
             nodes: nodes::Nodes::default(),
             connector: Connector::new(&settings.tls)?,
+            link: OnceCell::new(),
             lent: RefCell::default(),
             shared: RefCell::default(),
             permits: Semaphore::new(size),
@@ -117,6 +130,12 @@ impl Client {
             client.entry().map_err(|error| format!("url: {error}"))?;
         }
         Ok(Rc::new(client))
+    }
+
+    /// Leads the connections it opens from now on through a proxy within the engine.
+    pub fn disturb(&self, link: Arc<Proxy>) {
+        // The first one stays.
+        let _ = self.link.set(link);
     }
 
     /// The settings it was made with.

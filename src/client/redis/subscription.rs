@@ -82,7 +82,7 @@ pub(super) async fn subscribe(
         let command = super::Request::single(Command::new("PING"));
         let place = nodes::locate(client, session, &command, &mut draft, limit).await?;
         let lines = lines::lines_of(client, session, &place);
-        let (stream, deadline) = lines::fresh(client, &lines, &mut draft, limit).await?;
+        let (stream, deadline) = lines::fresh(client, session, &lines, &mut draft, limit).await?;
         let decoder = Decoder::new(client.settings.reply_limit);
         let mut made = Subscription {
             client: Rc::clone(client),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mlua::Value;
+use mlua::{Table, Value};
 
 use super::{At, Part, Reading, Scripted, values};
 use crate::fault::{Thing, contradiction, read};
@@ -29,18 +29,26 @@ impl Reading<'_> {
                 continue;
             };
             let called = format!("fault {}: ", index + 1);
-            if let Some(fault) = self.fault(&Part { table, path, called }, script) {
-                script.plan.faults.push(fault);
+            let part = Part { table, path, called };
+            for (nth, on) in several(table).into_iter().enumerate() {
+                if let Some(mut fault) = self.fault(&part, on, script) {
+                    // Each of several links has a fault of its own, of the same moment.
+                    if nth > 0 && !fault.name.is_empty() {
+                        fault.name = format!("{}-{}", fault.name, nth + 1);
+                    }
+                    let fault = self.named(&part, fault, script);
+                    script.plan.faults.push(fault);
+                }
             }
         }
     }
 
-    fn fault(&mut self, part: &Part<'_>, script: &Scripted) -> Option<FaultDecl> {
+    /// A fault on one thing; its name is empty where it has none of its own.
+    fn fault(&mut self, part: &Part<'_>, on: Value, script: &Scripted) -> Option<FaultDecl> {
         let mut saying = Saying::new(part.table, self.context);
         let at = saying.needed("at", options::duration, "\"30s\"");
-        let on: Value = part.table.raw_get("on").ok()?;
         if let Some(calls) = calls_of(&on) {
-            return self.on_calls(part, script, &calls);
+            return self.on_calls(part, &calls);
         }
         let place = self.place(&part.path);
         let fault = match on {
@@ -51,7 +59,7 @@ impl Reading<'_> {
         let sound = troubles.is_empty();
         self.troubles(part, troubles);
         at?;
-        let fault = self.named(part, fault?, script);
+        let fault = fault?;
         if sound {
             self.agrees(part, &fault, script);
         }
@@ -67,12 +75,7 @@ impl Reading<'_> {
     }
 
     /// A fault on the script's own calls: what it does is said where it is declared.
-    fn on_calls(
-        &mut self,
-        part: &Part<'_>,
-        script: &Scripted,
-        calls: &Arc<Calls>,
-    ) -> Option<FaultDecl> {
+    fn on_calls(&mut self, part: &Part<'_>, calls: &Arc<Calls>) -> Option<FaultDecl> {
         let place = self.place(&part.path);
         let mut saying = Saying::new(part.table, self.context);
         let at = saying.needed("at", options::duration, "\"30s\"");
@@ -93,7 +96,7 @@ impl Reading<'_> {
             let hint = "the kinds of links are for what `fault.proxy` gave";
             self.problem(&part.to(At::Key("kind")), what, Some(hint));
         }
-        let fault = FaultDecl {
+        Some(FaultDecl {
             name: name.unwrap_or_default(),
             on: calls.name().to_owned(),
             kind: Calls::KIND.to_owned(),
@@ -104,8 +107,7 @@ impl Reading<'_> {
             amounts: calls.words().into_iter().collect(),
             every: None,
             place,
-        };
-        Some(self.named(part, fault, script))
+        })
     }
 
     /// The fault with a name that no other has.
@@ -138,5 +140,16 @@ impl Reading<'_> {
             let what = format!("{}it contradicts the fault {other:?}: {why}", part.called);
             self.problem(&part.path, what, Some("let one end before the other begins"));
         }
+    }
+}
+
+/// What a fault is on: each of a list, or one thing, or nothing.
+fn several(table: &Table) -> Vec<Value> {
+    let on = table.raw_get::<Value>("on").unwrap_or(Value::Nil);
+    match on {
+        Value::Table(list) if list.raw_len() > 0 => {
+            list.sequence_values::<Value>().map(|item| item.unwrap_or(Value::Nil)).collect()
+        }
+        on => vec![on],
     }
 }

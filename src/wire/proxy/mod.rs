@@ -8,6 +8,7 @@
 //!
 //! | file | what it knows |
 //! |---|---|
+//! | `within.rs` | the same for connections the engine opens itself, without a door |
 //! | `door.rs` | listening, refusing, and a port that stays ours meanwhile |
 //! | `pipe.rs` | one connection: two directions of bytes, backpressure, half-close, reset |
 //! | `reach.rs` | whom a fault may concern |
@@ -18,6 +19,7 @@
 mod door;
 mod pipe;
 mod reach;
+mod within;
 
 use std::fmt;
 use std::io;
@@ -28,6 +30,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tokio::sync::watch;
 
 pub use reach::Reach;
+pub use within::Via;
 
 use super::frame::Protocol;
 use super::toxic::{Kind, Per, Rigged, Touched, Toxic};
@@ -45,11 +48,16 @@ pub struct Route {
 }
 
 /// An open proxy. When it is dropped it listens no more and its connections are closed.
+///
+/// One *within* the engine has no door: nobody dials it, and it stands between the engine and the
+/// connections that the engine opens itself.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
+    seed: u64,
     rig: watch::Sender<Rig>,
-    standing: watch::Receiver<Standing>,
+    /// What the door makes of the rig; `None` where there is none.
+    standing: Option<watch::Receiver<Standing>>,
     traffic: Arc<Traffic>,
 }
 
@@ -143,9 +151,9 @@ impl Proxy {
         let traffic = Arc::new(Traffic::default());
         let door = Door::open(route.listen, seed, seen, Arc::clone(&traffic))
             .map_err(|error| ProxyError::Listen(route.listen, error))?;
-        let (address, standing) = (door.address(), door.standing());
+        let (address, standing) = (door.address(), Some(door.standing()));
         tokio::spawn(door.serve());
-        Ok(Self { address, rig, standing, traffic })
+        Ok(Self { address, seed, rig, standing, traffic })
     }
 
     /// Where clients dial.
@@ -266,7 +274,9 @@ impl Proxy {
             changed = change(&mut rig.toxics, version);
         });
         changed?;
-        let mut standing = self.standing.clone();
+        let Some(mut standing) = self.standing.clone() else {
+            return Ok(());
+        };
         let standing = standing.wait_for(|standing| standing.version >= version).await;
         match standing.map_err(|_| ProxyError::Gone)?.refused {
             Some(kind) => Err(ProxyError::Listen(self.address, kind.into())),

@@ -50,16 +50,19 @@ pub(super) struct Guest {
 /// Dials the server and carries bytes until both sides have ended or the connection is cut. A
 /// client whose server cannot be reached is reset: we have accepted, and cannot refuse any more.
 pub(super) async fn carry(guest: Guest) {
-    let (upstream, protocol) = {
-        let rig = guest.rig.borrow();
-        (Arc::clone(&rig.upstream), rig.protocol)
-    };
+    let upstream = Arc::clone(&guest.rig.borrow().upstream);
     let dialled = timeout(DIAL, TcpStream::connect(&*upstream)).await;
     let Ok(Ok(server)) = dialled else {
         guest.traffic.refused.fetch_add(1, Relaxed);
         reset(&guest.client);
         return;
     };
+    between(guest, server).await;
+}
+
+/// Carries bytes between a client and its server.
+pub(super) async fn between(guest: Guest, server: TcpStream) {
+    let protocol = guest.rig.borrow().protocol;
     for socket in [&guest.client, &server] {
         // Refused at worst, and then small pieces arrive a little later.
         let _ = socket.set_nodelay(true);

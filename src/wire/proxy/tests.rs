@@ -8,6 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::super::toxic::{Amounts, Bare, Direction, Given};
+use super::super::{ConnectFailure, Connector, TlsSettings};
 use super::*;
 
 /// Longer than anything here takes; a test that gets there has found a hang.
@@ -368,4 +369,59 @@ async fn per_request_where_nothing_says_what_a_request_is_is_an_error() {
     let expected = "the toxic \"hold\" is per request, but the proxy is not told a protocol";
     assert_eq!(error.to_string(), expected);
     assert!(pair.proxy.toxics().is_empty());
+}
+
+/// A connector and a proxy within, and a server.
+async fn within() -> (Connector, Proxy, TcpListener) {
+    let connector = Connector::new(&TlsSettings::default()).unwrap();
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    (connector, Proxy::within(Some(Protocol::Redis), 1), server)
+}
+
+#[tokio::test]
+async fn connections_of_the_engines_own_are_disturbed_without_a_door() {
+    let (connector, link, server) = within().await;
+    let port = server.local_addr().unwrap().port();
+    let connect = async |number, limit| {
+        let via = Some(Via { link: &link, number });
+        connector.connect("127.0.0.1", port, None, limit, via, &mut |_| {}).await
+    };
+    let (opened, accepted) = tokio::join!(connect(7, HANG), server.accept());
+    let (mut here, mut there) = (opened.unwrap().stream, accepted.unwrap().0);
+    here.write_all(b"GET a\r\n").await.unwrap();
+    there.read_exact(&mut [0; 7]).await.unwrap();
+    link.add(toxic(Kind::ResetPeer, &[])).await.unwrap();
+    assert_eq!(here.read_u8().await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert_eq!(there.read_u8().await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    link.remove("reset_peer").await.unwrap();
+
+    link.add(toxic(Kind::Down, &[])).await.unwrap();
+    let refused = connect(8, HANG).await.unwrap_err();
+    assert_eq!(refused.failure, ConnectFailure::Refused, "{refused}");
+    let touched = link.remove("down").await.unwrap();
+    assert_eq!((touched.eligible, touched.connections), (1, 1));
+
+    link.add(toxic(Kind::Timeout, &[])).await.unwrap();
+    let late = connect(9, Duration::from_millis(50)).await.unwrap_err();
+    assert_eq!(late.failure, ConnectFailure::Timeout, "{late}");
+    let (opened, ()) = tokio::join!(connect(10, HANG), async {
+        tokio::task::yield_now().await;
+        assert_eq!(link.remove("timeout").await.unwrap().connections, 2);
+    });
+    assert!(opened.is_ok());
+    assert_eq!(link.passed().accepted, 2);
+}
+
+#[tokio::test]
+async fn which_of_the_engines_own_connections_are_concerned_follows_from_their_numbers() {
+    let (connector, link, server) = within().await;
+    let port = server.local_addr().unwrap().port();
+    link.add(Toxic { toxicity: 0.3, ..toxic(Kind::Timeout, &[]) }).await.unwrap();
+    for number in 0..20 {
+        let concerned = super::super::toxic::roll(1, "timeout", number, 0) < 0.3;
+        let via = Some(Via { link: &link, number });
+        let limit = if concerned { Duration::from_millis(50) } else { HANG };
+        let opened = connector.connect("127.0.0.1", port, None, limit, via, &mut |_| {}).await;
+        assert_eq!(opened.is_err(), concerned, "{number}");
+    }
 }

@@ -121,6 +121,8 @@ struct Stage {
     effect: Option<Box<dyn Effect>>,
     held: Held,
     touched: bool,
+    /// The last request it concerned, where it is for single ones.
+    request: Option<Arc<Request>>,
 }
 
 impl Stage {
@@ -131,6 +133,9 @@ impl Stage {
         };
         if !self.concerns(&parcel, request.as_deref(), whose) {
             return self.held.push(now, parcel);
+        }
+        if request.is_some() {
+            self.request.clone_from(&request);
         }
         let Self { rigged, effect, held, .. } = self;
         let effect = effect.get_or_insert_with(|| rigged.toxic.effect(whose, now, held));
@@ -148,7 +153,7 @@ impl Stage {
         };
         held.request = None;
         if touched {
-            self.touch(request.as_deref(), whose);
+            self.touch(whose);
             self.rigged.tally.touch_chunk(bytes);
         }
     }
@@ -174,8 +179,8 @@ impl Stage {
         swallowed || rolled < toxic.toxicity
     }
 
-    fn touch(&mut self, request: Option<&Request>, whose: &Whose) {
-        let marks = match (&self.rigged.toxic.per, request) {
+    fn touch(&mut self, whose: &Whose) {
+        let marks = match (&self.rigged.toxic.per, &self.request) {
             (Per::Request(_), Some(request)) => &request.marks,
             (Per::Request(_), None) => return,
             (Per::Connection, _) if std::mem::replace(&mut self.touched, true) => return,
@@ -287,7 +292,7 @@ impl Chain {
             }
             let stage = &mut self.stages[at];
             if let Some((_, how)) = stage.held.cut.filter(|(when, _)| *when <= now) {
-                stage.touch(None, &self.whose);
+                stage.touch(&self.whose);
                 return Err(how);
             }
         }
@@ -359,7 +364,13 @@ impl Chain {
         }
         let mut held = Held::default();
         if matches!(toxic.per, Per::Request(_)) {
-            return Some(Stage { rigged: Arc::clone(rigged), effect: None, held, touched: false });
+            return Some(Stage {
+                rigged: Arc::clone(rigged),
+                effect: None,
+                held,
+                touched: false,
+                request: None,
+            });
         }
         if whose.marks.is_first(rigged, Mark::Met) {
             rigged.tally.meet();
@@ -369,6 +380,6 @@ impl Chain {
             return None;
         }
         let effect = Some(toxic.effect(whose, now, &mut held));
-        Some(Stage { rigged: Arc::clone(rigged), effect, held, touched: false })
+        Some(Stage { rigged: Arc::clone(rigged), effect, held, touched: false, request: None })
     }
 }

@@ -39,6 +39,12 @@ impl Touched {
 }
 
 impl Tally {
+    /// A connection that was never opened.
+    pub(in crate::wire) fn turn_away(&self) {
+        self.meet();
+        self.touch_connection();
+    }
+
     pub(super) fn meet(&self) {
         self.eligible.fetch_add(1, Relaxed);
     }

@@ -13,14 +13,16 @@ use std::rc::Rc;
 
 use mlua::{Lua, LuaString, UserData, UserDataMethods, UserDataRef, Value};
 
-use crate::client::http::{Client, Request, Settings};
+use crate::client::http::{Base, Client, Request, Settings, Version};
 use crate::script::calls::strike;
 use crate::script::context::{Context, UserState};
 use crate::script::measure::{Operation, Thing};
 use crate::script::naming::Naming;
 use crate::script::options::shown;
+use crate::script::own;
 use crate::script::running::Running;
 use crate::script::traceback::misuse;
+use crate::wire::frame::Protocol;
 
 use options::CallOptions;
 use reply::Reply;
@@ -89,7 +91,9 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
         lua.create_function(move |lua, options: Value| {
             let context = Context::of(lua)?;
             context.may_declare(lua, "http.client")?;
-            Caller::new(lua, &context, settings::read(lua, &context, options)?)
+            let mut caller = Caller::new(lua, &context, settings::read(lua, &context, options)?)?;
+            caller.name = Some(own::name(&context, "http.client"));
+            Ok(caller)
         })?,
     )?;
     Ok(Value::Table(table))
@@ -99,6 +103,8 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
 struct Caller {
     client: Rc<Client>,
     context: Rc<Context>,
+    /// What results call it, where it is of its own options.
+    name: Option<String>,
 }
 
 /// A call that is ready to be sent.
@@ -136,7 +142,7 @@ impl Caller {
     fn new(lua: &Lua, context: &Rc<Context>, settings: Settings) -> mlua::Result<Self> {
         let client =
             Client::new(settings).map_err(|what| misuse(lua, format!("http.client: {what}")))?;
-        Ok(Self { client, context: Rc::clone(context) })
+        Ok(Self { client, context: Rc::clone(context), name: None })
     }
 
     /// Everything that can be wrong with a call, while the caller's line is still known.
@@ -173,6 +179,16 @@ impl Caller {
         let (client, context) = (Rc::clone(&self.client), Rc::clone(&self.context));
         Ok(Begun { client, context, user, request, operation })
     }
+}
+
+/// Leads the connections of a client by way of what a fault may be on; what that is called.
+pub fn link(value: &Value) -> Option<String> {
+    let caller = value.as_userdata()?.borrow::<Caller>().ok()?;
+    let (settings, name) = (caller.client.settings(), caller.name.as_ref()?);
+    let tls = matches!(&settings.base, Some(Base::Url(url)) if url.starts_with("https:"));
+    let framed = settings.version != Version::H2PriorKnowledge && !tls;
+    caller.client.disturb(own::link(&caller.context, name, framed.then_some(Protocol::Http)));
+    Some(name.clone())
 }
 
 fn run(begun: mlua::Result<Begun>, lua: Lua) -> Running<Reply> {

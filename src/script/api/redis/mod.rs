@@ -15,15 +15,17 @@ use std::rc::Rc;
 
 use mlua::{Lua, MultiValue, UserData, UserDataMethods, UserDataRef, Value};
 
-use crate::client::redis::{Client, Command, Connections, Exchange, Interest, Request};
+use crate::client::redis::{Address, Client, Command, Connections, Exchange, Interest, Request};
 use crate::script::calls::strike;
 use crate::script::context::{Context, UserState};
 use crate::script::failed::Failed;
 use crate::script::measure::{Operation, Thing};
 use crate::script::naming::Naming;
 use crate::script::options::shown;
+use crate::script::own;
 use crate::script::running::Running;
 use crate::script::traceback::misuse;
+use crate::wire::frame::Protocol;
 
 use commands::{COMMANDS, CallOptions};
 use subscription::Wanted;
@@ -131,7 +133,25 @@ fn client(lua: &Lua, options: Value) -> mlua::Result<Caller> {
     let settings = settings::read(lua, &context, options)?;
     let client =
         Client::new(settings).map_err(|what| misuse(lua, format!("redis.client: {what}")))?;
-    Ok(Caller { client, context })
+    let name = own::name(&context, "redis.client").into();
+    Ok(Caller { client, context, name })
+}
+
+/// Leads the connections of a client by way of what a fault may be on; what that is called, or why
+/// there is no such way.
+pub fn link(value: &Value) -> Option<Result<String, String>> {
+    let caller = value.as_userdata()?.borrow::<Caller>().ok()?;
+    let scheme = match &caller.client.settings().address {
+        Address::Url(url) => url.split("://").next().unwrap_or_default(),
+        Address::Service(_) => "redis",
+    };
+    if scheme.contains("unix") {
+        let what = "a socket in the file system has no link; give the client a TCP address";
+        return Some(Err(what.to_owned()));
+    }
+    let framed = (!scheme.starts_with("rediss")).then_some(Protocol::Redis);
+    caller.client.disturb(own::link(&caller.context, &caller.name, framed));
+    Some(Ok(caller.name.as_ref().to_owned()))
 }
 
 /// The client object of scripts.
@@ -139,6 +159,8 @@ fn client(lua: &Lua, options: Value) -> mlua::Result<Caller> {
 struct Caller {
     client: Rc<Client>,
     context: Rc<Context>,
+    /// What results call it.
+    name: Rc<str>,
 }
 
 /// A call that is ready to be sent.

@@ -91,6 +91,11 @@ struct Shared {
 /// The client object of scripts.
 struct Caller(Rc<Shared>);
 
+/// Whether a value is a client.
+pub fn is_client(value: &Value) -> bool {
+    value.as_userdata().is_some_and(mlua::AnyUserData::is::<Caller>)
+}
+
 impl UserData for Caller {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         for want in METHODS {
