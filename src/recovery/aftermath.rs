@@ -11,14 +11,17 @@ use super::{Calls, Drain, Span};
 /// Windows shorter than this share of a whole one say nothing of a rate.
 const WHOLE: f64 = 0.9;
 
-/// What had piled up; `None` where hardly more was under way than usual.
+/// So many calls under way at a moment are no sign of anything.
+const FEW: i64 = 3;
+
+/// What had piled up; `None` where no more was under way than usual.
 pub(super) fn drain(calls: &Calls<'_>, span: Span) -> Option<Drain> {
     let under_way = under_way(calls, span.until);
     let before = under_way.iter().filter(|(at, _)| *at > span.warm && *at <= span.baseline);
-    let usual = before.map(|(_, calls)| *calls).max().unwrap_or_default();
+    let usual = before.map(|(_, calls)| *calls).max().unwrap_or_default().max(FEW);
     let at_end = under_way.iter().rev().find(|(at, _)| *at <= span.end).map(|(_, calls)| *calls);
     let piled = at_end.unwrap_or_default() - usual;
-    if piled <= usual.max(1) {
+    if piled <= 0 {
         return None;
     }
     let after = under_way.iter().filter(|(at, _)| *at > span.end);

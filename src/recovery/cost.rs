@@ -76,17 +76,19 @@ fn deficit(hit: &[Stretch], usual: f64, seconds: f64) -> f64 {
     hit.iter().map(missing).sum::<f64>() + usual * (seconds - seen).max(0.0)
 }
 
-/// How fast the budget burnt at most in any such stretch of time that ends after the fault began.
+/// How fast the budget burnt at most in any such stretch of time that ends after the fault began;
+/// what was lost before is another's.
 fn fastest(calls: &Calls<'_>, span: Span, terms: &Terms, seconds: f64) -> f64 {
     let mut within: VecDeque<Stretch> = VecDeque::new();
     let (mut offered, mut lost, mut most) = (0_u64, 0_u64, 0.0_f64);
+    let own = |window: &Stretch| if window.begin < span.begin { 0 } else { window.lost() };
     for window in calls.made(span.warm, span.until) {
         let end = window.end;
-        (offered, lost) = (offered + window.offered(), lost + window.lost());
+        (offered, lost) = (offered + window.offered(), lost + own(&window));
         within.push_back(window);
         let too_old = |w: &Stretch| end.saturating_sub(w.begin).as_secs_f64() > seconds + 1e-9;
         while let Some(old) = within.pop_front_if(|window| too_old(window)) {
-            (offered, lost) = (offered - old.offered(), lost - old.lost());
+            (offered, lost) = (offered - old.offered(), lost - own(&old));
         }
         if end > span.begin && offered > 0 {
             most = most.max(lost as f64 / offered as f64);
