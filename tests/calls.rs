@@ -176,7 +176,7 @@ fn everything_wrong_with_a_fault_on_calls_is_told_before_the_load() {
     error: fault.calls: share: malformed share "2"; expected a percentage such as "99.5%" or a number from 0 to 1
       --> script.lua:4
 
-    error: fault 1: unknown key `toxicity`; expected one of: at, for_, kind, name, on
+    error: fault 1: unknown key `toxicity`; expected one of: at, every, for_, kind, name, on
       --> script.lua:4
       hint: what happens to the calls is said in `fault.calls`
 

@@ -288,12 +288,13 @@ fn everything_wrong_with_faults_of_processes_is_told_before_the_load() {
 
     error: fault 6: pause is nothing that can be done to a proxy
       --> script.lua:22
-      hint: it is a fault of the service itself
+      hint: it is a fault of a service that the run starts
 
     error: fault 7: every: unknown key `of`; did you mean `off`?
       --> script.lua:23
 
-    error: fault 8: on: expected a fault.proxy, a client or a service, got "redis://127.0.0.1:1"; a process has to be one that the run started
+    error: fault 8: pause is nothing that can be done to a redis that the run did not start
       --> script.lua:24
+      hint: it is a fault of a service that the run starts
     "#);
 }

@@ -23,13 +23,11 @@
 ---@field on loadrun.Duration how long it is there
 ---@field off loadrun.Duration how long it is not, until it is there again
 
---- Something that is broken for a while. What else it takes depends on its kind. Of links, in
+--- What is broken, and for how long. What else it takes depends on its kind. Of links, in
 --- Toxiproxy's names: `latency`, `jitter`, `rate`, `bytes`, `timeout`, `delay`, `probability`, ...
----@class loadrun.Fault
----@field at loadrun.Duration when it begins, from the begin of the load
+---@class loadrun.fault.Spec
 ---@field for_ loadrun.Duration how long it lasts, whatever happens
----@field on loadrun.fault.Subject | loadrun.Service[] the proxy, client or service it is on, or what `fault.calls` gave; or several proxies at once
----@field kind? "calls" | loadrun.fault.LinkKind | loadrun.fault.ProcessKind
+---@field kind? "calls" | loadrun.fault.LinkKind | loadrun.fault.ProcessKind | loadrun.fault.RedisKind | loadrun.fault.SqlKind
 ---@field name? string what results call it; its kind when nothing is given
 ---@field every? loadrun.fault.Every it comes and goes meanwhile
 ---@field stream? "upstream" | "downstream" | "both" of a link; downstream when nothing is given
@@ -38,10 +36,21 @@
 ---@field match? string with `per = "request"`: which requests, `"GET cart:*"`, `"POST /orders*"`, `"UPDATE *"`
 ---@field restart_after? loadrun.Duration of `kill`, `stop`, `restart`: how long the process is away; as long as the fault lasts, for `restart` no longer than it takes
 ---@field with? table<string, string | number | boolean> of `kill`, `stop`, `restart`: settings it is started with, in place of those declared, until the fault is over
+---@field mode? "all" | "write" of `client_pause`: which commands wait
+---@field clients? integer of `maxclients`: how many are let in
+---@field share? string | number of `maxmemory`: of the memory in use
+---@field policy? string of `maxmemory`: what is done when there is none left (`noeviction`)
+---@field irreversible? boolean of `maxmemory` with a policy that evicts, on a server the run did not start: values may be lost
+---@field table? string of `lock_table`
 ---@field [string] any
 
+--- Something that is broken for a while, by the clock.
+---@class loadrun.Fault: loadrun.fault.Spec
+---@field at loadrun.Duration when it begins, from the begin of the load
+---@field on loadrun.fault.Subject | loadrun.Service[] the proxy, client or service it is on, what `fault.calls` gave, or the URL of a Redis, PostgreSQL or MariaDB on this machine; or several proxies at once
+
 --- What can be broken. On a client it is the connections that the script itself opens.
----@alias loadrun.fault.Subject loadrun.Service | loadrun.Sandbox | loadrun.http.Client | loadrun.redis.Client | loadrun.fault.Calls
+---@alias loadrun.fault.Subject loadrun.Service | loadrun.Sandbox | loadrun.http.Client | loadrun.redis.Client | loadrun.fault.Calls | string
 
 --- Of a `fault.proxy`, or of a client.
 ---@alias loadrun.fault.LinkKind "latency" | "bandwidth" | "slow_close" | "timeout" | "hold" | "down" | "reset_peer" | "slicer" | "limit_data" | "corrupt_stream" | "drop_chunks" | "noop"
@@ -49,7 +58,19 @@
 --- Of a service of the run: it stands still, or is away and comes back.
 ---@alias loadrun.fault.ProcessKind "pause" | "kill" | "stop" | "restart"
 
---- Links that can be broken while the load runs.
+--- Of a Redis.
+---@alias loadrun.fault.RedisKind "client_pause" | "kill_clients" | "maxclients" | "maxmemory" | "wrong_password"
+
+--- Of a PostgreSQL or MariaDB.
+---@alias loadrun.fault.SqlKind "exhaust_connections" | "kill_connections" | "lock_table"
+
+--- What became of a fault.
+---@class loadrun.fault.Record
+---@field stood? number seconds it was there
+---@field touched integer connections of a link that it disturbed
+---@field effect? string what showed that it was there, where it was not on a link
+
+--- Links that can be broken, and breaking things while the script runs.
 ---@class loadrun.fault
 local fault = {}
 
@@ -65,5 +86,31 @@ function fault.proxy(options) end
 ---@param options loadrun.fault.CallsOptions
 ---@return loadrun.fault.Calls
 function fault.calls(options) end
+
+--- Breaks something while a function runs, and no longer than `for_`; when it returns the fault is
+--- gone, whatever came of the function. Without a function it stands until `for_` is over.
+---@param on loadrun.fault.Subject
+---@param spec loadrun.fault.Spec
+---@param run? fun(standing: loadrun.fault.Standing): any
+---@return any ... what the function returned
+function fault.during(on, spec, run) end
+
+--- Breaks something from now on, until it is cleared or `for_` is over, and returns when it is in
+--- force.
+---@param on loadrun.fault.Subject
+---@param spec loadrun.fault.Spec
+---@return loadrun.fault.Standing
+function fault.start(on, spec) end
+
+--- A fault that stands, until it is cleared or its `for_` is over; `local f <close> = fault.start(...)`
+--- clears it at the end of the block.
+---@class loadrun.fault.Standing
+---@field name string the tag `fault` of its metrics
+local Standing = {}
+
+--- Ends it, and returns when it is gone; an error where it may still be there. Done twice it does
+--- nothing.
+---@return loadrun.fault.Record?
+function Standing:clear() end
 
 return fault

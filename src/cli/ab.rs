@@ -13,7 +13,7 @@ use super::compare::{self, Format, Judging, compared};
 use super::progress::{Detail, Progress};
 use super::run::{drop_if_empty, remember, results_folder, stem};
 use super::source::{SourceArgs, parameters};
-use super::tell;
+use super::{state, tell, undo};
 use crate::compare::Control;
 use crate::engine::{self, Options};
 use crate::error::Error;
@@ -65,6 +65,7 @@ pub struct AbArgs {
 
 /// Runs both in turn, then compares B with A; exit codes as of `compare`, 130 when interrupted.
 pub fn run(args: &AbArgs) -> Result<u8, Error> {
+    undo::settle()?;
     let sides = [parameters(&args.a)?, parameters(&args.b)?];
     let varied: Vec<String> = sides.iter().flat_map(|side| side.keys().cloned()).collect();
     let mut runs: [Vec<Outcome>; 2] = [Vec::new(), Vec::new()];
@@ -102,6 +103,7 @@ fn once(args: &AbArgs, source: script::Source) -> Result<Outcome, Error> {
         allow_command: args.allow_command,
         allow_fault: args.allow_fault.clone(),
         seconds: None,
+        journals: state::journals(),
     };
     let detail = if args.quiet { Detail::Quiet } else { Detail::Normal };
     let progress = Progress::new(detail, io::stderr().is_terminal(), loaded.control.world());

@@ -28,8 +28,10 @@ mod sandbox;
 mod scripts;
 mod selftest;
 mod source;
+mod state;
 mod stop;
 mod suite;
+mod undo;
 
 /// Load and proof from one Lua file.
 #[derive(Debug, Parser)]
@@ -68,6 +70,8 @@ enum Command {
     Completions(completions::CompletionsArgs),
     /// Print the manual page
     Man(completions::ManArgs),
+    /// Put right what a run that died has left broken
+    Undo(undo::UndoArgs),
     /// Stand between a run and one of its servers, and end the server with the run
     #[command(hide = true)]
     Guard,
@@ -107,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Init(args) => init::run(&args),
         Command::Completions(args) => completions::run(&args, Line::command()),
         Command::Man(args) => completions::man(&args, Line::command()),
+        Command::Undo(args) => Ok(undo::run(&args)),
         Command::Guard => guard::run(),
     };
     let code = done.unwrap_or_else(|error| {

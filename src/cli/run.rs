@@ -14,7 +14,7 @@ use super::compare::{self, Format, Judging, compared};
 use super::progress::{Detail, Progress};
 use super::scripts::{self, Script};
 use super::source::SourceArgs;
-use super::{ink, suite, tell};
+use super::{ink, state, suite, tell, undo};
 use crate::baseline::Baseline;
 use crate::engine::{self, Options};
 use crate::error::Error;
@@ -113,6 +113,7 @@ async fn follow(mut seconds: mpsc::UnboundedReceiver<Second>, path: PathBuf) {
 
 /// Runs the script, or all of them; the exit code is the outcome's, or the worst one.
 pub fn run(args: &RunArgs) -> Result<u8, Error> {
+    undo::settle()?;
     let mut scripts = scripts::load(&args.scripts, &args.source)?;
     let baseline =
         args.baseline.as_ref().map(|name| Baseline::load(&args.out, name)).transpose()?;
@@ -163,6 +164,7 @@ pub fn one(script: Script, baseline: Option<&Baseline>, args: &RunArgs) -> Resul
         allow_command: args.allow_command,
         allow_fault: args.allow_fault.clone(),
         seconds: told,
+        journals: state::journals(),
     };
     let progress = Progress::new(detail, io::stderr().is_terminal(), loaded.control.world());
     let outcome = engine::run(loaded, options, |states| async {

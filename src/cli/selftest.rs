@@ -15,6 +15,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::progress::{Detail, Progress};
+use super::state;
 use crate::engine::{self, Options};
 use crate::error::Error;
 use crate::metric::{Distribution, Merge, Total};
@@ -66,6 +67,7 @@ pub fn run(args: &SelftestArgs) -> Result<u8, Error> {
         allow_command: false,
         allow_fault: Vec::new(),
         seconds: None,
+        journals: state::journals(),
     };
     let outcome = engine::run(loaded, options, |states| progress.follow(states))?;
     let expected = expected(&responses(&outcome));

@@ -172,6 +172,7 @@ fn evidence(close: &Close<'_>, ending: &Ending, scenarios: &[ScenarioOutcome]) -
         aborted_by: ending.aborted_by.clone(),
         broke: ending.broke.clone(),
         unclean: unclean(&ending.faults),
+        unbroken: unbroken(&ending.faults),
         teardown: ending.teardown.clone(),
         started: sum(|s| s.started),
         finished: sum(|s| s.finished),
@@ -198,6 +199,15 @@ fn unclean(faults: &[FaultOutcome]) -> Vec<String> {
     let told = faults.iter().filter_map(|fault| {
         let why = fault.unclean.as_ref()?;
         Some(format!("fault {:?} on {:?} may still be there: {why}", fault.name, fault.on))
+    });
+    told.collect()
+}
+
+/// Faults that could not begin, and why.
+fn unbroken(faults: &[FaultOutcome]) -> Vec<String> {
+    let told = faults.iter().filter_map(|fault| {
+        let why = fault.failed.as_ref()?;
+        Some(format!("fault {:?} on {:?} could not begin: {why}", fault.name, fault.on))
     });
     told.collect()
 }

@@ -10,20 +10,22 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::breaking::{Breaking, Limits};
 use super::closing::{self, Close, Ending};
 use super::collector::Collector;
-use super::faults::Things;
 use super::machine::{self, Machine};
 use super::progress::{Progress, Stage};
 use super::proxies::Proxies;
 use super::worker::{self, Ended, Gates, Message, Orders};
 use super::{EngineError, Options, faults, listeners, services, signals};
 use crate::executor::{Halt, Stop, Stripe};
+use crate::fault::{Holder, Journal};
 use crate::metric::{Kind, Tags, Timeline};
 use crate::outcome::{FaultOutcome, Outcome};
 use crate::plan::{Load, Plan, Problem};
 use crate::script::{Loaded, Vm, World};
 use crate::service::Running;
+use crate::wire::proxy::Reach;
 
 /// Between "all workers are ready" and the first intended start.
 const HEAD_START: Duration = Duration::from_millis(20);
@@ -43,23 +45,46 @@ pub async fn run(
     let interrupted = Rc::new(Cell::new(false));
     let listening =
         tokio::task::spawn_local(signals::listen(halt.clone(), Rc::clone(&interrupted)));
+    let (plan, world) = (Arc::new(loaded.plan), loaded.control.world());
+    let proxies = Rc::new(Proxies::default());
+    let limits = limits(&plan, &options)?;
+    let timeline = faults::timeline(&plan, &world);
+    let breaking = Breaking::new(&plan, &world, &proxies, &halt, timeline.as_ref(), limits);
+    let (holder, asked) = Holder::channel();
+    // Read by scripts that break something; set nowhere else.
+    let _ = world.faults.set(holder);
+    let held = tokio::task::spawn_local(Rc::clone(&breaking).serve(asked));
     let conductor = Conductor {
-        timeline: faults::timeline(&loaded.plan),
-        plan: Arc::new(loaded.plan),
-        world: loaded.control.world(),
+        timeline,
+        plan,
+        world,
         control: loaded.control,
         options,
         progress,
         halt,
         stop,
         interrupted,
-        proxies: Proxies::default(),
+        proxies,
+        breaking,
     };
     let mut running = Vec::new();
     let outcome = conductor.conduct(&mut running).await;
+    // Where the run did not come so far as to ask for it.
+    conductor.breaking.end_all().await;
     services::stop(&conductor.world, running).await;
+    held.abort();
     listening.abort();
     outcome
+}
+
+/// What the run is told of faults.
+fn limits(plan: &Plan, options: &Options) -> Result<Limits, EngineError> {
+    let exe = services::own_file()?;
+    let script = plan.script.display().to_string();
+    Ok(Limits {
+        reach: Reach { allowed: options.allow_fault.clone() },
+        journal: Journal::new(options.journals.clone(), exe, script),
+    })
 }
 
 struct Conductor {
@@ -73,7 +98,9 @@ struct Conductor {
     /// Whether there was a signal.
     interrupted: Rc<Cell<bool>>,
     /// Links that can be broken.
-    proxies: Proxies,
+    proxies: Rc<Proxies>,
+    /// Who holds the faults.
+    breaking: Rc<Breaking>,
     /// The phases of the run, where something is to be broken.
     timeline: Option<Arc<Timeline>>,
 }
@@ -113,20 +140,21 @@ impl Conductor {
             machine.watch(timeline, at);
             self.control.recorder().borrow_mut().watch(timeline, at);
         }
-        let things = Things { proxies: &self.proxies, services: running };
-        let timeline = self.timeline.as_ref();
-        let faults = faults::hold(&self.plan, &things, &self.world, timeline, at, &self.halt);
+        self.breaking.load_begins(at);
         let collected = self.collect(&mut collector, &mut machine, &mut messages, at).await;
         let elapsed = at.elapsed();
         self.world.over.store(true, Ordering::Relaxed);
-        let records = faults.end().await;
+        let records = self.breaking.end_all().await;
         // A panic has been told of by message.
         let joined = threads.into_iter().filter(|_| !collected.abandoned).map(JoinHandle::join);
         joined.for_each(drop);
         let load = closing::Usage::now().since(&before);
         let stolen = machine.stolen();
-        let broken = faults::outcomes(&self.plan, &records, &collector, elapsed);
+        let mut broken = faults::outcomes(&self.plan, &records, &collector, elapsed);
         let teardown = self.teardown(&mut collector, elapsed, &broken).await;
+        // What `teardown` broke met no load.
+        let records = self.breaking.end_all().await;
+        broken.extend(faults::outcomes(&self.plan, &records, &collector, elapsed));
         self.tell(&mut collector, elapsed.as_secs() as u32 + 1);
         services::stop(&self.world, std::mem::take(running)).await;
         let ending = Ending {
@@ -175,6 +203,13 @@ impl Conductor {
             let started =
                 services::start(&plan.services, &self.world, options, &self.proxies, running);
             self.unless_halted(started).await??;
+            for running in running.iter() {
+                self.breaking.found(running.process());
+            }
+        }
+        let far = self.breaking.out_of_reach();
+        if !far.is_empty() {
+            return Err(EngineError::Services(far));
         }
         if self.plan.has_setup {
             self.stage(Stage::Setup);

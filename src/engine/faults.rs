@@ -1,170 +1,42 @@
-//! The faults of a plan, held while the load runs, and what they did to it.
+//! What the faults of a run did to its calls.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until};
-
 use super::collector::Collector;
-use super::proxies::Proxies;
-use crate::executor::Halt;
-use crate::fault::{self, Mark, Record, Subject, Thing};
+use crate::fault::Record;
 use crate::metric::{BUILTIN, Edges, Metric, Recorder, Tags, Timeline, Total};
 use crate::outcome::{Absence, FaultOutcome};
 use crate::plan::{Every, FaultDecl, Plan, RecoveryDecl, Scenario};
 use crate::recovery::{self, Facts, Load, Recovery, Span, Terms, Verdict};
-use crate::script::{Calls, World};
-use crate::service::Running;
+use crate::script::World;
 use crate::units::show_duration;
 
 /// What a fault that was never recovered from counts as, where thresholds ask for a time.
 const NEVER: Duration = Duration::from_hours(24);
 
-/// The phases of a run in which something is broken; `None` when nothing is.
-pub fn timeline(plan: &Plan) -> Option<Arc<Timeline>> {
-    (!plan.faults.is_empty()).then(|| Arc::new(Timeline::new(plan.recovery.warm_up)))
-}
-
-/// Faults that stand, or will.
-pub struct Held {
-    over: watch::Sender<bool>,
-    tasks: Vec<JoinHandle<Record>>,
-}
-
-/// What faults can be on.
-pub struct Things<'a> {
-    /// Links.
-    pub proxies: &'a Proxies,
-    /// Services the run has started.
-    pub services: &'a [Running],
-}
-
-impl Things<'_> {
-    fn find(&self, name: &str) -> Option<Subject> {
-        if let Some(proxy) = self.proxies.find(name) {
-            return Some(Subject::Link(proxy));
-        }
-        let running = self.services.iter().find(|running| running.declared().name == name)?;
-        Some(Subject::Process(Box::new(running.process().clone())))
-    }
-}
-
-/// Lets every fault of the plan begin and end by the clock; none outlives the load or a signal.
-pub fn hold(
-    plan: &Arc<Plan>,
-    things: &Things<'_>,
-    world: &Arc<World>,
-    timeline: Option<&Arc<Timeline>>,
-    begin: Instant,
-    halt: &watch::Sender<Halt>,
-) -> Held {
-    let over = watch::Sender::new(false);
-    let faults = timeline
-        .into_iter()
-        .flat_map(|timeline| (0..plan.faults.len()).map(move |at| (at, Arc::clone(timeline))));
-    let tasks = faults.map(|(at, timeline)| {
-        let (plan, world) = (Arc::clone(plan), Arc::clone(world));
-        let fault = &plan.faults[at];
-        let thing = Thing::declared(&fault.on, &plan.services);
-        let how = thing.and_then(|thing| fault::read(fault, thing).ok());
-        let subject = things.find(&fault.on);
-        let mut kept = world.all_kept::<Calls>().into_iter();
-        let calls = kept.find(|(name, _)| *name == fault.on).map(|(_, calls)| calls);
-        let (mut over, mut halt) = (over.subscribe(), halt.subscribe());
-        tokio::task::spawn_local(async move {
-            let fault = &plan.faults[at];
-            let stop = async {
-                tokio::select! {
-                    _ = over.wait_for(|over| *over) => {}
-                    _ = halt.wait_for(|halt| *halt != Halt::Run) => {}
-                }
-            };
-            if let Some(calls) = calls.filter(|_| fault.kind == Calls::KIND) {
-                return turned_on(fault, &calls, &timeline, begin, stop).await;
-            }
-            // Both were checked before the run began.
-            let (Some(how), Some(subject)) = (how, subject) else {
-                return never(format!("nothing is called {:?}", fault.on));
-            };
-            let tell = |mark| {
-                match mark {
-                    Mark::Begins(at) => timeline.begins(&fault.name, at),
-                    Mark::Gone(at) => timeline.ends(&fault.name, at),
-                }
-                if let (Mark::Gone(_), Subject::Process(process)) = (mark, &subject) {
-                    world.restarted(&fault.on, process.pid());
-                }
-            };
-            fault::hold(fault, how, &subject, begin, stop, tell).await
-        })
-    });
-    let tasks = tasks.collect();
-    Held { over, tasks }
-}
-
-/// Has the script's own calls fail from when that is due until it is over, or `stop` completes.
-async fn turned_on(
-    fault: &FaultDecl,
-    calls: &Calls,
-    timeline: &Timeline,
-    begin: Instant,
-    stop: impl Future<Output = ()>,
-) -> Record {
-    let mut stop = std::pin::pin!(stop);
-    let before = calls.touched();
-    let mut injected = None;
-    tokio::select! {
-        biased;
-        () = &mut stop => {}
-        () = sleep_until(begin + fault.at) => {
-            timeline.begins(&fault.name, begin.elapsed());
-            calls.turn(true);
-            injected = Some(begin.elapsed());
-            tokio::select! {
-                biased;
-                () = &mut stop => {}
-                () = sleep_until(begin + fault.end()) => {}
-            }
-            calls.turn(false);
-            timeline.ends(&fault.name, begin.elapsed());
-        }
-    }
-    let (touched, cleared) = (calls.touched().since(&before), begin.elapsed());
-    Record { injected, cleared, touched, ..Record::default() }
-}
-
-fn never(why: String) -> Record {
-    Record { unclean: Some(why), ..Record::default() }
-}
-
-impl Held {
-    /// Ends those that still stand, and says what became of each, in the order of the plan.
-    pub async fn end(self) -> Vec<Record> {
-        self.over.send_replace(true);
-        let mut records = Vec::new();
-        for task in self.tasks {
-            records.push(task.await.unwrap_or_else(|error| never(error.to_string())));
-        }
-        records
-    }
+/// The phases of a run in which something is broken, or may be; `None` when nothing is.
+pub fn timeline(plan: &Plan, world: &World) -> Option<Arc<Timeline>> {
+    let breaks = !plan.faults.is_empty() || world.breaks.load(Ordering::Relaxed);
+    breaks.then(|| Arc::new(Timeline::new(plan.recovery.warm_up)))
 }
 
 /// What the faults did, from what the workers counted.
 pub fn outcomes(
     plan: &Plan,
-    records: &[Record],
+    records: &[(FaultDecl, Record)],
     collector: &Collector,
     elapsed: Duration,
 ) -> Vec<FaultOutcome> {
-    let Some(edges) = collector.edges() else { return Vec::new() };
-    let told = plan.faults.iter().zip(records).map(|(fault, record)| {
-        let span = Span::of(&fault.name, &edges, elapsed).filter(|_| record.injected.is_some());
-        let recovery = span.map(|span| {
-            let calls = recovery::Calls { windows: collector.windows(), edges: &edges };
-            let facts = facts(record, span, plan, collector, &edges);
-            recovery::assess(&calls, span, &terms(plan), &facts)
+    let edges = collector.edges();
+    let told = records.iter().map(|(fault, record)| {
+        let stood = record.failed.is_none() && record.injected.is_some_and(|at| at < elapsed);
+        let recovery = edges.as_ref().filter(|_| stood).and_then(|edges| {
+            let span = Span::of(&fault.name, edges, elapsed)?;
+            let calls = recovery::Calls { windows: collector.windows(), edges };
+            let facts = facts(record, span, plan, collector, edges);
+            Some(recovery::assess(&calls, span, &terms(plan), &facts))
         });
         told(fault, record, recovery)
     });
@@ -231,6 +103,7 @@ fn told(fault: &FaultDecl, record: &Record, recovery: Option<Recovery>) -> Fault
         lasts: fault.lasts.as_secs_f64(),
         injected: record.injected.map(|at| at.as_secs_f64()),
         cleared: record.cleared.as_secs_f64(),
+        failed: record.failed.clone(),
         unclean: record.unclean.clone(),
         eligible: record.touched.eligible,
         touched: record.touched.connections,

@@ -10,6 +10,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::path::PathBuf;
 
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
@@ -19,6 +20,7 @@ use crate::outcome::{Outcome, Second};
 use crate::plan::Problem;
 use crate::script::Loaded;
 
+mod breaking;
 mod closing;
 mod collector;
 mod conduct;
@@ -47,6 +49,8 @@ pub struct Options {
     pub allow_fault: Vec<String>,
     /// Who is told of each second once it is complete; `None`: nobody.
     pub seconds: Option<mpsc::UnboundedSender<Second>>,
+    /// Where it is written down what has to be put right, whatever becomes of the run.
+    pub journals: PathBuf,
 }
 
 /// Why there is no outcome.

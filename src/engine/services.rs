@@ -6,6 +6,8 @@
 //! they may need to know where the rest is, and are started one after the other. The last that was
 //! started is the first to be stopped.
 
+use std::path::PathBuf;
+
 use super::listeners;
 use super::proxies::{self, Proxies};
 use super::{EngineError, Options};
@@ -65,9 +67,7 @@ fn due<'a>(
 }
 
 fn site(world: &World) -> Result<Site, EngineError> {
-    let exe = std::env::current_exe()
-        .map_err(|e| EngineError::System(format!("cannot find this program itself: {e}")))?;
-    Ok(Site { exe, folder: world.source.folder.clone() })
+    Ok(Site { exe: own_file()?, folder: world.source.folder.clone() })
 }
 
 /// What is known not to start without starting anything: a command that is not allowed, a program
@@ -86,6 +86,12 @@ pub(super) fn foresee(
     });
     let problems: Vec<_> = problems.collect();
     if problems.is_empty() { Ok(()) } else { Err(EngineError::Services(problems)) }
+}
+
+/// This program's own file.
+pub(super) fn own_file() -> Result<PathBuf, EngineError> {
+    std::env::current_exe()
+        .map_err(|e| EngineError::System(format!("cannot find this program itself: {e}")))
 }
 
 /// Starts services that become ready beside each other, however long the first one takes; all

@@ -101,6 +101,8 @@ pub struct Evidence {
     pub stolen: f64,
     /// Faults that may still be there, and why.
     pub unclean: Vec<String>,
+    /// Faults that could not begin, and why.
+    pub unbroken: Vec<String>,
     /// Length of the load.
     pub elapsed: Duration,
 }
@@ -145,6 +147,7 @@ fn incomplete(e: &Evidence) -> Vec<String> {
     if e.unready > 0 {
         reasons.push(format!("{} users never came through their init", e.unready));
     }
+    reasons.extend(e.unbroken.iter().cloned());
     if let Some(failed) = &e.teardown {
         reasons.push(format!("teardown did not come to its end: {failed}"));
     }

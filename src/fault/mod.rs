@@ -2,8 +2,9 @@
 //!
 //! * A fault **ends** at its lease, at the end of the load and when the run is stopped, whichever
 //!   comes first; the one who holds it is this room, not the script.
-//! * It cannot **outlive** this process: a proxy is inside it, and a service's guard ends the
-//!   service when this process is gone.
+//! * It cannot **outlive** this process: a proxy is inside it, a service's guard ends the service
+//!   when this process is gone, locks and connections that are held end with it, and what is changed
+//!   elsewhere is written into a journal first, from which a watchdog puts it right.
 //! * That it has ended is **verified**: the proxy has it no more and lets a connection in, the
 //!   process runs and answers.
 //! * What it did is **proved**: connections touched are counted, a process was seen to stand still or
@@ -15,18 +16,29 @@
 //! | `kind.rs` | what can be broken about a thing, and what is wrong with a declaration |
 //! | `link.rs` | toxics on proxies |
 //! | `process.rs` | processes that the run started |
+//! | `redis.rs` | Redis, by its own commands |
+//! | `sql.rs` | databases, by their own means |
+//! | `journal.rs` | what outlives this process, and how it is put right |
+//! | `ask.rs` | what scripts ask of whoever holds the faults |
 
+mod ask;
+mod journal;
 mod kind;
 mod link;
 mod process;
+mod redis;
+mod sql;
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-pub use kind::{Break, Kind, Thing, Wrong, contradiction, read};
-pub use process::{KINDS as PROCESS, Times, WITH};
+pub use ask::{Ask, Holder};
+pub use journal::{Journal, Left, Undone};
+pub use kind::{Break, CALLS, Kind, Thing, Wrong, address, contradiction, read};
+pub use process::{Times, WITH};
 
 use crate::plan::FaultDecl;
 use crate::service::Process;
@@ -36,18 +48,33 @@ use crate::wire::toxic::Touched;
 /// How long an undone fault may take to show that it is undone.
 const VERIFY: Duration = Duration::from_secs(2);
 
+/// Something of the script's own that can be made to fail.
+pub trait Switch: std::fmt::Debug {
+    /// Turns it on, or off again; it is off when that was done as often.
+    fn turn(&self, on: bool);
+
+    /// What it has done so far.
+    fn touched(&self) -> Touched;
+}
+
 /// What a fault is on.
 #[derive(Clone, Debug)]
 pub enum Subject {
+    /// Calls of the script's own.
+    Calls(Arc<dyn Switch>),
     /// A proxy of the run.
     Link(Arc<Proxy>),
-    /// A service of the run.
-    Process(Box<Process>),
+    /// A service of the run, and where it is.
+    Service(Box<Process>, String),
+    /// A server that the run did not start, by its URL.
+    Server(String),
 }
 
 /// What became of a fault. Times from the begin of the load.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
+    /// Why it could not begin; `None` when it did, or the load ended before.
+    pub failed: Option<String>,
     /// When it began to be put on; `None` when the load ended before.
     pub injected: Option<Duration>,
     /// When it was gone.
@@ -91,21 +118,42 @@ impl Ended {
 
 /// A fault that stands.
 enum Standing {
+    Calls(Arc<dyn Switch>, Touched),
     Link(Arc<Proxy>, String),
     Process(Box<process::Standing>),
+    Redis(Box<self::redis::Standing>),
+    Sql(Box<sql::Standing>),
 }
 
 impl Standing {
-    async fn begin(how: Break, subject: &Subject) -> Result<Self, String> {
+    async fn begin(
+        name: &str,
+        how: Break,
+        subject: &Subject,
+        journal: &Rc<Journal>,
+    ) -> Result<Self, String> {
         match (how, subject) {
+            (Break::Calls, Subject::Calls(calls)) => {
+                let before = calls.touched();
+                calls.turn(true);
+                Ok(Self::Calls(Arc::clone(calls), before))
+            }
             (Break::Link(toxic), Subject::Link(proxy)) => {
                 let name = toxic.name.clone();
                 proxy.add(toxic).await.map_err(|error| error.to_string())?;
                 Ok(Self::Link(Arc::clone(proxy), name))
             }
-            (Break::Process(how), Subject::Process(process)) => {
+            (Break::Process(how), Subject::Service(process, _)) => {
                 let standing = process::Standing::begin(how, Process::clone(process)).await?;
                 Ok(Self::Process(Box::new(standing)))
+            }
+            (Break::Redis(how), Subject::Service(_, url) | Subject::Server(url)) => {
+                let journal = Rc::clone(journal);
+                let standing = self::redis::Standing::begin(how, url, name, journal).await?;
+                Ok(Self::Redis(Box::new(standing)))
+            }
+            (Break::Sql(how), Subject::Service(_, url) | Subject::Server(url)) => {
+                Ok(Self::Sql(Box::new(sql::Standing::begin(how, url).await?)))
             }
             _ => Err("it is on something of another kind".to_owned()),
         }
@@ -114,26 +162,51 @@ impl Standing {
     /// What is to be done while it stands; never completes.
     async fn stand(&mut self) {
         match self {
-            Self::Link(..) => std::future::pending().await,
+            Self::Calls(..) | Self::Link(..) => std::future::pending().await,
             Self::Process(standing) => standing.stand().await,
+            Self::Redis(standing) => standing.stand().await,
+            Self::Sql(standing) => standing.stand().await,
         }
     }
 
     async fn end(self) -> Ended {
         match self {
+            Self::Calls(calls, before) => {
+                calls.turn(false);
+                let touched = calls.touched().since(&before);
+                Ended { touched, ..Ended::at(Instant::now()) }
+            }
             Self::Link(proxy, name) => link::end(&name, &proxy).await,
             Self::Process(standing) => standing.end().await,
+            Self::Redis(standing) => standing.end().await,
+            Self::Sql(standing) => standing.end().await,
         }
     }
 }
 
-/// A moment of a fault, from the begin of the load, told while it happens.
+/// A moment of a fault, told while it happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// It is about to be put on.
-    Begins(Duration),
+    Begins(Instant),
+    /// It is in force.
+    Stands,
     /// It is gone.
-    Gone(Duration),
+    Gone(Instant),
+}
+
+/// How a fault is held.
+pub struct Holding<'a, Since, Tell> {
+    /// What it is on.
+    pub subject: &'a Subject,
+    /// Where it is written down what has to be put right.
+    pub journal: &'a Rc<Journal>,
+    /// When it begins.
+    pub due: Instant,
+    /// A moment from the begin of the load.
+    pub since: Since,
+    /// Is told what happens.
+    pub tell: Tell,
 }
 
 /// Puts a fault on its subject when it is due and takes it away when it is over, or when `stop`
@@ -141,30 +214,31 @@ pub enum Mark {
 pub async fn hold(
     fault: &FaultDecl,
     how: Break,
-    subject: &Subject,
-    begin: Instant,
+    holding: Holding<'_, impl Fn(Instant) -> Duration, impl Fn(Mark)>,
     stop: impl Future<Output = ()>,
-    tell: impl Fn(Mark),
 ) -> Record {
+    let Holding { subject, journal, due, since, tell } = holding;
     let mut stop = std::pin::pin!(stop);
     let mut record = Record::default();
     tokio::select! {
         biased;
-        () = &mut stop => return Record { cleared: begin.elapsed(), ..record },
-        () = sleep_until(begin + fault.at) => {}
+        () = &mut stop => return Record { cleared: since(Instant::now()), ..record },
+        () = sleep_until(due) => {}
     }
-    record.injected = Some(begin.elapsed());
-    tell(Mark::Begins(begin.elapsed()));
-    let over = begin + fault.end();
+    let begun = Instant::now();
+    record.injected = Some(since(begun));
+    tell(Mark::Begins(begun));
+    let (over, mut gone) = (due + fault.lasts, begun);
     loop {
-        let mut standing = match Standing::begin(how.clone(), subject).await {
+        let begun = Standing::begin(&fault.name, how.clone(), subject, journal).await;
+        let mut standing = match begun {
             Ok(standing) => standing,
             Err(why) => {
-                record.cleared = begin.elapsed();
-                record.unclean.get_or_insert(format!("could not begin: {why}"));
+                record.failed = Some(why);
                 break;
             }
         };
+        tell(Mark::Stands);
         let on = fault.every.map_or(over, |every| over.min(Instant::now() + every.on));
         let stopped = tokio::select! {
             biased;
@@ -172,7 +246,9 @@ pub async fn hold(
             () = sleep_until(on) => false,
             () = standing.stand() => false,
         };
-        record.add(standing.end().await, begin);
+        let ended = standing.end().await;
+        gone = ended.cleared;
+        record.add(ended, &since);
         let Some(every) = fault.every.filter(|_| !stopped) else { break };
         let again = Instant::now() + every.off;
         if again >= over {
@@ -184,15 +260,14 @@ pub async fn hold(
             () = sleep_until(again) => {}
         }
     }
-    tell(Mark::Gone(record.cleared));
+    record.cleared = since(gone);
+    tell(Mark::Gone(gone));
     record
 }
 
 impl Record {
     /// Counts one more time that it stood.
-    fn add(&mut self, ended: Ended, begin: Instant) {
-        let since = |at: Instant| at.saturating_duration_since(begin);
-        self.cleared = since(ended.cleared);
+    fn add(&mut self, ended: Ended, since: impl Fn(Instant) -> Duration) {
         self.unclean = self.unclean.take().or(ended.unclean);
         self.touched.eligible += ended.touched.eligible;
         self.touched.connections += ended.touched.connections;
@@ -201,8 +276,8 @@ impl Record {
         self.effect = ended.effect.or(self.effect.take());
         self.process = ended.times.map(|times| Absence {
             away: since(times.away),
-            back: times.back.map(since),
-            ready: times.ready.map(since),
+            back: times.back.map(&since),
+            ready: times.ready.map(&since),
         });
     }
 }

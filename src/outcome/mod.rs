@@ -88,6 +88,9 @@ pub struct FaultOutcome {
     pub lasts: f64,
     /// When it was in force; `None` when the load ended before.
     pub injected: Option<f64>,
+    /// Why it could not begin, if it was to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
     /// When it was gone.
     pub cleared: f64,
     /// Why it may still be there; `None` when it was seen to be gone.

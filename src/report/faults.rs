@@ -76,6 +76,7 @@ pub(super) fn verdict(fault: &FaultOutcome) -> String {
     match &fault.recovery {
         Some(recovery) => recovery.verdict.to_string(),
         None if fault.unclean.is_some() => Verdict::Unclean.to_string(),
+        None if fault.failed.is_some() => "failed".to_owned(),
         None => "unknown".to_owned(),
     }
 }
@@ -84,7 +85,7 @@ pub(super) fn verdict(fault: &FaultOutcome) -> String {
 pub(super) fn is_well(fault: &FaultOutcome) -> Option<bool> {
     match &fault.recovery {
         Some(recovery) => Some(recovery.verdict.is_well()),
-        None => fault.unclean.as_ref().map(|_| false),
+        None => fault.unclean.as_ref().or(fault.failed.as_ref()).map(|_| false),
     }
 }
 
@@ -96,6 +97,9 @@ pub(super) fn what(fault: &FaultOutcome) -> String {
 
 /// What came of that.
 pub(super) fn force(fault: &FaultOutcome) -> String {
+    if let Some(why) = &fault.failed {
+        return format!("could not begin: {why}");
+    }
     let Some(injected) = fault.injected else {
         return "never began: the load ended before".to_owned();
     };

@@ -6,16 +6,22 @@ use std::time::Duration;
 
 use mlua::{Table, Value};
 
+use super::api::fault::calls_of;
 use super::api::redis::link as redis_link;
 use super::api::{http, service, sql};
+use super::calls::Calls;
 use super::context::Context;
 use super::options::{self, shown, unknown_keys};
-use crate::fault::{self, Break, Thing, WITH};
+use crate::client::sql::passwords;
+use crate::fault::{self, Break, CALLS, Thing, WITH};
 use crate::plan::{Every, FaultDecl, Place};
 use crate::units::parse_share;
 
 /// Keys of a fault that are not amounts of its kind.
 const OWN: &[&str] = &["at", "every", "for_", "kind", "name", "on", "stream", "toxicity", "with"];
+
+/// Keys of a fault on calls.
+const OF_CALLS: &[&str] = &["at", "every", "for_", "kind", "name", "on"];
 
 /// Keys that only a fault of a link has.
 const OF_LINKS: &[&str] = &["stream", "toxicity"];
@@ -44,8 +50,11 @@ impl<'a> Saying<'a> {
     /// The fault, as far as it can be told: on what `on` says, from `at` on; its name is empty where
     /// the script gives none.
     pub(super) fn read(&mut self, on: &Value, at: Duration, place: Place) -> Option<FaultDecl> {
+        if let Some(calls) = calls_of(on) {
+            return self.on_calls(&calls, at, place);
+        }
         let kind = self.needed("kind", options::string, "\"latency\"");
-        let on = match name(on) {
+        let on = match self.name(on) {
             Ok(on) => Some(on),
             Err(what) => {
                 self.wrong("on", format!("on: {what}"));
@@ -74,6 +83,36 @@ impl<'a> Saying<'a> {
         Some(fault)
     }
 
+    /// A fault on the script's own calls: what it does is said where they are declared.
+    fn on_calls(&mut self, calls: &Calls, at: Duration, place: Place) -> Option<FaultDecl> {
+        let lasts = self.lasts();
+        let every = self.value("every", every);
+        let name = self.value("name", options::string);
+        for what in unknown_keys(self.table, OF_CALLS) {
+            let hint = Some("what happens to the calls is said in `fault.calls`".to_owned());
+            self.troubles.push(Trouble { key: None, what, hint });
+        }
+        if let Some(kind) = self.value("kind", options::string)
+            && kind != CALLS
+        {
+            let what = format!("kind: expected {CALLS:?}, got {kind:?}");
+            let hint = Some("the kinds of links are for what `fault.proxy` gave".to_owned());
+            self.troubles.push(Trouble { key: Some("kind".to_owned()), what, hint });
+        }
+        Some(FaultDecl {
+            name: name.unwrap_or_default(),
+            on: calls.name().to_owned(),
+            kind: CALLS.to_owned(),
+            at,
+            lasts: lasts?,
+            every,
+            stream: "both".to_owned(),
+            toxicity: 1.0,
+            amounts: calls.words().into_iter().collect(),
+            place,
+        })
+    }
+
     /// How long it lasts at most.
     pub(super) fn lasts(&mut self) -> Option<Duration> {
         self.needed("for_", lease, "how long it lasts at most, such as \"10s\"")
@@ -82,9 +121,12 @@ impl<'a> Saying<'a> {
     /// Whether the kind, and what is said about it, make sense.
     fn check(&mut self, fault: &FaultDecl) {
         let declared = self.context.declared.borrow();
-        let Some(thing) = Thing::declared(&fault.on, &declared.services) else {
-            drop(declared);
-            return self.wrong("on", format!("on: there is no service {:?}", fault.on));
+        let thing = match Thing::of(&fault.on, &declared.services) {
+            Ok(thing) => thing,
+            Err((what, hint)) => {
+                let (key, what) = (Some("on".to_owned()), format!("on: {what}"));
+                return self.troubles.push(Trouble { key, what, hint: Some(hint) });
+            }
         };
         let read = fault::read(fault, thing);
         let per_request = matches!(&read, Ok(Break::Link(toxic)) if !toxic.per.is_connection());
@@ -139,6 +181,29 @@ impl<'a> Saying<'a> {
         read.map_err(|what| self.wrong(key, format!("{key}: {what}"))).ok()
     }
 
+    /// What a value names: a service of the run, a proxy included, or a server by its URL.
+    fn name(&self, value: &Value) -> Result<String, String> {
+        if sql::is_client(value) {
+            let what = "a link to a database is a fault.proxy, which the client has as its `url`";
+            return Err(what.to_owned());
+        }
+        let link = http::link(value).map(Ok).or_else(|| redis_link(value));
+        if let Some(found) = link.or_else(|| service::name_of(value).map(Ok)) {
+            return found;
+        }
+        let url = options::string(value).ok().filter(|text| text.contains("://"));
+        let url = url.ok_or_else(|| {
+            let shown = shown(value);
+            format!(
+                "expected a fault.proxy, a client, a service or the URL of a server, got {shown}"
+            )
+        })?;
+        for password in passwords(&url) {
+            self.context.world.log.secrets.add(&password);
+        }
+        Ok(url)
+    }
+
     fn wrong(&mut self, key: &str, what: String) {
         self.troubles.push(Trouble { key: Some(key.to_owned()), what, hint: None });
     }
@@ -159,24 +224,6 @@ impl<'a> Saying<'a> {
         amounts.extend(with.into_iter().map(|(key, text)| (format!("{WITH}{key}"), text)));
         amounts
     }
-}
-
-/// What a value names: a service of the run, a proxy included.
-fn name(value: &Value) -> Result<String, String> {
-    if sql::is_client(value) {
-        let what = "a link to a database is a fault.proxy, which the client has as its `url`";
-        return Err(what.to_owned());
-    }
-    if let Some(found) = http::link(value).map(Ok).or_else(|| redis_link(value)) {
-        return found;
-    }
-    service::name_of(value).ok_or_else(|| {
-        let shown = shown(value);
-        format!(
-            "expected a fault.proxy, a client or a service, got {shown}; a process has to be one that the run \
-             started"
-        )
-    })
 }
 
 /// Named values of a table.

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::log::Log;
 use super::measure::nanoseconds;
 use super::plain::Plain;
+use crate::fault::Holder;
 use crate::plan::Problem;
 
 /// Longest a resume of a coroutine may take.
@@ -46,6 +47,10 @@ pub struct World {
     pub begin: OnceLock<Instant>,
     /// What `setup` returned; set once, before any worker's users run.
     pub setup: OnceLock<Plain>,
+    /// Set by a script that may break something while it runs.
+    pub breaks: AtomicBool,
+    /// Who holds the faults of the run; set once by the engine, not set where there is no run.
+    pub faults: OnceLock<Holder>,
     /// How many workers share the load; set once by the engine, 1 where it is not.
     pub workers: OnceLock<usize>,
     /// Set by the engine when the run is to end at once: whatever a script is doing then is ended,
@@ -75,6 +80,8 @@ impl World {
             begin: OnceLock::new(),
             setup: OnceLock::new(),
             workers: OnceLock::new(),
+            breaks: AtomicBool::new(false),
+            faults: OnceLock::new(),
             halted: AtomicBool::new(false),
             over: AtomicBool::new(false),
             made: Instant::now(),

@@ -32,6 +32,7 @@ use rustix::process::Signal;
 
 use crate::plan::ServiceDecl;
 
+pub use self::redis::POLICIES;
 use guard::{Orders, Program};
 use process::Launch;
 pub use process::Process;
@@ -143,6 +144,11 @@ impl Place {
     fn password<'a>(&'a self, chosen: &Chosen<'a>) -> &'a str {
         chosen.secret("password").unwrap_or(&self.password)
     }
+}
+
+/// A password that nobody guesses.
+pub fn secret() -> std::io::Result<String> {
+    host::random()
 }
 
 fn nothing(service: &str, what: &str, error: &std::io::Error) -> ServiceError {

@@ -45,7 +45,7 @@ pub const KIND: Kind = Kind {
 };
 
 /// What Redis can do when it is full.
-const POLICIES: &[&str] = &[
+pub const POLICIES: &[&str] = &[
     "noeviction",
     "allkeys-lru",
     "allkeys-lfu",

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::plan::{ServiceDecl, nearest};
-use crate::units::{Bytes, parse_duration};
+use crate::units::{Bytes, parse_duration, parse_share};
 
 /// What starts the name of a setting that is the server's own and not known here.
 pub const CONFIG: &str = "config.";
@@ -41,6 +41,8 @@ pub enum Takes {
     Bytes,
     /// A duration: `"250ms"`.
     Duration,
+    /// A share of something: `"80%"`, 0.8.
+    Share,
     /// `true` or `false`.
     Flag,
     /// One of these words.
@@ -61,6 +63,7 @@ impl Takes {
             },
             Self::Bytes => Bytes::parse(text).map(drop).map_err(|error| error.to_string()),
             Self::Duration => parse_duration(text).map(drop).map_err(|error| error.to_string()),
+            Self::Share => parse_share(text).map(drop).map_err(|error| error.to_string()),
             Self::Flag if ["true", "false"].contains(&text) => Ok(()),
             Self::Flag => Err(format!("expected true or false, got {text:?}")),
             Self::Word(words) if words.contains(&text) => Ok(()),

@@ -121,6 +121,7 @@ fn fault() -> FaultOutcome {
         at: 4.0,
         lasts: 2.0,
         injected: Some(4.0),
+        failed: None,
         cleared: 6.0,
         unclean: None,
         eligible: 12,

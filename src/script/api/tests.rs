@@ -27,8 +27,8 @@ const OBJECTS: &[(&str, &str, &str)] = &[
     ("sql", "Client", "sql.client { url = 'sqlite::memory:' }"),
 ];
 
-/// Classes whose objects come of a server; the module's own tests use every method of theirs.
-const FROM_SERVERS: &[(&str, &str)] = &[("redis", "Subscription")];
+/// Classes whose objects come of a server, or of a run; the module's own tests use every method of theirs.
+const FROM_SERVERS: &[(&str, &str)] = &[("fault", "Standing"), ("redis", "Subscription")];
 
 #[test]
 fn every_object_has_the_methods_its_module_lists_and_no_others() {

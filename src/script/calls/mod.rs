@@ -18,6 +18,7 @@ use std::time::Duration;
 use super::context::UserState;
 use super::world::World;
 use crate::client::FailureKind;
+use crate::fault::{CALLS, Switch};
 use crate::units::{show_duration, show_share};
 use crate::wire::toxic::{Touched, fits, roll};
 
@@ -61,7 +62,7 @@ pub enum Effect {
 
 impl Calls {
     /// The kind such a fault is of.
-    pub const KIND: &str = "calls";
+    pub const KIND: &str = CALLS;
 
     /// A fault that is off.
     pub fn new(name: &str, rule: Rule, seed: u64) -> Self {
@@ -80,24 +81,9 @@ impl Calls {
         &self.name
     }
 
-    /// Turns it on, or off again; it is off when that was done as often.
-    pub fn turn(&self, on: bool) {
-        if on {
-            self.on.fetch_add(1, Relaxed)
-        } else {
-            self.on.fetch_sub(1, Relaxed)
-        };
-    }
-
     /// Whether it is on.
     pub fn is_on(&self) -> bool {
         self.on.load(Relaxed) > 0
-    }
-
-    /// What it has done so far; here a connection is a call.
-    pub fn touched(&self) -> Touched {
-        let (eligible, touched) = (self.eligible.load(Relaxed), self.touched.load(Relaxed));
-        Touched { eligible, connections: touched, chunks: touched, bytes: 0 }
     }
 
     /// What it does, in the words of the script that declares it.
@@ -127,6 +113,22 @@ impl Calls {
             self.touched.fetch_add(1, Relaxed);
             self.rule.effect
         })
+    }
+}
+
+impl Switch for Calls {
+    fn turn(&self, on: bool) {
+        if on {
+            self.on.fetch_add(1, Relaxed)
+        } else {
+            self.on.fetch_sub(1, Relaxed)
+        };
+    }
+
+    /// Here a connection is a call.
+    fn touched(&self) -> Touched {
+        let (eligible, touched) = (self.eligible.load(Relaxed), self.touched.load(Relaxed));
+        Touched { eligible, connections: touched, chunks: touched, bytes: 0 }
     }
 }
 

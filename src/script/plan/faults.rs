@@ -1,14 +1,10 @@
 //! The `faults` of the returned table: what is broken, when, and for how long.
 
-use std::sync::Arc;
-
 use mlua::{Table, Value};
 
 use super::{At, Part, Reading, Scripted, values};
 use crate::fault::{Thing, contradiction, read};
 use crate::plan::FaultDecl;
-use crate::script::api::fault::calls_of;
-use crate::script::calls::Calls;
 use crate::script::fault::{Saying, Trouble};
 use crate::script::options::{self, shown};
 
@@ -47,12 +43,15 @@ impl Reading<'_> {
     fn fault(&mut self, part: &Part<'_>, on: Value, script: &Scripted) -> Option<FaultDecl> {
         let mut saying = Saying::new(part.table, self.context);
         let at = saying.needed("at", options::duration, "\"30s\"");
-        if let Some(calls) = calls_of(&on) {
-            return self.on_calls(part, &calls);
-        }
         let place = self.place(&part.path);
         let fault = match on {
-            Value::Nil => saying.needed("on", |_| Ok(()), "a fault.proxy or a service").and(None),
+            Value::Nil => saying
+                .needed(
+                    "on",
+                    |_| Ok(()),
+                    "a fault.proxy, a service, a URL or what fault.calls gave",
+                )
+                .and(None),
             on => saying.read(&on, at.unwrap_or_default(), place),
         };
         let troubles = std::mem::take(&mut saying.troubles);
@@ -74,42 +73,6 @@ impl Reading<'_> {
         }
     }
 
-    /// A fault on the script's own calls: what it does is said where it is declared.
-    fn on_calls(&mut self, part: &Part<'_>, calls: &Arc<Calls>) -> Option<FaultDecl> {
-        let place = self.place(&part.path);
-        let mut saying = Saying::new(part.table, self.context);
-        let at = saying.needed("at", options::duration, "\"30s\"");
-        let lasts = saying.lasts();
-        let troubles = std::mem::take(&mut saying.troubles);
-        self.troubles(part, troubles);
-        let name = self.field(part, "name", options::string);
-        let known = ["at", "for_", "kind", "name", "on"];
-        for what in options::unknown_keys(part.table, &known) {
-            let what = format!("{}{what}", part.called);
-            let hint = "what happens to the calls is said in `fault.calls`";
-            self.problem(&part.path, what, Some(hint));
-        }
-        if let Some(kind) = self.field(part, "kind", options::string)
-            && kind != Calls::KIND
-        {
-            let what = format!("{}kind: expected {:?}, got {kind:?}", part.called, Calls::KIND);
-            let hint = "the kinds of links are for what `fault.proxy` gave";
-            self.problem(&part.to(At::Key("kind")), what, Some(hint));
-        }
-        Some(FaultDecl {
-            name: name.unwrap_or_default(),
-            on: calls.name().to_owned(),
-            kind: Calls::KIND.to_owned(),
-            at: at?,
-            lasts: lasts?,
-            stream: "both".to_owned(),
-            toxicity: 1.0,
-            amounts: calls.words().into_iter().collect(),
-            every: None,
-            place,
-        })
-    }
-
     /// The fault with a name that no other has.
     fn named(&mut self, part: &Part<'_>, fault: FaultDecl, script: &Scripted) -> FaultDecl {
         let taken = |name: &str| script.plan.faults.iter().any(|fault| fault.name == *name);
@@ -129,7 +92,7 @@ impl Reading<'_> {
     fn agrees(&mut self, part: &Part<'_>, fault: &FaultDecl, script: &Scripted) {
         let declared = self.context.declared.borrow();
         let how =
-            |fault: &FaultDecl| read(fault, Thing::declared(&fault.on, &declared.services)?).ok();
+            |fault: &FaultDecl| read(fault, Thing::of(&fault.on, &declared.services).ok()?).ok();
         let against = script.plan.faults.iter().find_map(|other| {
             let overlap = other.at < fault.end() && fault.at < other.end();
             let why = contradiction(&how(other)?, &how(fault)?)?;

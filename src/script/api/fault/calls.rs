@@ -1,66 +1,16 @@
-//! `loadrun.fault`: links that can be broken.
-//!
-//! `fault.proxy {}` at file scope declares a proxy of the run; it is a service like any other, and
-//! clients take it as their address. What is broken on it, and when, stands in the `faults` of the
-//! table the script returns. `fault.calls {}` declares a fault on the script's own calls, which is
-//! turned on in the same way.
+//! `fault.calls`: a fault on the script's own calls, read into a rule.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use mlua::{Lua, UserData, Value};
 
-use super::service::{Declaration, Service};
 use crate::client::FailureKind;
-use crate::fault::Thing;
 use crate::plan::nearest;
 use crate::script::calls::{Calls, Effect, Rule};
 use crate::script::context::Context;
 use crate::script::options::{self, Options, shown};
 use crate::units::parse_share;
-use crate::wire::frame::Protocol;
-
-/// What a script can call or read.
-pub const FUNCTIONS: &[&str] = &["calls", "proxy"];
-
-/// The module table.
-pub fn module(lua: &Lua) -> mlua::Result<Value> {
-    let table = lua.create_table()?;
-    table.set("calls", lua.create_function(calls)?)?;
-    table.set("proxy", lua.create_function(proxy)?)?;
-    Ok(Value::Table(table))
-}
-
-fn proxy(lua: &Lua, given: Value) -> mlua::Result<Service> {
-    const NAME: &str = "fault.proxy";
-    Context::of(lua)?.may_declare(lua, NAME)?;
-    let given = Options::new(lua, NAME, given, &["name", "protocol", "upstream"])?;
-    let mut declaration = Declaration { kind: Thing::PROXY, ..Declaration::default() };
-    declaration.name = given.read("name", super::service::name)?;
-    let upstream = given.read("upstream", upstream)?;
-    let missing = "needs its upstream: a service of this script, \"host:port\" or a URL";
-    let upstream = upstream.ok_or_else(|| given.wrong(missing))?;
-    declaration.options.insert("upstream".to_owned(), upstream);
-    if let Some(spoken) = given.read("protocol", protocol)? {
-        declaration.options.insert("protocol".to_owned(), spoken.name().to_owned());
-    }
-    Service::declare(lua, declaration)?.map_err(|what| given.wrong(&what))
-}
-
-/// What is spoken through a proxy.
-fn protocol(value: &Value) -> Result<Protocol, String> {
-    let name = options::string(value)?;
-    let known = || Protocol::ALL.map(Protocol::name).join(", ");
-    Protocol::named(&name).ok_or_else(|| format!("expected one of {}; got {name:?}", known()))
-}
-
-/// Where a proxy leads: a service by name, or an address as it is.
-fn upstream(value: &Value) -> Result<String, String> {
-    match super::service::name_of(value) {
-        Some(name) => Ok(format!("service:{name}")),
-        None => options::string(value).map_err(|what| format!("{what}; or a service")),
-    }
-}
 
 /// A fault on the script's own calls, in a script's hands.
 pub struct Handle(pub Arc<Calls>);
@@ -73,7 +23,8 @@ pub fn calls_of(value: &Value) -> Option<Arc<Calls>> {
     data.borrow::<Handle>().ok().map(|handle| Arc::clone(&handle.0))
 }
 
-fn calls(lua: &Lua, given: Value) -> mlua::Result<Handle> {
+/// Declares one.
+pub(super) fn declare(lua: &Lua, given: Value) -> mlua::Result<Handle> {
     const NAME: &str = "fault.calls";
     let context = Context::of(lua)?;
     context.may_declare(lua, NAME)?;

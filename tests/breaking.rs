@@ -1,0 +1,455 @@
+//! What is broken outside of loadrun: servers it did not start, and how they are put right, also
+//! when loadrun is killed in the middle.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot start a run has failed")]
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use loadrun::plan::ServiceDecl;
+use loadrun::service::{self, Running, Site};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A server that the run did not start.
+async fn server(kind: &str, options: &[(&str, &str)]) -> Running {
+    let options: BTreeMap<_, _> =
+        options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let (name, kind) = ("other".to_owned(), kind.to_owned());
+    let decl = ServiceDecl { name, kind, options, ..ServiceDecl::default() };
+    let site = Site { exe: env!("CARGO_BIN_EXE_loadrun").into(), folder: ".".into() };
+    let mut running = service::start(&decl, &site).unwrap();
+    running.ready().await.unwrap_or_else(|error| panic!("{error}"));
+    running
+}
+
+/// A folder with a script and a state folder, in which the binary is run.
+struct Bench(TempDir);
+
+impl Bench {
+    fn new(script: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("script.lua"), script).unwrap();
+        Self(folder)
+    }
+
+    /// A steady load on a Redis, with these faults.
+    fn on_redis(url: &str, duration: &str, faults: &str) -> Self {
+        Self::new(&format!(
+            r#"
+            local redis = require "loadrun.redis"
+            local client = redis.client {{ url = "{url}", timeout = "300ms" }}
+            local other = "{url}"
+            return {{
+              scenarios = {{ s = {{ rate = 50, duration = "{duration}", run = function(vu)
+                client:set("key:" .. vu.rand:integer(1, 9), ("x"):rep(1000))
+              end }} }},
+              faults = {{ {faults} }},
+            }}
+            "#
+        ))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loadrun"));
+        command.args(arguments).current_dir(self.0.path()).env("NO_COLOR", "1");
+        command.env("XDG_STATE_HOME", self.0.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// What a run told, and its outcome.
+    fn run(&self) -> (String, Value) {
+        let run = self.command(&["script.lua"]).output().unwrap();
+        let told = [run.stdout, run.stderr].map(|out| String::from_utf8_lossy(&out).into_owned());
+        let only = |folder: PathBuf| {
+            let mut entries = std::fs::read_dir(&folder).unwrap_or_else(|_| panic!("{told:?}"));
+            entries.next().unwrap().unwrap().path()
+        };
+        let place = only(self.0.path().join("results/script")).join("outcome.json");
+        (told.concat(), serde_json::from_slice(&std::fs::read(place).unwrap()).unwrap())
+    }
+
+    fn journals(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.0.path().join("loadrun")).into_iter().flatten();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+/// Host and port of a URL.
+fn place(url: &str) -> &str {
+    let rest = url.split_once("://").unwrap().1;
+    rest.rsplit_once('@').map_or(rest, |(_, place)| place).split('/').next().unwrap()
+}
+
+/// What a Redis answers to a line; nothing where it lets nobody in.
+fn asked(url: &str, line: &str) -> String {
+    let mut reply = String::new();
+    if let Ok(mut stream) = TcpStream::connect(place(url)) {
+        // A connection that is refused may be reset before it is read.
+        let _ = stream.write_all(format!("{line}\r\nQUIT\r\n").as_bytes());
+        let _ = stream.read_to_string(&mut reply);
+    }
+    reply
+}
+
+/// What a fault may have changed.
+fn settings(url: &str) -> String {
+    ["maxmemory", "maxmemory-policy", "requirepass", "maxclients"]
+        .map(|name| asked(url, &format!("CONFIG GET {name}")))
+        .concat()
+}
+
+/// Waits for what has to come; a test that waits for ever is ended from outside.
+async fn until(what: impl Fn() -> bool) {
+    while !what() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn kill(child: &mut Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[tokio::test]
+async fn every_fault_of_a_redis_shows_its_effect_and_is_put_back() {
+    let redis = server("redis", &[("maxclients", "500")]).await;
+    let before = settings(redis.url());
+    let faults = r#"
+      { at = "1s", for_ = "1s", on = other, kind = "maxmemory", share = "50%" },
+      { at = "3s", for_ = "1s", on = other, kind = "maxmemory", share = "50%", name = "evicts",
+        policy = "allkeys-lru", irreversible = true },
+      { at = "5s", for_ = "1s", on = other, kind = "wrong_password" },
+      { at = "7s", for_ = "1s", on = other, kind = "maxclients", clients = 0 },
+      { at = "9s", for_ = "1s", on = other, kind = "kill_clients" },
+      { at = "11s", for_ = "1s", on = other, kind = "client_pause" },
+      { at = "13s", for_ = "1s", on = other, kind = "client_pause", mode = "write" },
+    "#;
+    let bench = Bench::on_redis(redis.url(), "15s", faults);
+    let (told, outcome) = bench.run();
+    for (at, effect) in [
+        (0, "commands refused"),
+        (1, "keys evicted"),
+        (2, "refused"),
+        (3, "refused"),
+        (4, "connections closed"),
+        (5, "its commands waited"),
+        (6, "its commands waited"),
+    ] {
+        let fault = &outcome["faults"][at];
+        assert_eq!((&fault["unclean"], &fault["failed"]), (&Value::Null, &Value::Null), "{told}");
+        assert!(fault["effect"].as_str().unwrap_or_default().contains(effect), "{fault}\n{told}");
+        let failed = fault["recovery"]["fault"]["failed"].as_u64().unwrap();
+        // Evicting lets writes in, and a connection closed between two calls is opened again.
+        assert!(failed > 0 || at == 1 || at == 4, "{fault}\n{told}");
+        // A pause ends a slice late at most.
+        let stood = fault["cleared"].as_f64().unwrap() - fault["injected"].as_f64().unwrap();
+        assert!((0.9..1.9).contains(&stood), "{fault}");
+    }
+    assert_eq!(settings(redis.url()), before);
+    assert_eq!(bench.journals(), [] as [PathBuf; 0]);
+    redis.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn every_fault_of_a_database_shows_its_effect_and_is_let_go() {
+    for kind in ["postgres", "mariadb"] {
+        let database = server(kind, &[("max_connections", "12")]).await;
+        let bench = Bench::new(&format!(
+            r#"
+            local sql = require "loadrun.sql"
+            local client = sql.client {{ url = "{url}", size = 4, timeout = "300ms" }}
+            local other = "{url}"
+            return {{
+              setup = function() client:execute("CREATE TABLE orders (id INT PRIMARY KEY)") end,
+              scenarios = {{ s = {{ rate = 30, duration = "7s", run = function(vu)
+                client:query("SELECT * FROM orders")
+              end }} }},
+              faults = {{
+                {{ at = "1s", for_ = "1s", on = other, kind = "lock_table", table = "orders" }},
+                {{ at = "3s", for_ = "1s", on = other, kind = "kill_connections" }},
+                {{ at = "5s", for_ = "1s", on = other, kind = "exhaust_connections" }},
+              }},
+            }}
+            "#,
+            url = database.url(),
+        ));
+        let (told, outcome) = bench.run();
+        for (at, effect) in
+            [(0, "sessions waited"), (1, "connections ended"), (2, "connections held")]
+        {
+            let fault = &outcome["faults"][at];
+            assert_eq!(fault["unclean"], Value::Null, "{kind}: {told}");
+            assert!(
+                fault["effect"].as_str().unwrap_or_default().contains(effect),
+                "{kind}: {told}"
+            );
+        }
+        let failed = |at: usize| outcome["faults"][at]["recovery"]["fault"]["failed"].as_u64();
+        assert!(failed(0).unwrap() > 0 && failed(1).unwrap() > 0, "{kind}: {told}");
+        assert!(!told.contains(database.url().split_once('@').unwrap().0), "{kind}: a password");
+        database.stop().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_killed_leaves_a_redis_as_it_was() {
+    let redis = server("redis", &[]).await;
+    let before = settings(redis.url());
+    for kind in ["wrong_password", "maxclients\", clients = \"0", "maxmemory\", share = \"10%"] {
+        let fault = format!(r#"{{ at = 0, for_ = "1h", on = other, kind = "{kind}" }}"#);
+        let bench = Bench::on_redis(redis.url(), "30s", &fault);
+        let mut run = bench.command(&["script.lua"]).spawn().unwrap();
+        until(|| settings(redis.url()) != before).await;
+        let journals = bench.journals();
+        let mode = std::fs::metadata(&journals[0]).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "it may hold passwords");
+        kill(&mut run);
+        until(|| settings(redis.url()) == before && bench.journals().is_empty()).await;
+    }
+    redis.stop().await.unwrap();
+}
+
+/// The watchdog of a journal.
+fn watchdog(journal: &Path) -> Option<u32> {
+    let shown = Command::new("ps").args(["-eo", "pid=,args="]).output().unwrap();
+    let text = String::from_utf8(shown.stdout).unwrap();
+    let line = text
+        .lines()
+        .find(|line| line.contains("undo --watch") && line.ends_with(journal.to_str().unwrap()))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// A run and its watchdog, both killed while a fault stands; the journal stays.
+async fn both_killed(bench: &Bench, redis: &Running, before: &str) -> PathBuf {
+    let mut run = bench.command(&["script.lua"]).spawn().unwrap();
+    until(|| settings(redis.url()) != before && !bench.journals().is_empty()).await;
+    let journal = bench.journals().remove(0);
+    let watchdog = watchdog(&journal).unwrap().to_string();
+    assert!(Command::new("kill").args(["-KILL", &watchdog]).status().unwrap().success());
+    kill(&mut run);
+    assert_ne!(settings(redis.url()), before);
+    journal
+}
+
+#[tokio::test]
+async fn what_nobody_could_undo_is_undone_by_the_command_and_before_the_next_run() {
+    let redis = server("redis", &[]).await;
+    let before = settings(redis.url());
+    let fault = r#"{ at = 0, for_ = "1h", on = other, kind = "wrong_password" }"#;
+    let bench = Bench::on_redis(redis.url(), "30s", fault);
+    both_killed(&bench, &redis, &before).await;
+    let undone = bench.command(&["undo"]).output().unwrap();
+    let told = String::from_utf8_lossy(&undone.stderr);
+    assert_eq!(undone.status.code(), Some(0), "{told}");
+    assert!(told.contains("a run of script.lua died and left something broken"), "{told}");
+    assert!(told.contains("put right: requirepass of the Redis"), "{told}");
+    assert_eq!(settings(redis.url()), before);
+    // Twice is once.
+    let again = bench.command(&["undo"]).output().unwrap();
+    assert_eq!(again.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&again.stderr).starts_with("nothing is left broken"));
+
+    both_killed(&bench, &redis, &before).await;
+    std::fs::write(
+        bench.0.path().join("next.lua"),
+        "return { scenarios = { s = { iterations = 1, run = function() end } } }",
+    )
+    .unwrap();
+    let next = bench.command(&["next.lua"]).output().unwrap();
+    let told = String::from_utf8_lossy(&next.stderr);
+    assert_eq!(next.status.code(), Some(0), "{told}");
+    assert!(told.contains("put right: requirepass of the Redis"), "{told}");
+    assert_eq!(settings(redis.url()), before);
+    redis.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_run_does_not_begin_while_something_is_still_broken() {
+    let redis = server("redis", &[]).await;
+    let before = settings(redis.url());
+    let fault = r#"{ at = 0, for_ = "1h", on = other, kind = "wrong_password" }"#;
+    let bench = Bench::on_redis(redis.url(), "30s", fault);
+    let journal = both_killed(&bench, &redis, &before).await;
+    redis.stop().await.unwrap();
+    let next = bench.command(&["script.lua"]).output().unwrap();
+    let told = String::from_utf8_lossy(&next.stderr);
+    assert_eq!(next.status.code(), Some(4), "{told}");
+    assert!(told.contains("is still broken: "), "{told}");
+    assert!(told.contains(&format!("or remove {}", journal.display())), "{told}");
+    let undone = bench.command(&["undo"]).output().unwrap();
+    assert_eq!(undone.status.code(), Some(3));
+    assert!(journal.exists());
+}
+
+#[tokio::test]
+async fn a_run_that_is_under_way_is_left_alone() {
+    let redis = server("redis", &[]).await;
+    let before = settings(redis.url());
+    let fault = r#"{ at = 0, for_ = "1h", on = other, kind = "maxmemory", share = "10%" }"#;
+    let bench = Bench::on_redis(redis.url(), "30s", fault);
+    let mut run = bench.command(&["script.lua"]).spawn().unwrap();
+    until(|| settings(redis.url()) != before).await;
+    let undone = bench.command(&["undo"]).output().unwrap();
+    assert_eq!(undone.status.code(), Some(0));
+    assert_ne!(settings(redis.url()), before);
+    kill(&mut run);
+    until(|| settings(redis.url()) == before).await;
+    redis.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_fault_that_cannot_be_undone_makes_the_run_unclean_and_says_what_mends_it() {
+    let redis = server("redis", &[]).await;
+    let fault = r#"{ at = "1s", for_ = "2s", on = other, kind = "maxmemory", share = "10%" }"#;
+    let bench = Bench::on_redis(redis.url(), "5s", fault);
+    let before = settings(redis.url());
+    let run = bench.command(&["script.lua"]).spawn().unwrap();
+    until(|| settings(redis.url()) != before).await;
+    redis.stop().await.unwrap();
+    let run = run.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&run.stdout);
+    assert_eq!(run.status.code(), Some(3), "{told}");
+    assert!(told.contains("UNCLEAN") && told.contains("`loadrun undo` puts it back"), "{told}");
+}
+
+#[test]
+fn a_fault_of_what_is_not_there_is_told_and_the_run_is_not_valid() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    drop(taken);
+    let script = format!(
+        r#"return {{
+          scenarios = {{ s = {{ users = 1, duration = "1s", run = function()
+            require "loadrun.time".sleep(0.1)
+          end }} }},
+          faults = {{ {{ at = 0, for_ = "1s", on = "redis://127.0.0.1:{port}", kind = "kill_clients" }} }},
+        }}"#
+    );
+    let run = Bench::new(&script).command(&["script.lua"]).output().unwrap();
+    let told = String::from_utf8_lossy(&run.stdout);
+    assert_eq!(run.status.code(), Some(3), "{told}");
+    assert!(told.contains("INCOMPLETE") && told.contains("could not begin: PING: "), "{told}");
+}
+
+#[test]
+fn what_is_not_on_this_machine_is_out_of_reach() {
+    let script = r#"return {
+      scenarios = { s = { users = 1, duration = "1s", run = function() end } },
+      faults = { { at = 0, for_ = "1s", on = "redis://db.test:6379", kind = "kill_clients" } },
+    }"#;
+    let run = Bench::new(script).command(&["script.lua"]).output().unwrap();
+    let told = String::from_utf8_lossy(&run.stderr);
+    assert_eq!(run.status.code(), Some(4), "{told}");
+    assert!(told.contains("db.test is not on this machine"), "{told}");
+    assert!(told.contains("--allow-fault db.test") && told.contains("script.lua:3"), "{told}");
+}
+
+/// A script whose one iteration is the code, beside a practice target.
+fn timeline(code: &str) -> Bench {
+    Bench::new(&format!(
+        r#"
+        local fault = require "loadrun.fault"
+        local http = require "loadrun.http"
+        local sandbox = require "loadrun.sandbox"
+        local target = sandbox.start()
+        local link = fault.proxy {{ name = "link", upstream = target }}
+        local api = http.client {{ base = link, timeout = "300ms" }}
+        local function well() return api:get("/items/1").status == 200 end
+        return {{ scenarios = {{ s = {{ iterations = 1, run = function()
+          {code}
+        end }} }} }}
+        "#
+    ))
+}
+
+#[test]
+fn a_fault_stands_while_a_function_runs_and_no_longer() {
+    let bench = timeline(
+        r#"
+        assert(well())
+        local given = fault.during(target, { kind = "pause", for_ = "1h" }, function(standing)
+          assert(standing.name == "pause")
+          assert(not well())
+          return "given"
+        end)
+        assert(given == "given")
+        assert(well())
+        local failed = pcall(fault.during, link, { kind = "down", for_ = "1h" }, function()
+          assert(not well())
+          error("on purpose")
+        end)
+        assert(not failed)
+        assert(well())
+        "#,
+    );
+    let (told, outcome) = bench.run();
+    assert_eq!(outcome["script_errors"], Value::Array(Vec::new()), "{told}");
+    assert_eq!(outcome["faults"][0]["name"], "pause");
+    assert_eq!(outcome["faults"][1]["name"], "down");
+    assert_eq!(outcome["verdict"], "VALID", "{told}");
+}
+
+#[test]
+fn a_fault_that_was_started_ends_when_cleared_at_its_lease_and_with_its_block() {
+    let bench = timeline(
+        r#"
+        local standing = fault.start(link, { kind = "down", for_ = "1h", name = "gone" })
+        assert(not well())
+        local record = standing:clear()
+        assert(record.stood > 0 and well())
+        assert(standing:clear().stood == record.stood)
+
+        fault.start(link, { kind = "down", for_ = "400ms" })
+        assert(not well())
+        require "loadrun.time".sleep("800ms")
+        assert(well())
+
+        do
+          local closed <close> = fault.start(link, { kind = "down", for_ = "1h" })
+          assert(not well())
+        end
+        require "loadrun.time".sleep("200ms")
+        assert(well())
+
+        local first <close> = fault.start(target, { kind = "pause", for_ = "1h" })
+        local both, why = pcall(fault.start, target, { kind = "kill", for_ = "1s" })
+        assert(not both and tostring(why):find("contradicts the fault \"pause\"", 1, true), why)
+        "#,
+    );
+    let (told, outcome) = bench.run();
+    assert_eq!(outcome["script_errors"], Value::Array(Vec::new()), "{told}");
+    let names: Vec<_> =
+        outcome["faults"].as_array().unwrap().iter().map(|fault| &fault["name"]).collect();
+    assert_eq!(names, ["gone", "down", "down-2", "pause", "kill"], "{told}");
+    assert!(outcome["faults"].as_array().unwrap().iter().all(|f| f["unclean"] == Value::Null));
+}
+
+#[test]
+fn what_is_wrong_with_a_fault_is_told_at_the_line_that_asks_for_it() {
+    let bench = timeline(
+        r#"
+        for _, wrong in ipairs {
+          { link, { kind = "down" }, "no `for_`; add `for_ = ...`: how long it lasts at most" },
+          { link, { kind = "donw", for_ = 1 }, "unknown kind \"donw\"; did you mean \"down\"?" },
+          { target, { kind = "latency", for_ = 1 }, "it is a fault of a fault.proxy that leads to it" },
+          { link, { kind = "down", for_ = 1, at = 3 }, "`at` is for `faults`" },
+          { "redis://127.0.0.1:1", { kind = "pause", for_ = 1 }, "a redis that the run did not start" },
+          { link, "down", "expected { kind = \"latency\", for_ = \"10s\", ... }, got \"down\"" },
+        } do
+          local well, why = pcall(fault.start, wrong[1], wrong[2])
+          assert(not well and tostring(why):find(wrong[3], 1, true), why)
+          assert(tostring(why):find("script.lua:", 1, true), why)
+        end
+        "#,
+    );
+    let (told, outcome) = bench.run();
+    assert_eq!(outcome["script_errors"], Value::Array(Vec::new()), "{told}");
+    assert_eq!(outcome["faults"], Value::Array(Vec::new()));
+}
