@@ -199,6 +199,7 @@ fn a_shell_completes_commands_and_options() {
 fn the_manual_has_a_page_for_every_command() {
     let bench = Bench::new();
     let (exit, page, err) = bench.run(&["man"]);
+    assert!(page.contains("loadrun \\- Load and proof from one Lua file"), "{page}");
     assert_eq!(exit, 0, "{err}");
     for part in [".TH loadrun 1", "allow\\-command", "the numbers cannot be believed"] {
         assert!(page.contains(part), "no {part:?} in {page}");

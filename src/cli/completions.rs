@@ -52,7 +52,8 @@ pub fn man(args: &ManArgs, line: Command) -> Result<u8, Error> {
     Ok(0)
 }
 
-/// The command line with what it takes when `run` is left out.
+/// The command line with what it takes when `run` is left out. What it is for stays its own.
 fn with_run(line: Command) -> Command {
-    RunArgs::augment_args(line).args_conflicts_with_subcommands(true)
+    let about = line.get_about().cloned().unwrap_or_default();
+    RunArgs::augment_args(line).about(about).args_conflicts_with_subcommands(true)
 }
