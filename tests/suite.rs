@@ -191,7 +191,7 @@ fn each_script_is_compared_with_its_own_runs_under_the_name_of_a_baseline() {
             r#"local http = require "loadrun.http"
                local latency = require("loadrun.param")("latency", "{pause}")
                local target = http.client {{ base = require("loadrun.sandbox").start {{ latency = latency }} }}
-               return {{ scenarios = {{ s = {{ rate = 20, duration = "9s", run = function()
+               return {{ scenarios = {{ s = {{ users = 1, duration = "9s", run = function()
                  target:get("/health")
                end }} }} }}"#
         )
