@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::baseline;
 use crate::error::Error;
 use crate::outcome::{Outcome, write_whole};
 use crate::report::Report;
@@ -13,7 +14,7 @@ use crate::report::Report;
 #[derive(Debug, Args)]
 #[command(after_help = "FILE may be `-` for stdout. Without any, the text goes to stdout.")]
 pub struct ReportArgs {
-    /// An outcome.json, or the results folder it lies in
+    /// An outcome.json, the folder it lies in, or a script's folder of results: the latest run
     #[arg(value_name = "OUTCOME")]
     outcome: PathBuf,
     /// A page for a browser: charts, tables, the script
@@ -57,7 +58,9 @@ impl ReportArgs {
 
 /// Reads the outcome and writes what was asked for.
 pub fn run(args: &ReportArgs) -> Result<u8, Error> {
-    let outcome = Outcome::load(&args.outcome).map_err(Error::Outcome)?;
+    let place =
+        if args.outcome.is_dir() { &baseline::latest_run(&args.outcome)? } else { &args.outcome };
+    let outcome = Outcome::load(place).map_err(Error::Outcome)?;
     for (report, place) in args.wanted() {
         let mut text = Vec::new();
         report.write(&outcome, &mut text).map_err(Error::Summary)?;

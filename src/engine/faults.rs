@@ -10,8 +10,9 @@ use crate::metric::{BUILTIN, Edges, Metric, Recorder, Tags, Timeline, Total};
 use crate::outcome::{Absence, FaultOutcome};
 use crate::plan::{Every, FaultDecl, Plan, RecoveryDecl, Scenario};
 use crate::recovery::{self, Facts, Load, Recovery, Span, Terms, Verdict};
-use crate::script::World;
+use crate::script::{Calls, World};
 use crate::units::show_duration;
+use crate::wire::toxic::Touched;
 
 /// What a fault that was never recovered from counts as, where thresholds ask for a time.
 const NEVER: Duration = Duration::from_hours(24);
@@ -108,7 +109,7 @@ fn told(fault: &FaultDecl, record: &Record, recovery: Option<Recovery>) -> Fault
         eligible: record.touched.eligible,
         touched: record.touched.connections,
         bytes: record.touched.bytes,
-        effect: record.effect.clone(),
+        effect: record.effect.clone().or_else(|| struck(fault, record)),
         process: record.process.map(|process| Absence {
             away: seconds(process.away),
             back: process.back.map(seconds),
@@ -116,6 +117,18 @@ fn told(fault: &FaultDecl, record: &Record, recovery: Option<Recovery>) -> Fault
         }),
         recovery,
     }
+}
+
+/// What was disturbed, where that is no connection.
+fn struck(fault: &FaultDecl, record: &Record) -> Option<String> {
+    let Touched { connections: touched, eligible, .. } = record.touched;
+    let single = fault.amounts.iter().any(|(name, how)| name == "per" && how == "request");
+    let things = match fault.kind.as_str() {
+        Calls::KIND => "calls",
+        _ if single => "requests",
+        _ => return None,
+    };
+    Some(format!("touched {touched} of {eligible} {things}"))
 }
 
 /// Puts what the faults did into metrics, so that thresholds can ask for it. Where nothing can be

@@ -123,7 +123,7 @@ pub fn processes(outcome: &Outcome) -> Markup {
         }
         row
     });
-    table("processes", &processes::HEADS, rows.collect())
+    table("wide", &processes::HEADS, rows.collect())
 }
 
 /// Each operation with its times.
