@@ -368,11 +368,13 @@ fn family(pid: u32) -> Vec<(u32, bool)> {
     let text = String::from_utf8(shown.stdout).unwrap();
     let all: Vec<(u32, u32, bool)> = text
         .lines()
-        .map(|line| {
+        .filter_map(|line| {
             let mut fields = line.split_whitespace();
             let mut number = || fields.next().unwrap().parse().unwrap();
             let (pid, parent) = (number(), number());
-            (pid, parent, fields.next().unwrap().starts_with('T'))
+            let state = fields.next().unwrap();
+            // One that has ended stays until its parent, which stands still, has heard of it.
+            (!state.starts_with('Z')).then(|| (pid, parent, state.starts_with('T')))
         })
         .collect();
     let mut family: Vec<(u32, bool)> = Vec::new();

@@ -5,8 +5,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+
+/// How long a signal is waited for; a process that waits for a disk does not take any.
+const ARRIVAL: Duration = Duration::from_millis(500);
 
 /// What is known of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,13 +22,25 @@ struct Process {
     state: char,
 }
 
+impl Process {
+    /// Whether it does nothing until it is told to go on.
+    fn is_still(&self) -> bool {
+        matches!(self.state, 'T' | 't')
+    }
+
+    /// Whether it does nothing any more.
+    fn has_ended(&self) -> bool {
+        matches!(self.state, 'Z' | 'X')
+    }
+}
+
 /// A process and all that descends from it, itself first; those that have ended are left out.
 pub(super) fn family(head: u32) -> Vec<u32> {
     let all = all();
     let mut family = vec![head];
     let mut at = 0;
     while let Some(&parent) = family.get(at) {
-        let born = all.iter().filter(|process| process.parent == parent && process.state != 'Z');
+        let born = all.iter().filter(|process| process.parent == parent && !process.has_ended());
         family.extend(born.map(|process| process.pid));
         at += 1;
     }
@@ -31,15 +48,21 @@ pub(super) fn family(head: u32) -> Vec<u32> {
 }
 
 /// Lets a process and all that descends from it stand still, children made meanwhile too; who
-/// they are.
+/// they are. A signal takes its time to arrive, and whoever is about to make a child may still do
+/// so: it is over when all known ones were seen to stand still, and none was new after that.
 pub(super) fn hold_still(head: u32) -> BTreeSet<u32> {
     let mut held = BTreeSet::new();
+    let deadline = Instant::now() + ARRIVAL;
     loop {
+        let arrived = |found: Process| found.is_still() || found.has_ended();
+        let still = held.iter().all(|pid| process(*pid).is_none_or(arrived));
         let new: Vec<_> = family(head).into_iter().filter(|pid| held.insert(*pid)).collect();
-        if new.is_empty() {
+        let over = new.is_empty() && (still || Instant::now() >= deadline);
+        signal_all(new, Signal::STOP);
+        if over {
             return held;
         }
-        signal_all(new, Signal::STOP);
+        sleep(Duration::from_millis(1));
     }
 }
 
@@ -52,9 +75,12 @@ pub(super) fn signal_all(pids: impl IntoIterator<Item = u32>, signal: Signal) {
 
 /// Whether a process and all that descends from it stand still; `None` where nothing is known.
 pub(super) fn stand_still(head: u32) -> Option<bool> {
-    let still = |pid: u32| Some(matches!(process(pid)?.state, 'T' | 't'));
-    let states: Vec<_> = family(head).into_iter().filter_map(still).collect();
-    (!states.is_empty()).then(|| states.into_iter().all(|still| still))
+    let look = || {
+        let found: Vec<_> = family(head).into_iter().filter_map(process).collect();
+        (!found.is_empty()).then(|| found.iter().all(Process::is_still))
+    };
+    // A child made while we looked shows only when none of them can make another.
+    if look()? { look() } else { Some(false) }
 }
 
 fn all() -> Vec<Process> {
