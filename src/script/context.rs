@@ -200,7 +200,9 @@ impl Context {
 
     /// Keeps in mind how a call of the user being resumed was counted.
     pub(super) fn counted(&self, counted: Option<Counted>) {
-        if let Some((counted, user)) = counted.zip(self.user()) {
+        // Nothing is kept, or asked for, in a run without faults.
+        let Some(counted) = counted else { return };
+        if let Some(user) = self.user() {
             let mut all = user.counted.borrow_mut();
             if all.len() < COUNTED {
                 all.push(counted);
