@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # The proxy without a toxic, on loopback: bytes a second through it, and what it adds to a question
-# and its answer; and what a declared fault that is off costs the engine's own connections.
+# and its answer, beside socat; and what a declared fault that is off costs the engine's own
+# connections.
 #
 #   BEFORE=FILE  another build of loadrun, to compare a run without faults with
 source "$(dirname "$0")/stage.sh"
-needs "nginx-light python3 util-linux" nginx python3 taskset
+needs "nginx-light socat python3 util-linux" nginx socat python3 taskset
 
 cat >"$folder/peer.py" <<'PY'
 """The two ends of a connection: a sink or an echo that serves, a source or a caller that measures."""
@@ -62,12 +63,14 @@ else:
     print("{:.1f} {:.1f}".format(*caller(port, int(sys.argv[3]))))
 PY
 
-# through UPSTREAM: opens a proxy on core 0, leaves its port in $port and its process in $proxy
+# through UPSTREAM CORE: opens a proxy on that core, leaves its port in $port, its process in $proxy
 through() {
-  taskset -c 0 "$loadrun" proxy --listen 127.0.0.1:0 --upstream "127.0.0.1:$1" >"$folder/proxy.out" &
+  local to=127.0.0.1:$1
+  rm -f "$folder/proxy.out"
+  taskset -c "$2" "$loadrun" proxy --listen 127.0.0.1:0 --upstream "$to" >"$folder/proxy.out" &
   proxy=$!
   servers+=("$proxy")
-  until grep -q '^listening on' "$folder/proxy.out"; do sleep 0.05; done
+  until grep -qs '^listening on' "$folder/proxy.out"; do sleep 0.05; done
   port=$(sed -n 's/^listening on 127.0.0.1:\([0-9]*\) .*/\1/p' "$folder/proxy.out")
 }
 
@@ -77,7 +80,7 @@ ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
 bytes=8000000000
 sink=$(free_port)
 server "$sink" python3 "$folder/peer.py" sink "$sink"
-through "$sink"
+through "$sink" 0
 echo "throughput, GB/s (direct | through the proxy | the proxy's CPU a GB, s)"
 for _ in 1 2 3 4 5; do
   direct=$(taskset -c 1 python3 "$folder/peer.py" source "$sink" "$bytes")
@@ -87,15 +90,31 @@ for _ in 1 2 3 4 5; do
   python3 -c "print(f'  {$direct:5.2f} | {$proxied:5.2f} | {($after - $before) / 100 / ($bytes / 1e9):.3f}')"
 done
 
+# called PORT: p50 and p99 of questions asked there, us
+called() { taskset -c 1 python3 "$folder/peer.py" caller "$1" 20000; }
+
 echo=$(free_port)
 server "$echo" python3 "$folder/peer.py" echo "$echo"
-through "$echo"
-echo "a question and its answer of 100 B, us (direct p50 p99 | through p50 p99 | added p50 p99)"
-for _ in 1 2 3 4 5; do
-  read -r direct50 direct99 <<<"$(taskset -c 1 python3 "$folder/peer.py" caller "$echo" 20000)"
-  read -r through50 through99 <<<"$(taskset -c 1 python3 "$folder/peer.py" caller "$port" 20000)"
-  python3 -c "print('  $direct50 $direct99 | $through50 $through99 |',
-    f'{$through50 - $direct50:.1f} {$through99 - $direct99:.1f}')"
+# With everything on one core a hop costs what is done for it. Across cores it costs above all the
+# waking of one that idles, whatever the proxy does: socat says how long that takes here.
+for core in 1 0; do
+  through "$echo" "$core"
+  other=$(free_port)
+  taskset -c "$core" socat "TCP-LISTEN:$other,bind=127.0.0.1,nodelay,fork" \
+    "TCP:127.0.0.1:$echo,nodelay" &
+  servers+=($!)
+  until (exec 3<>"/dev/tcp/127.0.0.1/$other") 2>/dev/null; do sleep 0.05; done
+  [ "$core" -eq 1 ] && where="the core of both ends" || where="a core of its own"
+  echo "a question and its answer of 100 B, p50 and p99, us; the proxy on $where"
+  echo "  direct | through socat | through loadrun | added by socat | by loadrun"
+  for _ in 1 2 3 4 5; do
+    python3 - $(called "$echo") $(called "$other") $(called "$port") <<'PY'
+import sys
+direct, socat, own = (list(map(float, sys.argv[at:at + 2])) for at in (1, 3, 5))
+added = [[through - alone for through, alone in zip(way, direct)] for way in (socat, own)]
+print("  " + " | ".join("{:.1f} {:.1f}".format(*pair) for pair in (direct, socat, own, *added)))
+PY
+  done
 done
 
 web=$(free_port)
