@@ -77,8 +77,9 @@ impl fmt::Display for Error {
             ),
             Self::Results(error) => write!(
                 f,
-                "error: could not write the results: {error}\n  hint: the summary above is all \
-                 there is of this run; free the disk or choose another folder with --out"
+                "error: could not write the results: {error}\n  hint: what was printed is all there \
+                 is of this run; {}",
+                error.hint
             ),
         }
     }

@@ -108,7 +108,7 @@ fn everything_that_is_wrong_with_any_script_is_told_before_the_first_one_runs() 
     ]);
     let (exit, out, err) = bench.run(&["a.lua", "b.lua", "c.lua", "nowhere.lua"]);
     assert_eq!((exit, out.as_str()), (4, ""), "{err}");
-    for part in ["b.lua:1", "c.lua:1", "no script at nowhere.lua", "scripts there: ./a.lua"] {
+    for part in ["b.lua:1", "c.lua:1", "no script at nowhere.lua", "scripts there: a.lua"] {
         assert!(err.contains(part), "no {part:?} in\n{err}");
     }
     let (exit, _, err) = bench.run(&["a.lua", "d.lua"]);
@@ -116,7 +116,8 @@ fn everything_that_is_wrong_with_any_script_is_told_before_the_first_one_runs() 
     assert!(err.contains("d.lua:1") && err.contains("--allow-command"), "{err}");
     let (exit, _, err) = bench.run(&["a.lua", "a.lua", "-p", "size=2", "-p", "sice=2"]);
     assert_eq!(exit, 4);
-    assert!(err.contains("unknown parameter `sice`") && !err.contains("`size`"), "{err}");
+    let told = "error: no script has a parameter `sice`\n  hint: did you mean `size`?\n";
+    assert_eq!(err, told);
     fs::create_dir(bench.path("none")).unwrap();
     let (exit, _, err) = bench.run(&["none"]);
     assert_eq!(exit, 4);
@@ -132,6 +133,57 @@ fn a_parameter_goes_to_the_scripts_that_declare_it() {
     assert_eq!(exit, 0, "{err}");
     assert!(out.contains("a.lua: ok") && out.contains("b.lua: ok"), "{out}");
     assert!(out.contains("size = 7"), "{out}");
+}
+
+#[test]
+fn a_profile_goes_to_the_scripts_that_have_it() {
+    let with = |size: u32| {
+        let profiles = format!("return {{ profiles = {{ small = {{ size = {size} }} }},");
+        five_calls(HOLDS).replace("return {", &profiles)
+    };
+    let bench =
+        Bench::with(&[("a.lua", &with(2)), ("b.lua", &with(3)), ("c.lua", &five_calls(HOLDS))]);
+    let all = ["a.lua", "b.lua", "c.lua", "--quiet", "--profile"];
+    let (exit, out, err) = bench.run(&[&all[..], &["small"]].concat());
+    assert_eq!(exit, 0, "{out}{err}");
+    let size = |of: &str| {
+        let run = bench.path("results").join(of).join(&bench.results(of)[0]);
+        let outcome: Value =
+            serde_json::from_slice(&fs::read(run.join("outcome.json")).unwrap()).unwrap();
+        outcome["plan"]["parameters"][0]["value"].as_i64().unwrap()
+    };
+    assert_eq!(["a", "b", "c"].map(size), [2, 3, 1]);
+    let (exit, _, err) = bench.run(&[&all[..], &["smal"]].concat());
+    let told = "error: no script has a profile `smal`\n  hint: did you mean `small`?\n";
+    assert_eq!((exit, err.as_str()), (4, told));
+    let (exit, _, err) = bench.run(&[&all[..], &["small,nightly"]].concat());
+    assert_eq!(exit, 4);
+    assert!(
+        err.contains("no script has a profile `nightly`\n  hint: `loadrun check` lists"),
+        "{err}"
+    );
+}
+
+#[test]
+fn a_name_that_was_mistyped_is_answered_with_the_one_that_was_meant() {
+    let bench = Bench::with(&[("scripts/checkout.lua", &five_calls(HOLDS))]);
+    let hint = |word: &str| {
+        let (exit, out, err) = bench.run(&[word]);
+        assert_eq!((exit, out.as_str()), (4, ""), "{err}");
+        err.trim_end().rsplit("hint: ").next().unwrap().to_owned()
+    };
+    let meant = "did you mean scripts/checkout.lua?";
+    for word in ["scripts/chekcout.lua", "scripts/checkout", "checkout", "checkout.lua"] {
+        assert_eq!(hint(word), meant, "{word}");
+    }
+    assert_eq!(hint("compair"), "did you mean the command `compare`?");
+    assert_eq!(hint("scripts/soak.lua"), "scripts there: scripts/checkout.lua");
+    assert_eq!(hint("script/checkout.lua"), "there is no folder script");
+    for n in 0..20 {
+        fs::write(bench.path(&format!("scripts/long_name_{n}.lua")), "return {}").unwrap();
+    }
+    assert_eq!(hint("scripts/checkuot.lua"), meant);
+    assert_eq!(hint("scripts/xyz.lua"), "`ls scripts/*.lua` lists the 21 scripts there");
 }
 
 #[test]

@@ -5,13 +5,14 @@
 //! seen to change is the noise of this machine now.
 
 use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use super::compare::{self, Format, Judging, compared};
+use super::folder::Folder;
 use super::progress::{Detail, Progress};
-use super::run::{drop_if_empty, remember, results_folder, stem};
+use super::run::{remember, stem};
 use super::source::{SourceArgs, parameters};
 use super::{state, tell, undo};
 use crate::compare::Control;
@@ -87,8 +88,8 @@ pub fn run(args: &AbArgs) -> Result<u8, Error> {
     let [a, b] = runs;
     let compared = compared(&a, &b, &args.judging, &varied)?;
     let control = control(&a, args)?;
-    compare::write_page(&compared, Some(&control), [&a, &b], args.html.as_deref())?;
     compare::print(&compared, Some(&control), args.format)?;
+    compare::write_page(&compared, Some(&control), [&a, &b], args.html.as_deref())?;
     Ok(compared.exit_code())
 }
 
@@ -96,7 +97,7 @@ pub fn run(args: &AbArgs) -> Result<u8, Error> {
 fn once(args: &AbArgs, source: script::Source) -> Result<Outcome, Error> {
     let loaded = script::load_as(source, &args.source.profiles, false)?;
     let name = stem(&args.script);
-    let folder = results_folder(&args.out, &name)?;
+    let folder = Folder::make(&args.out, &name)?;
     let options = Options {
         name,
         workers: args.workers.map(usize::from),
@@ -107,9 +108,8 @@ fn once(args: &AbArgs, source: script::Source) -> Result<Outcome, Error> {
     };
     let detail = if args.quiet { Detail::Quiet } else { Detail::Normal };
     let progress = Progress::new(detail, io::stderr().is_terminal(), loaded.control.world());
-    let outcome = engine::run(loaded, options, |states| progress.follow(states));
-    let outcome = outcome.inspect_err(|_| drop_if_empty(Path::new(&folder)))?;
-    let place = outcome.save(&folder).map_err(Error::Results)?;
+    let outcome = engine::run(loaded, options, |states| progress.follow(states))?;
+    let place = outcome.save(folder.path()).map_err(Error::Results)?;
     remember(&args.out, &outcome, &place.display().to_string());
     Ok(outcome)
 }

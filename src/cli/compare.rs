@@ -74,8 +74,8 @@ pub fn run(args: &CompareArgs) -> Result<u8, Error> {
         None => base,
     };
     let compared = compared(&base, &now, &args.judging, &[])?;
-    write_page(&compared, None, [&base, &now], args.html.as_deref())?;
     print(&compared, None, args.format)?;
+    write_page(&compared, None, [&base, &now], args.html.as_deref())?;
     Ok(compared.exit_code())
 }
 

@@ -43,10 +43,12 @@ enum Format {
 
 /// Reads and tells; 0 when there is a history.
 pub fn run(args: &HistoryArgs) -> Result<u8, Error> {
-    let file = args.out.join(history::FILE);
-    if !file.exists() {
+    let none = || {
         let what = format!("no history in {}", args.out.display());
-        return Err(Error::usage(what, "it begins with the next run; --out names another folder"));
+        Error::usage(what, "it begins with the next run; --out names another folder")
+    };
+    if !args.out.join(history::FILE).exists() {
+        return Err(none());
     }
     let name = args.script.as_ref().map(|script| stem(Path::new(script)));
     let scripts = history::read(&args.out, name.as_deref(), args.last)?;
@@ -54,6 +56,9 @@ pub fn run(args: &HistoryArgs) -> Result<u8, Error> {
         && scripts.is_empty()
     {
         return Err(unknown(args, name)?);
+    }
+    if scripts.is_empty() {
+        return Err(none());
     }
     let told = |out: &mut dyn Write| match (&name, args.format) {
         (_, Format::Json) => {

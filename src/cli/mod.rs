@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
 use crate::report::Ink;
 
@@ -17,6 +17,7 @@ mod baseline;
 mod check;
 mod compare;
 mod completions;
+mod folder;
 mod guard;
 mod history;
 mod init;
@@ -97,6 +98,7 @@ pub fn main() -> ExitCode {
         Err(told) => return usage(&told),
     };
     allow_many_connections();
+    outlive_full_files();
     let done = match line.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
@@ -135,11 +137,24 @@ fn completed(mut words: Vec<OsString>) -> Vec<OsString> {
     words
 }
 
+/// What may be typed as a command.
+fn command_names() -> Vec<String> {
+    let line = Line::command();
+    let told = line.get_subcommands().filter(|command| !command.is_hide_set());
+    told.map(|command| command.get_name().to_owned()).collect()
+}
+
 /// Raises the number of open files to what this process may have: each user is a connection.
 fn allow_many_connections() {
     let limit = getrlimit(Resource::Nofile);
     // Refused at worst, and then the limit stays what it was.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
+/// Lets a file that may not grow be an error like a full disk, and not the end of the program.
+fn outlive_full_files() {
+    // Where it cannot be caught the program ends there, as any other does.
+    let _ = stop::ignore(Signal::XFSZ);
 }
 
 /// Help and version go to stdout and succeed; anything else could not start.

@@ -2,7 +2,7 @@
 //! [suite].
 
 use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::slice;
 
@@ -11,11 +11,13 @@ use clap::{Args, ValueEnum};
 use tokio::sync::mpsc;
 
 use super::compare::{self, Format, Judging, compared};
+use super::folder::Folder;
 use super::progress::{Detail, Progress};
 use super::scripts::{self, Script};
 use super::source::SourceArgs;
 use super::{ink, state, suite, tell, undo};
 use crate::baseline::Baseline;
+use crate::compare::Comparison;
 use crate::engine::{self, Options};
 use crate::error::Error;
 use crate::history;
@@ -92,13 +94,15 @@ fn form() -> impl TypedValueParser<Value = Form> {
 }
 
 /// Writes each second as it is told; created with the first, so that a run that never began leaves
-/// nothing. A place that takes no more is told of once.
+/// nothing. A place that takes no more is told of once, and keeps whole lines.
 async fn follow(mut seconds: mpsc::UnboundedReceiver<Second>, path: PathBuf) {
-    let mut file: Option<fs::File> = None;
+    let (mut file, mut whole) = (None::<fs::File>, 0);
     while let Some(second) = seconds.recv().await {
         let opened = file.take().map_or_else(|| fs::File::create(&path), Ok);
         let written = opened.and_then(|mut file| {
-            ndjson::write(&second, &mut file)?;
+            // What was begun and did not fit is taken back, where that can be done.
+            ndjson::write(&second, &mut file).inspect_err(|_| drop(file.set_len(whole)))?;
+            whole = file.stream_position()?;
             Ok(file)
         });
         match written {
@@ -150,7 +154,7 @@ pub struct Ran {
 pub fn one(script: Script, baseline: Option<&Baseline>, args: &RunArgs) -> Result<Ran, Error> {
     let Script { path, loaded } = script;
     let name = stem(&path);
-    let folder = results_folder(&args.out, &name)?;
+    let folder = Folder::make(&args.out, &name)?;
     let detail = match (args.quiet, args.verbose) {
         (true, _) => Detail::Quiet,
         (_, true) => Detail::Verbose,
@@ -168,14 +172,14 @@ pub fn one(script: Script, baseline: Option<&Baseline>, args: &RunArgs) -> Resul
     };
     let progress = Progress::new(detail, io::stderr().is_terminal(), loaded.control.world());
     let outcome = engine::run(loaded, options, |states| async {
-        tokio::join!(progress.follow(states), follow(seconds, folder.join(ndjson::FILE)));
+        tokio::join!(progress.follow(states), follow(seconds, folder.path().join(ndjson::FILE)));
     });
-    let outcome = outcome.inspect_err(|_| drop_if_empty(&folder))?;
-    let place = conclude(&outcome, &folder, args)?;
+    let outcome = outcome?;
+    let place = conclude(&outcome, folder.path(), args)?;
     remember(&args.out, &outcome, &place);
     let mut exit = outcome.exit;
     if let Some(baseline) = baseline {
-        let compared = compare_with(baseline, &outcome, &folder, args)?;
+        let compared = compare_with(baseline, &outcome, folder.path(), args)?;
         // Above 3 there is more wrong than a comparison can be.
         exit = if exit > 3 { exit } else { exit.max(compared) };
     }
@@ -208,7 +212,8 @@ fn hold_against(plan: &mut Plan, baseline: Option<&Baseline>) -> Vec<Problem> {
     problems
 }
 
-/// Tells how the run compares, on stdout and beside its outcome; the exit code of the comparison.
+/// Tells how the run compares, on stdout even when it cannot be kept beside the outcome; the exit
+/// code of the comparison.
 fn compare_with(
     baseline: &Baseline,
     outcome: &Outcome,
@@ -223,21 +228,31 @@ fn compare_with(
         }
         compared => compared?,
     };
+    let written = write_comparison(&compared, [&base, slice::from_ref(outcome)], folder, args);
+    if args.summary == Summary::Text {
+        compare::print(&compared, None, Format::Text)?;
+    }
+    written.map(|()| compared.exit_code())
+}
+
+/// Keeps a comparison beside the outcome it is of.
+fn write_comparison(
+    compared: &Comparison,
+    sides: [&[Outcome]; 2],
+    folder: &Path,
+    args: &RunArgs,
+) -> Result<(), Error> {
     for (file, write) in [
         ("comparison.md", comparison::markdown as fn(&_, _, &mut dyn Write) -> _),
         ("comparison.json", comparison::json),
     ] {
         let mut text = Vec::new();
-        write(&compared, None, &mut text).map_err(Error::Summary)?;
+        write(compared, None, &mut text).map_err(Error::Summary)?;
         write_whole(&folder.join(file), &text).map_err(Error::Report)?;
     }
     let page =
         args.reports.contains(&Form::Of(Report::Html)).then(|| folder.join("comparison.html"));
-    compare::write_page(&compared, None, [&base, slice::from_ref(outcome)], page.as_deref())?;
-    if args.summary == Summary::Text {
-        compare::print(&compared, None, Format::Text)?;
-    }
-    Ok(compared.exit_code())
+    compare::write_page(compared, None, sides, page.as_deref())
 }
 
 /// Adds a run to the history; that this cannot be done is no fault of the run's.
@@ -280,36 +295,4 @@ pub fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(),
 /// The name results of a script are kept under.
 pub fn stem(script: &Path) -> String {
     script.file_stem().map_or_else(|| "run".to_owned(), |stem| stem.to_string_lossy().into_owned())
-}
-
-/// `results/<script>/<stamp>`, made before the run so that a full or read-only disk is told first.
-pub fn results_folder(out: &Path, name: &str) -> Result<PathBuf, Error> {
-    let parent = out.join(name);
-    let unwritable = |error: io::Error| {
-        Error::usage(
-            format!("cannot write results to {}: {error}", parent.display()),
-            "choose a writable folder with --out",
-        )
-    };
-    fs::create_dir_all(&parent).map_err(unwritable)?;
-    let stamp = jiff::Zoned::now().strftime("%Y-%m-%dT%H-%M-%S").to_string();
-    for attempt in 1.. {
-        let suffix = if attempt == 1 { String::new() } else { format!("-{attempt}") };
-        let folder = parent.join(format!("{stamp}{suffix}"));
-        match fs::create_dir(&folder) {
-            Ok(()) => return Ok(folder),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(unwritable(error)),
-        }
-    }
-    unreachable!("some suffix is free")
-}
-
-/// A run that never began leaves no empty folder behind.
-pub fn drop_if_empty(folder: &Path) {
-    if let Err(error) = fs::remove_dir(folder)
-        && error.kind() != io::ErrorKind::DirectoryNotEmpty
-    {
-        tell(&format!("could not remove {}: {error}", folder.display()));
-    }
 }

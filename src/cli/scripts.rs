@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::source::{SourceArgs, parameters, unreadable};
 use crate::error::Error;
-use crate::plan::Problem;
+use crate::plan::{Problem, nearest};
 use crate::script::{self, Loaded};
 
 /// A script that can be run.
@@ -60,22 +60,30 @@ fn loaded(path: &Path, given: &SourceArgs, several: bool) -> Result<Loaded, Vec<
 
 /// Parameters and profiles that no script declares.
 fn unknown_to_all(scripts: &[Script], given: &SourceArgs) -> Result<Vec<Problem>, Vec<Problem>> {
-    let declared = |name: &String| {
-        scripts.iter().any(|script| script.loaded.plan.parameters.iter().any(|p| p.name == *name))
+    let plans = || scripts.iter().map(|script| &script.loaded.plan);
+    let declared: Vec<_> = plans().flat_map(|p| &p.parameters).map(|p| p.name.as_str()).collect();
+    let profiles: Vec<_> = plans().flat_map(|p| &p.profiles).map(|p| p.name.as_str()).collect();
+    let hint = |name: &str, among: &[&str], all: &str| match nearest(name, among.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("`loadrun check` lists {all}"),
     };
-    let unknown = parameters(&given.params)?.into_keys().filter(|name| !declared(name));
-    let problems = unknown.map(|name| {
-        Problem::new(format!("unknown parameter `{name}`"))
-            .hint("none of the scripts declares it; `loadrun check` lists what they declare")
+    let given_names = parameters(&given.params)?.into_keys();
+    let unknown = given_names.filter(|name| !declared.contains(&name.as_str())).map(|name| {
+        Problem::new(format!("no script has a parameter `{name}`")).hint(hint(
+            &name,
+            &declared,
+            "what parameters they have",
+        ))
     });
-    let has = |name: &String| {
-        scripts.iter().any(|script| script.loaded.plan.profiles.iter().any(|p| p.name == *name))
-    };
-    let absent = given.profiles.iter().filter(|name| !has(name)).map(|name| {
-        Problem::new(format!("no script has a profile {name:?}"))
-            .hint("`loadrun check` lists what profiles they have")
+    let absent = given.profiles.iter().filter(|name| !profiles.contains(&name.as_str()));
+    let absent = absent.map(|name| {
+        Problem::new(format!("no script has a profile `{name}`")).hint(hint(
+            name,
+            &profiles,
+            "what profiles they have",
+        ))
     });
-    Ok(problems.chain(absent).collect())
+    Ok(unknown.chain(absent).collect())
 }
 
 struct Found {

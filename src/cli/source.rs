@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::plan::Problem;
+use super::command_names;
+use super::run::stem;
+use crate::plan::{Problem, nearest};
 use crate::script::Source;
 
 /// What every command that loads a script takes.
@@ -58,20 +60,57 @@ pub fn unreadable(script: &Path, error: &io::Error) -> Vec<Problem> {
     vec![problem]
 }
 
-/// The scripts that lie where the missing one was looked for.
+/// Most scripts that are listed; more are counted.
+const FEW: usize = 6;
+
+/// What was meant by a script that is not there, or which scripts are.
 fn nearby(script: &Path) -> String {
-    let folder = script.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let folder = script.parent().unwrap_or(Path::new(""));
+    let by_itself = folder == Path::new("");
+    if !by_itself && !folder.is_dir() {
+        return format!("there is no folder {}", folder.display());
+    }
+    let mut found = scripts_in(folder);
+    if by_itself && found.is_empty() {
+        found = scripts_in(Path::new("scripts"));
+    }
+    if let Some(meant) = meant(script, &found) {
+        return format!("did you mean {meant}?");
+    }
+    let Some(folder) = found.last().and_then(|path| path.parent()) else {
+        return "give the path of a Lua file, for example scripts/first.lua".to_owned();
+    };
+    if found.len() > FEW {
+        let all = folder.join("*.lua");
+        return format!("`ls {}` lists the {} scripts there", all.display(), found.len());
+    }
+    let shown: Vec<_> = found.iter().map(|path| path.display().to_string()).collect();
+    format!("scripts there: {}", shown.join(", "))
+}
+
+/// The script, or else the command, whose name is nearest to what was typed.
+fn meant(typed: &Path, found: &[PathBuf]) -> Option<String> {
+    let word = stem(typed);
+    let names: Vec<_> = found.iter().map(|path| stem(path)).collect();
+    if let Some(near) = nearest(&word, names.iter().map(String::as_str)) {
+        let path = found.iter().find(|path| stem(path) == near)?;
+        return Some(path.display().to_string());
+    }
+    let commands = command_names();
+    let near = nearest(&word, commands.iter().map(String::as_str));
+    let is_word = typed.as_os_str().to_str() == Some(&word);
+    near.filter(|_| is_word).map(|command| format!("the command `{command}`"))
+}
+
+fn scripts_in(folder: &Path) -> Vec<PathBuf> {
+    let looked = if folder == Path::new("") { Path::new(".") } else { folder };
+    let entries = fs::read_dir(looked).into_iter().flatten().flatten();
     let mut found: Vec<_> = entries
-        .map(|entry| entry.path())
+        .map(|entry| folder.join(entry.file_name()))
         .filter(|path| path.extension().is_some_and(|e| e == "lua"))
-        .map(|path| path.display().to_string())
         .collect();
     found.sort();
-    if found.is_empty() {
-        return "give the path of a Lua file, for example scripts/first.lua".to_owned();
-    }
-    format!("scripts there: {}", found.join(", "))
+    found
 }
 
 /// `name=value` pairs as they were typed.

@@ -1,8 +1,10 @@
-//! When a command that serves is told to end.
+//! Signals: when a command that serves is told to end, and one that ends nothing.
 
 use std::future::Future;
 use std::io;
 
+use rustix::process::Signal;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal as catch};
 
 /// Completes at SIGTERM, Ctrl-C or SIGHUP, all of which are caught from the moment of the call.
@@ -17,4 +19,12 @@ pub(super) fn signal() -> io::Result<impl Future<Output = ()> + Send> {
             _ = hangup.recv() => {}
         }
     })
+}
+
+/// From now on a signal does nothing to this process; what it starts has its own way with it.
+pub(super) fn ignore(signal: Signal) -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_io().build()?;
+    let _inside = runtime.enter();
+    // It stays caught when nobody waits for it.
+    catch(SignalKind::from_raw(signal.as_raw())).map(drop)
 }

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
-use super::run::{Form, Ran, RunArgs, Summary, drop_if_empty, one, print, results_folder};
+use super::folder::Folder;
+use super::run::{Form, Ran, RunArgs, Summary, one, print, stem};
 use super::scripts::Script;
 use super::{ink, stop, tell};
 use crate::baseline::Baseline;
@@ -25,9 +26,9 @@ use crate::report::suite::{self, Ended, Part, Suite};
 
 /// Runs all scripts; the exit code is the worst one, or 130 when a signal came.
 pub fn run(scripts: Vec<Script>, baseline: Option<&Baseline>, args: &RunArgs) -> Result<u8, Error> {
-    foresee(&scripts, args.allow_command)?;
+    foresee(&scripts, args)?;
     let mut signal = Signal::new()?;
-    let folder = results_folder(&args.out, "suite")?;
+    let folder = Folder::make(&args.out, "suite")?;
     let of = scripts.len();
     let mut suite = Suite::default();
     for (at, script) in scripts.into_iter().enumerate() {
@@ -43,19 +44,28 @@ pub fn run(scripts: Vec<Script>, baseline: Option<&Baseline>, args: &RunArgs) ->
         suite.interrupted |= ended.exit() == Some(130) || signal.came();
         suite.parts.push(Part { script: shown, ended });
     }
-    conclude(&suite, &folder, args).inspect_err(|_| drop_if_empty(&folder))
+    let written = write(&suite, folder.path(), args);
+    print(|out| match args.summary {
+        Summary::Text => suite::text(&suite, ink(), out),
+        Summary::Json => suite::json(&suite, out),
+    })?;
+    written.map(|()| suite.exit())
 }
 
 /// What is known to keep scripts from starting, all of it.
-fn foresee(scripts: &[Script], allow_command: bool) -> Result<(), Error> {
+fn foresee(scripts: &[Script], args: &RunArgs) -> Result<(), Error> {
     let mut problems: Vec<Problem> = Vec::new();
     for script in scripts {
-        match engine::foresee(&script.loaded, allow_command) {
+        match engine::foresee(&script.loaded, args.allow_command) {
             Err(EngineError::Services(wrong)) => problems.extend(wrong),
             foreseen => foreseen?,
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
+    if !problems.is_empty() {
+        return Err(problems.into());
+    }
+    // Each is made again when its script's turn has come: its name is the time of that.
+    scripts.iter().try_for_each(|script| Folder::make(&args.out, &stem(&script.path)).map(drop))
 }
 
 fn ended(ran: Result<Ran, Error>) -> Ended {
@@ -69,8 +79,8 @@ fn ended(ran: Result<Ran, Error>) -> Ended {
     }
 }
 
-/// Keeps and prints what the scripts did together; its exit code.
-fn conclude(suite: &Suite, folder: &Path, args: &RunArgs) -> Result<u8, Error> {
+/// Keeps what the scripts did together.
+fn write(suite: &Suite, folder: &Path, args: &RunArgs) -> Result<(), Error> {
     for report in Report::ALL {
         let always = report == Report::Json;
         if let Some(write) = suite::form(report)
@@ -81,11 +91,7 @@ fn conclude(suite: &Suite, folder: &Path, args: &RunArgs) -> Result<u8, Error> {
             write_whole(&folder.join(report.file()), &text).map_err(Error::Report)?;
         }
     }
-    print(|out| match args.summary {
-        Summary::Text => suite::text(suite, ink(), out),
-        Summary::Json => suite::json(suite, out),
-    })?;
-    Ok(suite.exit())
+    Ok(())
 }
 
 /// Whether the suite has been told to end: a run listens to signals, and between two runs this does.

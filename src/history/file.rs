@@ -108,7 +108,7 @@ impl File {
     /// The last runs of each script, or of one.
     pub fn read(&self, script: Option<&str>, last: u32) -> Result<Vec<Entry>, HistoryError> {
         self.within(async {
-            let mut file = self.open().await?;
+            let Some(mut file) = self.open().await? else { return Ok(Vec::new()) };
             let rows =
                 sqlx::query(SELECT_RUNS).bind(script).bind(last).fetch_all(&mut file).await?;
             let mut entries = Vec::new();
@@ -127,7 +127,7 @@ impl File {
     /// The scripts there are runs of.
     pub fn scripts(&self) -> Result<Vec<String>, HistoryError> {
         self.within(async {
-            let mut file = self.open().await?;
+            let Some(mut file) = self.open().await? else { return Ok(Vec::new()) };
             let query = sqlx::query("SELECT DISTINCT script FROM runs ORDER BY script");
             let rows = query.fetch_all(&mut file).await?;
             Ok(rows.iter().map(|row| row.try_get("script")).collect::<Result<_, _>>()?)
@@ -138,10 +138,10 @@ impl File {
         SqliteConnectOptions::new().filename(&self.path).busy_timeout(PATIENCE)
     }
 
-    /// Opens it for reading.
-    async fn open(&self) -> Result<SqliteConnection, Trouble> {
+    /// Opens it for reading; none where nothing has been written yet.
+    async fn open(&self) -> Result<Option<SqliteConnection>, Trouble> {
         let mut file = self.options().read_only(true).connect().await?;
-        if checked(&mut file).await? { Ok(file) } else { Err(Trouble::Foreign) }
+        Ok(checked(&mut file).await?.then_some(file))
     }
 
     /// Waits for SQLite, which works on a thread of its own; what goes wrong is told with the file.
@@ -152,6 +152,7 @@ impl File {
     }
 
     fn trouble(&self, trouble: Trouble) -> HistoryError {
+        const PERMISSIONS: &str = "check its permissions and those of its folder";
         const AWAY: &str = "the file is left as it is; move it away, and a new one is begun";
         match trouble {
             Trouble::Foreign => self.told("not a history of loadrun", AWAY),
@@ -166,6 +167,12 @@ impl File {
                 Some(26) => self.told("not a history of loadrun", AWAY),
                 // SQLITE_BUSY.
                 Some(5) => self.told("kept by another program", "try again when that is done"),
+                // SQLITE_READONLY and SQLITE_CANTOPEN.
+                Some(8) => self.told("cannot be written to", PERMISSIONS),
+                Some(14) => self.told("cannot be opened", PERMISSIONS),
+                // SQLITE_IOERR and SQLITE_FULL.
+                Some(10) => self.told("the disk fails, or has no room", "look at the disk"),
+                Some(13) => self.told("the disk is full", "free the disk"),
                 _ => {
                     self.told(&error.to_string(), "check its permissions and the room on the disk")
                 }

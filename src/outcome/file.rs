@@ -158,8 +158,20 @@ pub fn write_whole(path: &Path, text: &[u8]) -> Result<(), FileError> {
         file.persist(path).map_err(|e| e.error)?;
         Ok(())
     };
-    let hint = "free the disk, or choose another place";
-    written().map_err(|e| FileError::new(path, e.to_string(), hint))
+    written().map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::NotFound => "make its folder, or choose another place",
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                "choose a place that can be written to"
+            }
+            io::ErrorKind::FileTooLarge => "allow larger files (ulimit -f)",
+            _ => "free the disk, or choose another place",
+        };
+        // What came by way of `tempfile` names its file as well, which is there no more.
+        let of_system = error.raw_os_error().is_some();
+        let what = if of_system { error.to_string() } else { error.kind().to_string() };
+        FileError::new(path, what, hint)
+    })
 }
 
 #[cfg(test)]

@@ -79,7 +79,8 @@ pub fn overview(
 /// Writes the runs of one script, and how its figures went.
 pub fn runs(script: &str, entries: &[Entry], ink: Ink, out: &mut dyn Write) -> io::Result<()> {
     let valid = entries.iter().filter(|entry| entry.is_valid()).count();
-    writeln!(out, "\n{script}  {} runs, {valid} VALID", entries.len())?;
+    let plural = if entries.len() == 1 { "" } else { "s" };
+    writeln!(out, "\n{script}  {} run{plural}, {valid} VALID", entries.len())?;
     let heads = [
         "started (UTC)",
         "",
