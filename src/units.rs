@@ -77,11 +77,14 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
 }
 
 /// Shows 3 significant digits below a minute ("1.51 s", "203 ms"), whole seconds below an hour
-/// ("1m 30s"), whole minutes from there ("2h 5m").
+/// ("1m 30s"), whole minutes from there ("2h 5m"). No time is "0 s".
 pub fn show_duration(duration: Duration) -> String {
     let nanos = round_to_3_digits(duration.as_nanos());
     if nanos >= 60_000_000_000 {
         return show_long(duration);
+    }
+    if nanos == 0 {
+        return "0 s".to_owned();
     }
     let (unit, scale) =
         TIME_UNITS[2..].iter().find(|(_, scale)| nanos >= u128::from(*scale)).unwrap_or(&("ns", 1));
@@ -276,7 +279,7 @@ mod tests {
     #[test]
     fn durations_are_shown_with_three_digits_and_the_fitting_unit() {
         for (nanos, expected) in [
-            (0, "0 ns"),
+            (0, "0 s"),
             (950, "950 ns"),
             (87_240, "87.2 us"),
             (999_499, "999 us"),

@@ -211,9 +211,15 @@ fn shown_change(scale: Scale, change: f64) -> String {
     format!("{sign}{digits} {unit}")
 }
 
+/// Where the change lies; an end that too few calls leave open is said to be.
 pub(super) fn interval(row: &Row) -> String {
-    let end = |end: Option<f64>| end.map_or("?".to_owned(), |end| shown_change(row.scale, end));
-    format!("{} to {}", end(row.low), end(row.high))
+    let shown = |end| shown_change(row.scale, end);
+    match (row.low, row.high) {
+        (Some(low), Some(high)) => format!("{} to {}", shown(low), shown(high)),
+        (Some(low), None) => format!("{} or more", shown(low)),
+        (None, Some(high)) => format!("{} or less", shown(high)),
+        (None, None) => "not known".to_owned(),
+    }
 }
 
 /// Text in a cell of a table: no bar ends it, no mark is taken for markup.
@@ -258,6 +264,7 @@ mod tests {
             row("mean", Scale::Time, 0.2, Finding::Regressed),
             row("p50", Scale::Time, -0.3, Finding::Improved),
             Row { high: None, ..row("p99", Scale::Time, 0.0, Finding::Inconclusive) },
+            Row { low: None, high: None, ..row("p95", Scale::Time, 0.0, Finding::Inconclusive) },
             row("failed", Scale::Share, 0.004, Finding::Unchanged),
             row("throughput", Scale::PerSecond, -1e-7, Finding::Unchanged),
         ];

@@ -89,15 +89,17 @@ impl Process<'_> {
         used.into_iter().chain(disk).chain([self.course()]).collect()
     }
 
-    /// What is to be said of its memory.
+    /// What is to be said of its memory. An interval as wide as that memory itself says nothing.
     fn course(&self) -> String {
-        let Some(growth) = self.growth else { return "too short a run to tell".to_owned() };
+        const SHORT: &str = "too short a run to tell";
+        let Some(growth) = self.growth else { return SHORT.to_owned() };
         let pace = growth.pace.times(3600.0);
         let (low, high) = (signed(pace.low), signed(pace.high));
         match growth.course() {
             Course::Leaks => format!("leaks {}/h ({low} to {high})", signed(pace.value)),
             Course::Stable => format!("stable (at most {high}/h)"),
-            Course::Unknown => format!("too short a run to tell ({low} to {high} an hour)"),
+            Course::Unknown if pace.high - pace.low > self.memory => SHORT.to_owned(),
+            Course::Unknown => format!("{SHORT} ({low} to {high} an hour)"),
         }
     }
 }
@@ -156,5 +158,7 @@ mod tests {
     fn nothing_is_called_stable_after_a_minute() {
         let said = told(|_| 1e8);
         assert!(said.ends_with("too short a run to tell (-15 MiB to 15 MiB an hour)"), "{said}");
+        let said = told(|_| 2e7);
+        assert!(said.ends_with("too short a run to tell"), "±15 MiB of 19 MiB: {said}");
     }
 }

@@ -13,7 +13,7 @@
   const show = {
     number: digits,
     share: (n) => digits(n * 100) + " %",
-    time: scaled([[1e9, "s"], [1e6, "ms"], [1e3, "us"], [1, "ns"]]),
+    time: scaled([[1e9, "s"], [1e6, "ms"], [1e3, "us"], [1e-4, "ns"], [0, "s"]]),
     bytes: scaled([[2 ** 30, "GiB"], [2 ** 20, "MiB"], [2 ** 10, "KiB"], [1, "B"]]),
   };
   const charts = [...document.querySelectorAll("figure.chart")].map((figure) => ({

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 use super::plot::{Axis, Chart, Line, Scale};
@@ -74,16 +76,29 @@ fn drawn(trend: Trend, axis: &Axis) -> Markup {
 fn axis(valid: &[&Entry]) -> Axis {
     let last = valid.len().saturating_sub(1).max(1) as f64;
     let every = valid.len().div_ceil(MOST_TICKS).max(1);
-    let day =
-        |entry: &Entry| moment(&entry.started).split(' ').next().unwrap_or_default().to_owned();
-    let ticks = valid.iter().enumerate().step_by(every);
+    let marked: Vec<_> = valid.iter().enumerate().step_by(every).collect();
+    let before = [None].into_iter().chain(marked.iter().map(|(_, entry)| Some(*entry)));
+    let ticks = marked.iter().zip(before);
     Axis {
         places: (0..valid.len()).map(|n| n as f64 / last).collect(),
         names: valid.iter().map(|entry| moment(&entry.started)).collect(),
-        ticks: ticks.map(|(n, entry)| (n as f64 / last, day(entry))).collect(),
+        ticks: ticks
+            .map(|((n, entry), before)| {
+                let before = before.map(|before| before.started.as_str());
+                (*n as f64 / last, label(&entry.started, before))
+            })
+            .collect(),
         bands: Vec::new(),
         marks: Vec::new(),
     }
+}
+
+/// The day of a run, or its time where the label before it has its day.
+fn label(started: &str, before: Option<&str>) -> String {
+    let parsed = |started: &str| Some(started.parse::<Timestamp>().ok()?.to_zoned(TimeZone::UTC));
+    let Some(now) = parsed(started) else { return moment(started) };
+    let same_day = before.and_then(parsed).is_some_and(|before| before.date() == now.date());
+    now.strftime(if same_day { "%H:%M" } else { "%-d %b" }).to_string()
 }
 
 fn runs_table(entries: &[Entry]) -> Markup {
@@ -115,4 +130,21 @@ fn runs_table(entries: &[Entry]) -> Markup {
         row
     });
     table("operations", &heads, rows.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_tells_the_day_and_then_the_times_of_that_day() {
+        let days = ["2026-11-25T22:54:59.1Z", "2026-11-26T00:06:50Z", "2026-11-26T14:00:00Z"];
+        let told = [
+            label(days[0], None),
+            label(days[1], Some(days[0])),
+            label(days[2], Some(days[1])),
+            label("some day", None),
+        ];
+        assert_eq!(told, ["25 Nov", "26 Nov", "14:00", "some day"]);
+    }
 }

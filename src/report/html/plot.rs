@@ -12,6 +12,9 @@ use maud::{Markup, html};
 use crate::metric::{Kind, Unit, show};
 use crate::units::show_share;
 
+/// A label from here on ends under its place, or it would stand out of the page.
+const NEAR_END: f64 = 0.97;
+
 /// What the values of a chart are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
@@ -151,7 +154,7 @@ impl Chart {
                     }
                     div.x aria-hidden="true" {
                         @for (n, (place, name)) in axis.ticks.iter().enumerate() {
-                            span.odd[n % 2 == 1] style={ "left:" (percent(*place)) } { (name) }
+                            span.odd[n % 2 == 1].end[*place > NEAR_END] style={ "left:" (percent(*place)) } { (name) }
                         }
                     }
                 }
