@@ -7,8 +7,8 @@
 //! Three read it: the run's own watchdog, a child that waits at the end of a pipe until the run is
 //! gone; the next run, before it begins; and `loadrun undo`.
 //!
-//! What needs it is what outlives this process: the settings of a server. Proxies, locks and
-//! connections held end with the process, and services with their guard.
+//! What needs it is what outlives this process: the settings of a server, and a service that stands
+//! still, should its guard be killed too. Proxies, locks and connections held end with the process.
 //!
 //! It may hold passwords, as a server's own configuration does: nobody but its owner can read it.
 
@@ -25,6 +25,8 @@ use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
+use crate::service::Remains;
+
 /// How a journal's name ends.
 const END: &str = "jsonl";
 
@@ -39,12 +41,15 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub enum Undo {
     /// Settings of a Redis.
     Redis(super::redis::Restore),
+    /// A service of the run that stands still: it goes on, and ends.
+    Service(Remains),
 }
 
 impl Undo {
     async fn undo(&self) -> Result<(), String> {
         match self {
             Self::Redis(restore) => restore.undo().await,
+            Self::Service(remains) => remains.clear().await,
         }
     }
 }
@@ -121,9 +126,7 @@ impl Journal {
         let pid = std::process::id();
         let stamp = jiff::Timestamp::now().as_nanosecond();
         let path = self.folder.join(format!("{stamp}-{pid}.{END}"));
-        let mut new = OpenOptions::new();
-        let mut file = new.append(true).create_new(true).mode(0o600).open(&path)?;
-        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        let mut file = locked(&path)?;
         append(&mut file, &Line::Run { script: self.script.clone(), pid })?;
         // The name has to be on the disk too.
         File::open(&self.folder)?.sync_all()?;
@@ -147,6 +150,18 @@ impl Drop for Journal {
             && open.noted == open.undone
         {
             let _ = fs::remove_file(&open.path);
+        }
+    }
+}
+
+/// A new file there, locked. Who looks for journals removes one that is empty and not yet locked.
+fn locked(path: &Path) -> io::Result<File> {
+    loop {
+        let mut new = OpenOptions::new();
+        let file = new.append(true).create_new(true).mode(0o600).open(path)?;
+        flock(&file, FlockOperation::LockExclusive)?;
+        if path.exists() {
+            return Ok(file);
         }
     }
 }

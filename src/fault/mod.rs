@@ -144,7 +144,8 @@ impl Standing {
                 Ok(Self::Link(Arc::clone(proxy), name))
             }
             (Break::Process(how), Subject::Service(process, _)) => {
-                let standing = process::Standing::begin(how, Process::clone(process)).await?;
+                let (process, journal) = (Process::clone(process), Rc::clone(journal));
+                let standing = process::Standing::begin(how, process, journal).await?;
                 Ok(Self::Process(Box::new(standing)))
             }
             (Break::Redis(how), Subject::Service(_, url) | Subject::Server(url)) => {

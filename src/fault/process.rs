@@ -1,16 +1,19 @@
 //! Processes that the run started: paused, killed, stopped, started again.
 //!
 //! They are done to by their guard (`service::Process`), which also ends them when this process is
-//! gone: nothing is left standing still or away, however the run ends. *Back* (there is a process)
+//! gone: nothing is left standing still or away, however the run ends. Should the guard be killed
+//! too, one that stands still is ended by the watchdog of the journal. *Back* (there is a process)
 //! and *ready* (it answers) are two times, and both are kept.
 
 use std::collections::BTreeMap;
 use std::future::pending;
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
 use super::Ended;
+use super::journal::{Journal, Undo};
 use super::kind::{Field, Kind, Wrong, checked};
 use crate::plan::{FaultDecl, nearest};
 use crate::sandbox::{BEHAVIOURS, Behaviour};
@@ -130,24 +133,54 @@ pub(super) struct Standing {
     /// What the system said when it was done.
     proof: String,
     times: Times,
+    /// Its number in the journal.
+    noted: Option<u64>,
+    journal: Rc<Journal>,
 }
 
 impl Standing {
     /// Does it, and sees that it is done.
-    pub(super) async fn begin(how: Break, process: Process) -> Result<Self, String> {
-        let pid = process.pid();
-        let proof = match how {
-            Break::Pause => {
-                process.pause().await?;
-                format!("process {pid} stood still")
-            }
-            Break::Away { killed, .. } => {
-                let ended = process.end(killed).await?;
-                format!("process {pid} ended ({ended})")
-            }
-        };
+    pub(super) async fn begin(
+        how: Break,
+        process: Process,
+        journal: Rc<Journal>,
+    ) -> Result<Self, String> {
         let times = Times { away: Instant::now(), back: None, ready: None };
-        Ok(Self { process, how, proof, times })
+        let proof = String::new();
+        let mut standing = Self { process, how, proof, times, noted: None, journal };
+        standing.proof = standing.break_it().await?;
+        standing.times.away = Instant::now();
+        Ok(standing)
+    }
+
+    /// What shows that it is done.
+    async fn break_it(&mut self) -> Result<String, String> {
+        let pid = self.process.pid();
+        if let Break::Away { killed, .. } = self.how {
+            let ended = self.process.end(killed).await?;
+            return Ok(format!("process {pid} ended ({ended})"));
+        }
+        if let Some(remains) = self.process.remains() {
+            let what = format!("the service {:?}, which stood still", self.process.declared().name);
+            self.noted = Some(self.journal.note(&what, Undo::Service(remains))?);
+        }
+        match self.process.pause().await {
+            Ok(()) => Ok(format!("process {pid} stood still")),
+            // What was done of it is undone.
+            Err(why) => Err(match self.proceed().await {
+                Ok(()) => why,
+                Err(still) => format!("{why}; {still}"),
+            }),
+        }
+    }
+
+    /// Lets it go on, and sees that it does.
+    async fn proceed(&self) -> Result<(), String> {
+        self.process.proceed().await?;
+        if let Some(number) = self.noted {
+            self.journal.done(number);
+        }
+        Ok(())
     }
 
     /// What is to be done while it stands; never completes.
@@ -167,7 +200,7 @@ impl Standing {
     /// Undoes it, and sees that it is undone: the process is there, as declared, and answers.
     pub(super) async fn end(mut self) -> Ended {
         let undone = match &self.how {
-            Break::Pause => self.process.proceed().await,
+            Break::Pause => self.proceed().await,
             Break::Away { with, .. } => self.restore(with.is_empty()).await,
         };
         let now = Instant::now();

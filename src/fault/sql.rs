@@ -179,6 +179,10 @@ fn told(trouble: Trouble) -> String {
     }
 }
 
+/// How long a server waits for a lock. Less than this room does: it is the server that gives up,
+/// also when nobody is there any more who waits.
+const LOCKED_WITHIN: Duration = Duration::from_secs(4);
+
 /// A database to which something is done.
 pub(super) struct Standing {
     sight: Sight,
@@ -209,18 +213,22 @@ impl Standing {
     }
 
     async fn lock(&self, table: &str) -> Result<Transaction, String> {
-        let text = if self.sight.is_postgres() {
-            format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        let seconds = LOCKED_WITHIN.as_secs();
+        let texts = if self.sight.is_postgres() {
+            [
+                format!("SET LOCAL lock_timeout = '{seconds}s'"),
+                format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"),
+            ]
         } else {
-            format!("LOCK TABLES {table} WRITE")
+            [format!("SET lock_wait_timeout = {seconds}"), format!("LOCK TABLES {table} WRITE")]
         };
         let begun = self.holder.begin(&Begin::default(), None).await;
         let mut lock = begun.map_err(|exchange| trouble(*exchange))?;
-        let exchange = lock.call(&statement(&text)).await;
-        match exchange.answer {
-            Ok(_) => Ok(lock),
-            Err(why) => Err(format!("{text}: {}", told(why))),
+        for text in texts {
+            let answer = lock.call(&statement(&text)).await.answer;
+            answer.map_err(|why| format!("{text}: {}", told(why)))?;
         }
+        Ok(lock)
     }
 
     /// Takes every connection that can be had.

@@ -253,7 +253,9 @@ impl Guard {
                 wish = wishes.next() => wish,
             };
             match wish {
-                Some(Wish::Pause) => drop(processes::hold_still(pid)),
+                Some(Wish::Pause) => {
+                    processes::hold_still(|| processes::family(pid));
+                }
                 Some(Wish::Proceed) => {
                     processes::signal_all(processes::family(pid), Signal::CONT);
                 }
@@ -291,7 +293,7 @@ impl Guard {
             });
         }
         // Standing still, nobody has children any more that would be left behind.
-        let family = processes::hold_still(pid);
+        let family = processes::hold_still(|| processes::family(pid));
         processes::signal_all(family, Signal::KILL);
         signal_group(pid, Signal::KILL);
         child.wait().await.map(|status| status.to_string())

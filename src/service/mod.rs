@@ -7,7 +7,8 @@
 //!
 //! One kind of service is one file that turns a declaration into a launch ([`redis`] is the
 //! template); `running.rs` is the server they all share, seen from the run, and `process.rs` the
-//! same for whoever breaks it: paused, ended, started again, by way of the guard.
+//! same for whoever breaks it: paused, ended, started again, by way of the guard. `remains.rs` ends
+//! what a guard that was killed has left.
 
 pub mod command;
 pub mod guard;
@@ -18,6 +19,7 @@ mod probe;
 mod process;
 mod processes;
 mod redis;
+mod remains;
 mod running;
 mod sandbox;
 pub mod setting;
@@ -36,6 +38,7 @@ pub use self::redis::POLICIES;
 use guard::{Orders, Program};
 use process::Launch;
 pub use process::Process;
+pub use remains::Remains;
 pub use running::Running;
 use setting::{Chosen, Kind};
 

@@ -15,8 +15,9 @@ use tokio::time::{sleep, timeout};
 
 use super::guard::{Orders, Wish};
 use super::probe::Probe;
+use super::processes::Birth;
 use super::tail::Tail;
-use super::{Place, ServiceError, Site, launch, processes};
+use super::{Place, Remains, ServiceError, Site, launch, processes};
 use crate::plan::ServiceDecl;
 
 /// How long between two looks.
@@ -59,6 +60,8 @@ pub(super) struct Ready {
 pub(super) struct State {
     /// Its process id, once it has been started.
     pub(super) pid: Option<u32>,
+    /// Which of those that have had this id it is, where the system shows it.
+    pub(super) birth: Option<Birth>,
     /// How often it was started.
     pub(super) starts: u32,
     /// While it is away because that was wanted, how it ended.
@@ -74,6 +77,8 @@ pub struct Process {
     pub(super) site: Site,
     pub(super) place: Place,
     pub(super) launch: Launch,
+    /// Which process its guard is, where the system shows it.
+    pub(super) guard: Option<Birth>,
     /// Held open: at its end the guard ends the server. `None` once that has been asked for.
     pub(super) orders: Arc<Mutex<Option<PipeWriter>>>,
     pub(super) state: watch::Receiver<State>,
@@ -105,6 +110,14 @@ impl Process {
     /// Whether it has been ended and not been started again.
     pub fn is_away(&self) -> bool {
         self.state.borrow().away.is_some()
+    }
+
+    /// What to do about it once its run is gone; `None` before it has been started, and where the
+    /// system does not tell one process from another that has its id later.
+    pub fn remains(&self) -> Option<Remains> {
+        let Orders { folder, signal, within, .. } = self.launch.orders.clone();
+        let server = self.state.borrow().birth.clone()?;
+        Some(Remains { server, guard: self.guard.clone()?, folder, signal, within })
     }
 
     /// Lets it stand still with all it started, and returns when it does.

@@ -1,14 +1,17 @@
-//! Processes of this machine, as Linux shows them: who descends from whom, and who stands still.
+//! Processes of this machine, as Linux shows them: who descends from whom, who stands still, and
+//! which of those that have had the same id it is.
 //!
 //! A server's workers may be in process groups of their own (PostgreSQL's are), so a signal to the
 //! server's group does not reach them. Where there is no `/proc`, a family is its head alone.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
 
 /// How long a signal is waited for; a process that waits for a disk does not take any.
 const ARRIVAL: Duration = Duration::from_millis(500);
@@ -18,8 +21,12 @@ const ARRIVAL: Duration = Duration::from_millis(500);
 struct Process {
     pid: u32,
     parent: u32,
+    /// Its process group.
+    group: u32,
     /// `T` stands still, `Z` has ended.
     state: char,
+    /// When it began, in ticks since the machine did.
+    began: u64,
 }
 
 impl Process {
@@ -32,6 +39,50 @@ impl Process {
     fn has_ended(&self) -> bool {
         matches!(self.state, 'Z' | 'X')
     }
+}
+
+/// One process and no other, whoever has its id later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Birth {
+    pid: u32,
+    /// When it began, in ticks since the machine did.
+    began: u64,
+    /// Which start of the machine that was.
+    boot: String,
+}
+
+impl Birth {
+    /// That of the process that has the id now; `None` where there is none, or nothing is known.
+    pub(super) fn of(pid: u32) -> Option<Self> {
+        Some(Self { pid, began: process(pid)?.began, boot: boot()? })
+    }
+
+    /// Its id while it is there.
+    pub(super) fn alive(&self) -> Option<u32> {
+        let found = process(self.pid).filter(|found| !found.has_ended())?;
+        (found.began == self.began && boot()? == self.boot).then_some(self.pid)
+    }
+}
+
+/// Which start of the machine this is.
+fn boot() -> Option<String> {
+    Some(fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned())
+}
+
+/// Everything that belongs to a server: it, what descends from it, its group, and whatever works in
+/// its folder. The first three are known only while the server itself is there.
+pub(super) fn belongings(head: &Birth, folder: &Path) -> Vec<u32> {
+    let group = head.alive();
+    let mut all: BTreeSet<u32> = group.map(family).into_iter().flatten().collect();
+    let others = self::all().into_iter().filter(|process| {
+        !process.has_ended() && (Some(process.group) == group || works_in(process.pid, folder))
+    });
+    all.extend(others.map(|process| process.pid));
+    all.into_iter().collect()
+}
+
+fn works_in(pid: u32, folder: &Path) -> bool {
+    fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|at| at.starts_with(folder))
 }
 
 /// A process and all that descends from it, itself first; those that have ended are left out.
@@ -47,16 +98,15 @@ pub(super) fn family(head: u32) -> Vec<u32> {
     family
 }
 
-/// Lets a process and all that descends from it stand still, children made meanwhile too; who
-/// they are. A signal takes its time to arrive, and whoever is about to make a child may still do
+/// Lets processes stand still, those that are found meanwhile too; who they are. A signal takes its time to arrive, and whoever is about to make a child may still do
 /// so: it is over when all known ones were seen to stand still, and none was new after that.
-pub(super) fn hold_still(head: u32) -> BTreeSet<u32> {
+pub(super) fn hold_still(found: impl Fn() -> Vec<u32>) -> BTreeSet<u32> {
     let mut held = BTreeSet::new();
     let deadline = Instant::now() + ARRIVAL;
     loop {
-        let arrived = |found: Process| found.is_still() || found.has_ended();
+        let arrived = |process: Process| process.is_still() || process.has_ended();
         let still = held.iter().all(|pid| process(*pid).is_none_or(arrived));
-        let new: Vec<_> = family(head).into_iter().filter(|pid| held.insert(*pid)).collect();
+        let new: Vec<_> = found().into_iter().filter(|pid| held.insert(*pid)).collect();
         let over = new.is_empty() && (still || Instant::now() >= deadline);
         signal_all(new, Signal::STOP);
         if over {
@@ -96,7 +146,9 @@ fn process(pid: u32) -> Option<Process> {
 fn parse(pid: u32, line: &str) -> Option<Process> {
     let mut rest = line.rsplit_once(')')?.1.split_ascii_whitespace();
     let state = rest.next()?.chars().next()?;
-    Some(Process { pid, parent: rest.next()?.parse().ok()?, state })
+    let (parent, group) = (rest.next()?.parse().ok()?, rest.next()?.parse().ok()?);
+    let began = rest.nth(16)?.parse().ok()?;
+    Some(Process { pid, parent, group, state, began })
 }
 
 #[cfg(test)]
@@ -105,8 +157,9 @@ mod tests {
 
     #[test]
     fn a_name_may_hold_spaces_and_brackets() {
-        let line = "7 (a) S 1 (b) T 42 7 7 0 -1 4194304 1 0";
-        assert_eq!(parse(7, line), Some(Process { pid: 7, parent: 42, state: 'T' }));
+        let line = "7 (a) S 1 (b) T 42 6 7 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 815 4096 1";
+        let expected = Process { pid: 7, parent: 42, group: 6, state: 'T', began: 815 };
+        assert_eq!(parse(7, line), Some(expected));
         assert_eq!(parse(7, "7 (a"), None);
     }
 
@@ -117,5 +170,19 @@ mod tests {
         assert_eq!(family(own)[0], own);
         assert_eq!(stand_still(own), Some(false));
         assert!(all().iter().any(|process| process.pid == own));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn who_has_the_id_of_a_process_that_is_gone_is_not_taken_for_it() {
+        let own = Birth::of(std::process::id()).unwrap();
+        assert_eq!(own.alive(), Some(own.pid));
+        let before = Birth { began: own.began - 1, ..own.clone() };
+        let other_start = Birth { boot: "another".to_owned(), ..own };
+        let nowhere = Path::new("/nonexistent");
+        for stranger in [before, other_start] {
+            assert_eq!(stranger.alive(), None);
+            assert!(belongings(&stranger, nowhere).is_empty());
+        }
     }
 }

@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::guard::{Orders, Report, signal_group};
 use super::process::{Process, State, over};
+use super::processes::Birth;
 use super::tail::Tail;
 use super::{Place, ServiceError, Site, host, launch};
 use crate::plan::ServiceDecl;
@@ -56,7 +57,8 @@ impl Running {
             tokio::spawn(tail.clone().drain(stderr, launch.ready.line.clone(), said.clone()));
         }
         let (decl, site, orders) = (decl.clone(), site.clone(), Arc::new(Mutex::new(Some(orders))));
-        let process = Process { decl, site, place, launch, orders, state, said, tail };
+        let born = guard.id().and_then(Birth::of);
+        let process = Process { decl, site, place, launch, guard: born, orders, state, said, tail };
         Ok(Self { process, url: String::new(), guard, told: false })
     }
 
@@ -147,7 +149,10 @@ impl Running {
         let left_well = matches!(left, Ok(Ok(status)) if status.success());
         if !left_well {
             let _ = self.guard.start_kill();
-            signal_group(pid, Signal::KILL);
+            match self.process.remains() {
+                Some(remains) => drop(remains.clear().await),
+                None => signal_group(pid, Signal::KILL),
+            }
             let _ = fs::remove_dir_all(&self.process.launch.orders.folder);
         }
     }
@@ -187,6 +192,7 @@ async fn listen(stdout: impl AsyncRead + Unpin, tell: watch::Sender<State>) {
         tell.send_modify(|state| match report {
             Ok(Report::Started(pid)) => {
                 state.pid = Some(pid);
+                state.birth = Birth::of(pid);
                 state.starts += 1;
                 state.away = None;
             }
