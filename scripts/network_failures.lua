@@ -54,8 +54,8 @@ end
 ---@type loadrun.Script
 return {
   scenarios = {
-    visitors = { rate = rate, duration = "74s", max_users = 500, run = visit },
-    passers = { rate = rate / 2, duration = "74s", max_users = 500, run = pass },
+    visitors = { rate = rate, duration = "90s", max_users = 500, run = visit },
+    passers = { rate = rate / 2, duration = "90s", max_users = 500, run = pass },
   },
   faults = {
     {
@@ -81,17 +81,17 @@ return {
       for_ = "3s",
       on = front,
       kind = "latency",
-      latency = "150ms",
+      latency = "300ms",
       jitter = "50ms",
     },
     { name = "resets", at = "44s", for_ = "2s", on = front, kind = "reset_peer", toxicity = "50%" },
     { name = "cascade cache", at = "51s", for_ = "2s", on = cache, kind = "down" },
-    { name = "cascade store", at = "56s", for_ = "2s", on = store, kind = "hold" },
-    { name = "cascade both", at = "61s", for_ = "2s", on = { cache, store }, kind = "down" },
-    { name = "partial", at = "68s", for_ = "3s", on = some },
+    { name = "cascade store", at = "60s", for_ = "2s", on = store, kind = "hold" },
+    { name = "cascade both", at = "69s", for_ = "2s", on = { cache, store }, kind = "down" },
+    { name = "partial", at = "80s", for_ = "3s", on = some },
   },
   -- What is normal; so no outlier of a busy machine is taken for trouble.
-  recovery = { success = "98%", p99 = "120ms" },
+  recovery = { warm_up = "2s", success = "97%", p99 = "250ms" },
   teardown = function() counter:del "network_failures:passed" end,
   thresholds = {
     "recovery.time max < 5s",

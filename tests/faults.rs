@@ -321,3 +321,153 @@ fn everything_wrong_with_faults_of_processes_is_told_before_the_load() {
       hint: it is a fault of a service that the run starts
     "#);
 }
+
+/// A steady load through two links, and beside it a scenario whose one iteration is the code.
+fn awaiting(duration: &str, faults: &str, code: &str) -> Bench {
+    // What is normal is said, so that a busy machine's outliers are not held against it.
+    Bench::of(&format!(
+        r#"
+        local fault = require "loadrun.fault"
+        local http = require "loadrun.http"
+        local recovery = require "loadrun.recovery"
+        local sandbox = require "loadrun.sandbox"
+        local time = require "loadrun.time"
+        local target = sandbox.start()
+        local link = fault.proxy {{ name = "link", upstream = target }}
+        local other = fault.proxy {{ name = "other", upstream = target }}
+        local api = http.client {{ base = link, timeout = "1s" }}
+        local second = http.client {{ base = other, timeout = "1s" }}
+        local function wrong(options, expected)
+          local well, why = pcall(recovery.await, options)
+          assert(not well and tostring(why):find(expected, 1, true), tostring(why))
+          assert(tostring(why):find("script.lua:", 1, true), tostring(why))
+        end
+        return {{
+          setup = function() wrong({{ within = 1 }}, "there is no load that could tell") end,
+          scenarios = {{
+            load = {{ rate = 60, duration = "{duration}", run = function()
+              api:get("/items/1", {{ name = "item" }})
+              second:get("/items/1", {{ name = "item" }})
+            end }},
+            watch = {{ iterations = 1, start = "6s", run = function()
+              {code}
+            end }},
+          }},
+          faults = {{ {faults} }},
+          recovery = {{ success = "80%", p99 = "900ms" }},
+        }}
+        "#
+    ))
+}
+
+impl Bench {
+    /// Runs a script whose assertions are its own; its outcome, and what was told.
+    fn asserted(&self) -> (Value, String) {
+        let run = self.command(&["script.lua"]).output().unwrap();
+        let told = [run.stdout, run.stderr].map(|out| String::from_utf8_lossy(&out).into_owned());
+        let (outcome, told) = (self.outcome(), told.concat());
+        assert_eq!(outcome["script_errors"], Value::Array(Vec::new()), "{told}");
+        (outcome, told)
+    }
+}
+
+#[test]
+fn a_script_waits_until_what_it_broke_has_recovered_and_hears_what_the_report_says() {
+    let bench = awaiting(
+        "30s",
+        "",
+        r#"
+        wrong({ within = "1s" }, "nothing has been broken so far")
+        wrong({ within = "1s", fault = "down" }, "no fault is called \"down\"; there is none so far")
+        fault.during(link, { kind = "down", for_ = "2s" })
+        wrong({ within = "1s", fault = "dwon" }, "no fault is called \"dwon\"; did you mean \"down\"?")
+        wrong({ within = "1s", on = other }, "nothing has been broken on other so far")
+        wrong({}, "no `within`")
+        wrong({ wihtin = "1s" }, "unknown key `wihtin`; did you mean `within`?")
+        wrong({ within = "1s", on = link, fault = "down" }, "expected `fault` or `on`, got both")
+        local found = recovery.await { within = "20s" }
+        print("TIME " .. found.time)
+        print("LOST " .. found.lost)
+        assert(found.recovered and found.verdict == "recovered" and found.fault == "down")
+        assert(found.detect and found.outage and found.success < 0.8 and found.waited < 22)
+        assert(#found.faults == 1 and found.faults[1].time == found.time)
+        assert(recovery.await { within = "20s", on = link }.time == found.time)
+        "#,
+    );
+    let (outcome, told) = bench.asserted();
+    let recovery = &outcome["faults"][0]["recovery"];
+    assert_eq!(recovery["verdict"], "recovered", "{told}");
+    let said = |what: &str| {
+        let line =
+            told.lines().find_map(|line| line.split_once(what)).unwrap_or_else(|| panic!("{told}"));
+        line.1.trim().parse::<f64>().unwrap()
+    };
+    assert_eq!(said("TIME "), recovery["recover"].as_f64().unwrap(), "{told}");
+    assert_eq!(said("LOST "), recovery["cost"]["lost"].as_f64().unwrap(), "{told}");
+}
+
+#[test]
+fn a_deadline_that_passes_is_an_answer() {
+    let planned = r#"{ name = "planned", at = "8s", for_ = "1s", on = other, kind = "down" }"#;
+    let bench = awaiting(
+        "45s",
+        planned,
+        r#"
+        -- It is waited for, though it is still to come.
+        local planned = recovery.await { within = "20s", fault = "planned" }
+        assert(planned.recovered and planned.waited > 2, planned.verdict)
+
+        local dead <close> = fault.start(link, { kind = "down", for_ = "1h", name = "dead" })
+        local standing = recovery.await { within = "2s", fault = dead }
+        assert(not standing.recovered and standing.verdict == "still_broken", standing.verdict)
+        assert(standing.fault == "dead" and standing.time == nil and standing.waited >= 2)
+        -- The link is well again, but what it leads to is not.
+        target:control { errors = "100%" }
+        assert(dead:clear())
+        local hurt = recovery.await { within = "4s" }
+        assert(not hurt.recovered and hurt.verdict == "not_recovered", hurt.verdict)
+        assert(hurt.fault == "dead" and hurt.time == nil and hurt.detect and hurt.waited >= 4)
+        target:control { errors = 0 }
+        local well = recovery.await { within = "20s" }
+        assert(well.recovered and well.time > 3, well.verdict)
+        "#,
+    );
+    let (outcome, told) = bench.asserted();
+    assert_eq!(outcome["faults"][1]["recovery"]["verdict"], "recovered", "{told}");
+}
+
+#[test]
+fn faults_on_several_things_begin_end_and_recover_together() {
+    let bench = awaiting(
+        "30s",
+        "",
+        r#"
+        local both = { kind = "down", for_ = "1h", name = "cut" }
+        local well = function(client) return client:get("/items/1", { name = "probe" }).ok end
+        fault.during({ link, other }, both, function(standing)
+          assert(standing.name == "cut" and not well(api) and not well(second))
+        end)
+        assert(well(api) and well(second))
+        local standing = fault.start({ link, other }, { kind = "down", for_ = "1h" })
+        time.sleep("2s")
+        local record = standing:clear()
+        assert(record.touched >= 2 and record.stood >= 2)
+        local found = recovery.await { within = "20s", fault = standing }
+        assert(found.recovered and #found.faults == 2, found.verdict)
+        local again = recovery.await { within = "20s", on = { link, other } }
+        assert(again.time == found.time and #again.faults == 2)
+        -- Where one of them cannot begin, the other does not stay.
+        local first <close> = fault.start(other, { kind = "down", for_ = "1h" })
+        local begun, why = pcall(fault.start, { link, other }, { kind = "down", for_ = "1h" })
+        assert(not begun and tostring(why):find("it contradicts the fault \"down-3\"", 1, true), why)
+        assert(well(api) and not well(second))
+        begun, why = pcall(fault.start, { link, other }, { kind = "down" })
+        local _, times = tostring(why):gsub("no `for_`", "")
+        assert(not begun and times == 1, why)
+        "#,
+    );
+    let (outcome, told) = bench.asserted();
+    let names: Vec<_> =
+        outcome["faults"].as_array().unwrap().iter().map(|fault| &fault["name"]).collect();
+    assert_eq!(names, ["cut", "cut-2", "down", "down-2", "down-3", "down-4", "down-5"], "{told}");
+}

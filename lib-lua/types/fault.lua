@@ -88,16 +88,17 @@ function fault.proxy(options) end
 function fault.calls(options) end
 
 --- Breaks something while a function runs, and no longer than `for_`; when it returns the fault is
---- gone, whatever came of the function. Without a function it stands until `for_` is over.
----@param on loadrun.fault.Subject
+--- gone, whatever came of the function. Without a function it stands until `for_` is over. With a list
+--- it is on all of them at once.
+---@param on loadrun.fault.Subject | loadrun.fault.Subject[]
 ---@param spec loadrun.fault.Spec
 ---@param run? fun(standing: loadrun.fault.Standing): any
 ---@return any ... what the function returned
 function fault.during(on, spec, run) end
 
 --- Breaks something from now on, until it is cleared or `for_` is over, and returns when it is in
---- force.
----@param on loadrun.fault.Subject
+--- force. With a list it is on all of them at once.
+---@param on loadrun.fault.Subject | loadrun.fault.Subject[]
 ---@param spec loadrun.fault.Spec
 ---@return loadrun.fault.Standing
 function fault.start(on, spec) end
@@ -105,11 +106,11 @@ function fault.start(on, spec) end
 --- A fault that stands, until it is cleared or its `for_` is over; `local f <close> = fault.start(...)`
 --- clears it at the end of the block.
 ---@class loadrun.fault.Standing
----@field name string the tag `fault` of its metrics
+---@field name string the tag `fault` of its metrics; on several things, that of the first
 local Standing = {}
 
 --- Ends it, and returns when it is gone; an error where it may still be there. Done twice it does
---- nothing.
+--- nothing. On several things what became of it is told together.
 ---@return loadrun.fault.Record?
 function Standing:clear() end
 

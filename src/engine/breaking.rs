@@ -13,9 +13,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::collector::Collector;
 use super::proxies::Proxies;
+use super::waiting::{self, Sight, Waiting};
 use crate::executor::Halt;
-use crate::fault::{self, Ask, Break, Holding, Journal, Mark, Record, Subject, Thing};
+use crate::fault::{
+    self, Ask, Awaited, Break, Holding, Journal, Mark, Record, Subject, Thing, Waited,
+};
 use crate::metric::Timeline;
 use crate::plan::{FaultDecl, Plan, Problem};
 use crate::script::{Calls, World};
@@ -37,6 +41,8 @@ pub struct Breaking {
     /// When the load began; nothing before.
     begin: Cell<Option<Instant>>,
     held: RefCell<Vec<Held>>,
+    /// Who waits for a recovery.
+    waiting: Waiting,
 }
 
 /// A fault that stands, will, or did.
@@ -81,6 +87,7 @@ impl Breaking {
             services: RefCell::default(),
             begin: Cell::default(),
             held: RefCell::default(),
+            waiting: Waiting::default(),
         })
     }
 
@@ -123,6 +130,7 @@ impl Breaking {
                         let _ = answer.send(this.end(&name).await);
                     });
                 }
+                Ask::Await(awaited, until, answer) => self.wait(&awaited, until, answer),
             }
         }
     }
@@ -146,6 +154,35 @@ impl Breaking {
         };
         let numbered = (2..).map(|number| format!("{usual}-{number}"));
         [usual.clone()].into_iter().chain(numbered).find(|name| !taken(name)).unwrap_or_default()
+    }
+
+    /// Somebody waits for a recovery.
+    fn wait(&self, awaited: &Awaited, until: Instant, answer: oneshot::Sender<Waited>) {
+        let edges = self.timeline.as_ref().map(|timeline| timeline.edges());
+        let edges = edges.ok_or_else(|| "nothing is to be broken in this run".to_owned());
+        let named = edges.and_then(|edges| waiting::named(awaited, &self.faults(), &edges));
+        match named {
+            Ok(faults) => self.waiting.add(faults, until, answer),
+            // Whoever asked may be gone by then.
+            Err(why) => drop(answer.send(Err(why))),
+        }
+    }
+
+    /// Tells those who wait for a recovery what is known, in a run that is `elapsed` old.
+    pub fn tell_waiting(&self, collector: &Collector, elapsed: Duration) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let is_ending = *self.halt.borrow() != Halt::Run;
+        if let Some(sight) = Sight::new(&self.plan, collector, elapsed) {
+            self.waiting.tell(&self.faults(), &sight, is_ending);
+        }
+    }
+
+    /// Every fault of the run, with what became of it where that is known.
+    fn faults(&self) -> Vec<(FaultDecl, Option<Record>)> {
+        let held = self.held.borrow();
+        held.iter().map(|held| (held.fault.clone(), held.record.borrow().clone())).collect()
     }
 
     fn since(&self, at: Instant) -> Duration {

@@ -53,6 +53,7 @@ struct Worker {
     shares: Vec<ShareState>,
     cpu: Duration,
     busy: Busy,
+    settled: Duration,
 }
 
 impl Collector {
@@ -92,6 +93,11 @@ impl Collector {
         &self.windows
     }
 
+    /// What has been heard of is all that was meant to happen before this, from the begin of the load.
+    pub fn settled(&self) -> Duration {
+        self.workers.iter().map(|worker| worker.settled).min().unwrap_or_default()
+    }
+
     /// Takes in a worker's second.
     pub fn absorb(&mut self, second: worker::Second) {
         self.summary.absorb(second.at, second.interval);
@@ -101,6 +107,7 @@ impl Collector {
         if let Some(worker) = self.workers.get_mut(second.worker as usize) {
             worker.busy.merge(&second.busy);
             (worker.shares, worker.cpu) = (second.shares, second.cpu);
+            worker.settled = second.settled;
         }
     }
 

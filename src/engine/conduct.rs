@@ -302,6 +302,7 @@ impl Conductor {
                         collected.aborted_by = Some(threshold);
                         self.halt.send_if_modified(stop_gracefully);
                     }
+                    self.breaking.tell_waiting(collector, begin.elapsed());
                     self.show(collector, second, begin);
                     // A worker the script kept may be late with a second, but hardly by another.
                     self.tell(collector, second);

@@ -32,6 +32,7 @@ mod proxies;
 mod services;
 mod signals;
 mod validity;
+mod waiting;
 mod worker;
 
 pub use progress::{Progress, ScenarioProgress, Stage};

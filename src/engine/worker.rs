@@ -75,6 +75,8 @@ pub struct Second {
     pub busy: Busy,
     /// Its calls by window, where something is broken during the run.
     pub windows: Option<Windows>,
+    /// All calls have ended that were meant to be made before this, from the begin of the load.
+    pub settled: Duration,
 }
 
 /// What one worker keeps to itself until its load has ended.
@@ -170,7 +172,7 @@ async fn work(mut orders: Orders) -> Result<(), Message> {
     };
     let begin = begin.unwrap_or_else(Instant::now);
     if let Some(timeline) = &orders.timeline {
-        vm.recorder().borrow_mut().watch(timeline, begin);
+        vm.watch(timeline, begin);
     }
     let mut phases = orders.timeline.as_ref().map(|timeline| timeline.changes());
     // What loading the script took held nobody up.
@@ -198,7 +200,7 @@ async fn work(mut orders: Orders) -> Result<(), Message> {
         let (watched, half) = (phases.is_some(), account.flowed + Timeline::WIDTH);
         tokio::select! {
             ended = &mut all => {
-                account.send(&orders.out);
+                account.send(&orders.out, Duration::MAX);
                 let last = Ended {
                     errors: vm.take_errors(),
                     failures: vm.failures(),
@@ -207,7 +209,10 @@ async fn work(mut orders: Orders) -> Result<(), Message> {
                 let _ = orders.out.send(Message::Ended(Box::new(last)));
                 return ended;
             }
-            () = tokio::time::sleep_until(next) => account.send(&orders.out),
+            () = tokio::time::sleep_until(next) => {
+                let settled = vm.afoot_since().unwrap_or(Duration::MAX).min(begin.elapsed());
+                account.send(&orders.out, settled);
+            }
             () = begins(phases.as_mut()) => account.flow(),
             () = tokio::time::sleep_until(half.min(next)), if watched => account.flow(),
         }
@@ -387,8 +392,9 @@ impl<'a> Account<'a> {
         self.flowed = Instant::now();
     }
 
-    /// Sends what happened since the last message.
-    fn send(&mut self, out: &mpsc::UnboundedSender<Message>) {
+    /// Sends what happened since the last message; all calls meant to be made before `settled` have
+    /// ended.
+    fn send(&mut self, out: &mpsc::UnboundedSender<Message>, settled: Duration) {
         self.flow();
         let shares: Vec<_> = self.shares.iter().map(|share| share.state()).collect();
         let mut recorder = self.vm.recorder().borrow_mut();
@@ -400,6 +406,7 @@ impl<'a> Account<'a> {
             cpu: thread_cpu().saturating_sub(self.cpu_before),
             busy: self.vm.take_busy(),
             windows: recorder.take_windows(),
+            settled,
         };
         self.second = self.begin.elapsed().as_secs() as u32;
         let _ = out.send(Message::Second(Box::new(second)));

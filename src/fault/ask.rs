@@ -1,12 +1,15 @@
 //! What a script asks of whoever holds the faults of its run.
 //!
 //! The control thread holds them all: there is one clock, one journal and one end. A script that
-//! breaks something while it runs, in whichever Lua state, sends a message and waits for the answer.
+//! breaks something while it runs, or waits for what was broken to recover, in whichever Lua state,
+//! sends a message and waits for the answer.
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::Record;
 use crate::plan::FaultDecl;
+use crate::recovery::Recovery;
 
 /// Something that is asked.
 #[derive(Debug)]
@@ -15,6 +18,33 @@ pub enum Ask {
     Begin(Box<FaultDecl>, oneshot::Sender<Result<String, String>>),
     /// That the fault of that name ends; answered when it is gone.
     End(String, oneshot::Sender<Option<Record>>),
+    /// Whether what was broken has recovered; answered when that is decided, or until then.
+    Await(Awaited, Instant, oneshot::Sender<Waited>),
+}
+
+/// What is waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// All that was broken last.
+    All,
+    /// What was broken last on one of these.
+    On(Vec<String>),
+    /// Faults by their names, also such as have yet to begin.
+    Faults(Vec<String>),
+}
+
+/// What became of each fault that was waited for; or why nothing can be said.
+pub type Waited = Result<Vec<Told>, String>;
+
+/// How far a fault has come that was waited for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// Its name.
+    pub fault: String,
+    /// What it has done so far; `None` while it stands, or has yet to begin.
+    pub recovery: Option<Recovery>,
+    /// Whether the rest of the run can change little about that.
+    pub is_decided: bool,
 }
 
 /// Who is asked. Nobody is where there is no run.
@@ -28,13 +58,15 @@ impl Holder {
         (Self(ask), asked)
     }
 
-    /// Lets a fault begin now, until its lease is over; its name in the run.
-    pub async fn begin(&self, fault: FaultDecl) -> Result<String, String> {
+    /// Lets a fault begin now, until its lease is over; its name in the run, when it is in force.
+    pub fn begin(&self, fault: FaultDecl) -> impl Future<Output = Result<String, String>> + use<> {
         let (answer, answered) = oneshot::channel();
         let asked = self.0.send(Ask::Begin(Box::new(fault), answer));
-        match (asked, answered.await) {
-            (Ok(()), Ok(begun)) => begun,
-            _ => Err("the run is ending".to_owned()),
+        async move {
+            match (asked, answered.await) {
+                (Ok(()), Ok(begun)) => begun,
+                _ => Err("the run is ending".to_owned()),
+            }
         }
     }
 
@@ -49,5 +81,15 @@ impl Holder {
         // Where nobody hears it all faults have been ended.
         let _ = self.0.send(Ask::End(name.to_owned(), answer));
         answered
+    }
+
+    /// Waits until it is decided whether what was broken has recovered, or until then.
+    pub async fn recovered(&self, awaited: Awaited, until: Instant) -> Waited {
+        let (answer, answered) = oneshot::channel();
+        let asked = self.0.send(Ask::Await(awaited, until, answer));
+        match (asked, answered.await) {
+            (Ok(()), Ok(waited)) => waited,
+            _ => Err("the run is ending".to_owned()),
+        }
     }
 }

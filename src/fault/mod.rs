@@ -35,7 +35,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-pub use ask::{Ask, Holder};
+pub use ask::{Ask, Awaited, Holder, Told, Waited};
 pub use journal::{Journal, Left, Undone};
 pub use kind::{Break, CALLS, Kind, Thing, Wrong, address, contradiction, read};
 pub use process::{Times, WITH};
@@ -267,13 +267,31 @@ pub async fn hold(
 }
 
 impl Record {
+    /// What became of this and of another that stood at the same time, taken together.
+    #[must_use]
+    pub fn beside(mut self, other: Self) -> Self {
+        self.failed = self.failed.or(other.failed);
+        self.injected = self.injected.into_iter().chain(other.injected).min();
+        self.cleared = self.cleared.max(other.cleared);
+        self.unclean = self.unclean.or(other.unclean);
+        self.effect = self.effect.or(other.effect);
+        self.process = self.process.or(other.process);
+        self.disturbed(other.touched);
+        self
+    }
+
+    /// Counts what else was disturbed.
+    fn disturbed(&mut self, touched: Touched) {
+        self.touched.eligible += touched.eligible;
+        self.touched.connections += touched.connections;
+        self.touched.chunks += touched.chunks;
+        self.touched.bytes += touched.bytes;
+    }
+
     /// Counts one more time that it stood.
     fn add(&mut self, ended: Ended, since: impl Fn(Instant) -> Duration) {
         self.unclean = self.unclean.take().or(ended.unclean);
-        self.touched.eligible += ended.touched.eligible;
-        self.touched.connections += ended.touched.connections;
-        self.touched.chunks += ended.touched.chunks;
-        self.touched.bytes += ended.touched.bytes;
+        self.disturbed(ended.touched);
         self.effect = ended.effect.or(self.effect.take());
         self.process = ended.times.map(|times| Absence {
             away: since(times.away),

@@ -203,6 +203,26 @@ impl Edges {
         numbered.map(|(number, _)| number as u32).collect()
     }
 
+    /// The faults that `is_meant`, as far as they stood in the last time in which any of them did: from
+    /// when nothing stood to when nothing did again, or to now.
+    pub fn last_broken(&self, is_meant: impl Fn(&str) -> bool) -> Vec<Arc<str>> {
+        let mut last = Vec::new();
+        let mut is_over = true;
+        for edge in self.list() {
+            is_over |= edge.phase.stage != Stage::Fault;
+            let standing = edge.phase.faults.iter().filter(|_| edge.phase.stage == Stage::Fault);
+            for fault in standing.filter(|fault| is_meant(fault)) {
+                if std::mem::take(&mut is_over) {
+                    last.clear();
+                }
+                if !last.contains(fault) {
+                    last.push(Arc::clone(fault));
+                }
+            }
+        }
+        last
+    }
+
     /// How long these phases were together, in a run that is `elapsed` old.
     pub fn length(&self, phases: &[u32], elapsed: Duration) -> Duration {
         let length = |phase: &u32| {
@@ -314,6 +334,38 @@ mod tests {
         assert_eq!(edges.meant(&[&filter("phase", "warm-up", false)]).len(), 7);
         let ended = MILLI * 9_500;
         assert_eq!(edges.length(&[5, 7], ended), MILLI * 3_500);
+    }
+
+    #[test]
+    fn what_was_broken_last_is_all_that_stood_since_nothing_did() {
+        let noted = [
+            ("a", true, 1),
+            ("a", false, 2),
+            ("b", true, 3),
+            ("c", true, 4),
+            ("b", false, 5),
+            ("c", false, 6),
+            ("a-2", true, 7),
+        ];
+        let last = |events: usize, meant: &str| {
+            let edges = of(&noted[..events], 0);
+            edges.last_broken(|fault| fault.starts_with(meant)).join("+")
+        };
+        for (events, meant, expected) in [
+            (0, "", ""),
+            (1, "", "a"),
+            (2, "", "a"),
+            (5, "", "b+c"),
+            (6, "", "b+c"),
+            (6, "a", "a"),
+            (6, "c", "c"),
+            (6, "d", ""),
+            (7, "", "a-2"),
+            (7, "a", "a-2"),
+            (7, "b", "b"),
+        ] {
+            assert_eq!(last(events, meant), expected, "{meant:?} after {events} events");
+        }
     }
 
     #[test]

@@ -174,10 +174,27 @@ pub struct Recovery {
     pub resolution: f64,
     /// How long it was watched after its end.
     pub tail: f64,
+    /// Windows after its end that say something.
+    #[serde(default)]
+    pub judged: u32,
     /// Windows in a row that count as no accident.
     pub confirm: u32,
     /// Share of the baseline's windows that are not as they should be.
     pub uneven: f64,
+}
+
+impl Recovery {
+    /// Whether more of the run can change little about the verdict. Calls that stayed good have to
+    /// stay so for as long after the fault as others have to be good again: what a fault leaves
+    /// behind may show late.
+    pub fn is_decided(&self) -> bool {
+        match self.verdict {
+            Verdict::Tolerated | Verdict::NoEffect => self.judged >= self.confirm.max(1),
+            Verdict::Recovered | Verdict::RecoveredThenRelapsed => true,
+            Verdict::Unclean | Verdict::NoBaseline => true,
+            Verdict::NotRecovered | Verdict::Metastable | Verdict::GeneratorLimited => false,
+        }
+    }
 }
 
 /// The calls of a part of the run.

@@ -47,12 +47,14 @@ pub fn assess(calls: &Calls<'_>, span: Span, terms: &Terms, facts: &Facts) -> Re
         overshoot: None,
         resolution: (Timeline::WIDTH + facts.width).as_secs_f64(),
         tail: span.until.saturating_sub(span.end).as_secs_f64(),
+        judged: 0,
         confirm: 0,
         uneven: 0.0,
     };
     if let Some(steady) = steady {
         let ended = steady.judge(&calls.ended(span.begin, span.until));
         let (stood, rest) = (steady.judge(&fault), steady.judge(&after));
+        recovery.judged = rest.len() as u32;
         recovery.confirm = steady.confirm(stood.len() + rest.len());
         recovery.uneven = steady.violating;
         detect(&mut recovery, &ended, &stood, span);

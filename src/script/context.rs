@@ -15,7 +15,7 @@ use mlua::{Function, Lua, Table, Value, VmState};
 use tokio::time::Instant;
 
 use super::api::rand::Rand;
-use super::measure::ScenarioMeter;
+use super::measure::{Afoot, ScenarioMeter};
 use super::running::UnderWay;
 use super::traceback::{Errors, caller, misuse};
 pub use super::world::{Source, World};
@@ -46,6 +46,8 @@ pub struct Context {
     pub busy: Cell<Busy>,
     /// Calls for which this machine had no socket left, measured or not.
     pub(super) exhausted: Cell<u64>,
+    /// Calls under way, where something is to be broken.
+    pub(super) afoot: Rc<Afoot>,
     /// Bytes of bodies handed to Lua since replies were last collected.
     pub(super) bodies: Cell<u64>,
     /// Whose coroutine is being resumed; `None` while loading.
@@ -97,6 +99,7 @@ impl Context {
             loading: Cell::new(true),
             busy: Cell::default(),
             exhausted: Cell::new(0),
+            afoot: Rc::default(),
             bodies: Cell::new(0),
             current: RefCell::default(),
             looks: Cell::default(),

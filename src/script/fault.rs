@@ -54,7 +54,7 @@ impl<'a> Saying<'a> {
             return self.on_calls(&calls, at, place);
         }
         let kind = self.needed("kind", options::string, "\"latency\"");
-        let on = match self.name(on) {
+        let on = match subject(self.context, on) {
             Ok(on) => Some(on),
             Err(what) => {
                 self.wrong("on", format!("on: {what}"));
@@ -181,29 +181,6 @@ impl<'a> Saying<'a> {
         read.map_err(|what| self.wrong(key, format!("{key}: {what}"))).ok()
     }
 
-    /// What a value names: a service of the run, a proxy included, or a server by its URL.
-    fn name(&self, value: &Value) -> Result<String, String> {
-        if sql::is_client(value) {
-            let what = "a link to a database is a fault.proxy, which the client has as its `url`";
-            return Err(what.to_owned());
-        }
-        let link = http::link(value).map(Ok).or_else(|| redis_link(value));
-        if let Some(found) = link.or_else(|| service::name_of(value).map(Ok)) {
-            return found;
-        }
-        let url = options::string(value).ok().filter(|text| text.contains("://"));
-        let url = url.ok_or_else(|| {
-            let shown = shown(value);
-            format!(
-                "expected a fault.proxy, a client, a service or the URL of a server, got {shown}"
-            )
-        })?;
-        for password in passwords(&url) {
-            self.context.world.log.secrets.add(&password);
-        }
-        Ok(url)
-    }
-
     fn wrong(&mut self, key: &str, what: String) {
         self.troubles.push(Trouble { key: Some(key.to_owned()), what, hint: None });
     }
@@ -224,6 +201,49 @@ impl<'a> Saying<'a> {
         amounts.extend(with.into_iter().map(|(key, text)| (format!("{WITH}{key}"), text)));
         amounts
     }
+}
+
+/// What a value names: a fault on calls, a service of the run, a proxy or client included, or a
+/// server by its URL.
+pub(super) fn subject(context: &Context, value: &Value) -> Result<String, String> {
+    if let Some(calls) = calls_of(value) {
+        return Ok(calls.name().to_owned());
+    }
+    if sql::is_client(value) {
+        let what = "a link to a database is a fault.proxy, which the client has as its `url`";
+        return Err(what.to_owned());
+    }
+    let link = http::link(value).map(Ok).or_else(|| redis_link(value));
+    if let Some(found) = link.or_else(|| service::name_of(value).map(Ok)) {
+        return found;
+    }
+    let url = options::string(value).ok().filter(|text| text.contains("://"));
+    let url = url.ok_or_else(|| {
+        let shown = shown(value);
+        format!("expected a fault.proxy, a client, a service or the URL of a server, got {shown}")
+    })?;
+    for password in passwords(&url) {
+        context.world.log.secrets.add(&password);
+    }
+    Ok(url)
+}
+
+/// What a fault is on: each of a list, or one thing, or nothing.
+pub(super) fn several(on: &Value) -> Vec<Value> {
+    match on {
+        Value::Table(list) if list.raw_len() > 0 => {
+            list.sequence_values::<Value>().map(|item| item.unwrap_or(Value::Nil)).collect()
+        }
+        on => vec![on.clone()],
+    }
+}
+
+/// The fault on the thing at this place of a list, from 0: each has a name of its own.
+pub(super) fn numbered(mut fault: FaultDecl, nth: usize) -> FaultDecl {
+    if nth > 0 && !fault.name.is_empty() {
+        fault.name = format!("{}-{}", fault.name, nth + 1);
+    }
+    fault
 }
 
 /// Named values of a table.

@@ -27,6 +27,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("param", include_str!("../../lib-lua/types/param.lua")),
     ("process", include_str!("../../lib-lua/types/process.lua")),
     ("rand", include_str!("../../lib-lua/types/rand.lua")),
+    ("recovery", include_str!("../../lib-lua/types/recovery.lua")),
     ("redis", include_str!("../../lib-lua/types/redis.lua")),
     ("sandbox", include_str!("../../lib-lua/types/sandbox.lua")),
     ("script", include_str!("../../lib-lua/types/script.lua")),

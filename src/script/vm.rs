@@ -8,10 +8,12 @@
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mlua::chunk::ChunkMode;
 use mlua::state::{GcIncParams, GcMode};
 use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value};
+use tokio::time::Instant;
 
 use super::context::{Busy, Context, Source, UserState, World};
 use super::environment::environment;
@@ -20,7 +22,7 @@ use super::plain::Plain;
 use super::plan::{self, Run, Scripted};
 use super::traceback::{Errors, ScriptError};
 use super::user::{Entered, User};
-use crate::metric::Recorder;
+use crate::metric::{Recorder, Timeline};
 use crate::outcome::FailureSample;
 use crate::plan::{Place, Plan, Problem};
 
@@ -135,6 +137,18 @@ impl Vm {
     /// What was recorded in this state; the engine takes it once a second.
     pub fn recorder(&self) -> &RefCell<Recorder> {
         &self.context.recorder
+    }
+
+    /// From now on keeps phases apart, counts calls by window, and keeps in mind those under way.
+    pub fn watch(&self, timeline: &Timeline, begin: Instant) {
+        self.context.recorder.borrow_mut().watch(timeline, begin);
+        self.context.afoot.follow();
+    }
+
+    /// The moment, from the begin of the load, before which no call is under way that was meant to be
+    /// made then; `None` where none is under way, or nothing is watched.
+    pub fn afoot_since(&self) -> Option<Duration> {
+        self.context.afoot.since()
     }
 
     /// What the script asks for.

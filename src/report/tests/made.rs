@@ -158,6 +158,7 @@ fn fault() -> FaultOutcome {
             overshoot: Some(1.4),
             resolution: 0.5,
             tail: 6.5,
+            judged: 13,
             confirm: 3,
             uneven: 0.0,
         }),

@@ -25,6 +25,7 @@ pub mod parallel;
 pub mod param;
 pub mod process;
 pub mod rand;
+pub mod recovery;
 pub mod redis;
 pub mod sandbox;
 pub mod service;
@@ -61,6 +62,7 @@ pub const MODULES: &[Module] = &[
     Module { name: "param", make: param::module, functions: param::FUNCTIONS },
     Module { name: "process", make: process::module, functions: process::FUNCTIONS },
     Module { name: "rand", make: rand::module, functions: rand::FUNCTIONS },
+    Module { name: "recovery", make: recovery::module, functions: recovery::FUNCTIONS },
     Module { name: "redis", make: self::redis::module, functions: self::redis::FUNCTIONS },
     Module { name: "sandbox", make: sandbox::module, functions: sandbox::FUNCTIONS },
     Module { name: "service", make: service::module, functions: service::FUNCTIONS },

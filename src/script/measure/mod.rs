@@ -9,6 +9,7 @@
 //! goes uncounted for it.
 
 mod http;
+mod meant;
 mod operation;
 mod redis;
 mod sql;
@@ -26,6 +27,7 @@ use super::naming::Naming;
 use crate::metric::{Metric, Recorder, SeriesId, Tags};
 use crate::outcome::FailureSample;
 
+pub use meant::{Afoot, Meant};
 pub use operation::{Called, Operation, Thing};
 
 /// Most operations kept apart; the recorder keeps no more series than that apart either. Calls of

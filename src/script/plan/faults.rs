@@ -1,11 +1,11 @@
 //! The `faults` of the returned table: what is broken, when, and for how long.
 
-use mlua::{Table, Value};
+use mlua::Value;
 
 use super::{At, Part, Reading, Scripted, values};
 use crate::fault::{Thing, contradiction, read};
 use crate::plan::FaultDecl;
-use crate::script::fault::{Saying, Trouble};
+use crate::script::fault::{Saying, Trouble, numbered, several};
 use crate::script::options::{self, shown};
 
 impl Reading<'_> {
@@ -26,13 +26,11 @@ impl Reading<'_> {
             };
             let called = format!("fault {}: ", index + 1);
             let part = Part { table, path, called };
-            for (nth, on) in several(table).into_iter().enumerate() {
-                if let Some(mut fault) = self.fault(&part, on, script) {
-                    // Each of several links has a fault of its own, of the same moment.
-                    if nth > 0 && !fault.name.is_empty() {
-                        fault.name = format!("{}-{}", fault.name, nth + 1);
-                    }
-                    let fault = self.named(&part, fault, script);
+            let on = table.raw_get::<Value>("on").unwrap_or(Value::Nil);
+            // Each of several things has a fault of its own, of the same moment.
+            for (nth, on) in several(&on).into_iter().enumerate() {
+                if let Some(fault) = self.fault(&part, on, script) {
+                    let fault = self.named(&part, numbered(fault, nth), script);
                     script.plan.faults.push(fault);
                 }
             }
@@ -103,16 +101,5 @@ impl Reading<'_> {
             let what = format!("{}it contradicts the fault {other:?}: {why}", part.called);
             self.problem(&part.path, what, Some("let one end before the other begins"));
         }
-    }
-}
-
-/// What a fault is on: each of a list, or one thing, or nothing.
-fn several(table: &Table) -> Vec<Value> {
-    let on = table.raw_get::<Value>("on").unwrap_or(Value::Nil);
-    match on {
-        Value::Table(list) if list.raw_len() > 0 => {
-            list.sequence_values::<Value>().map(|item| item.unwrap_or(Value::Nil)).collect()
-        }
-        on => vec![on],
     }
 }

@@ -10,12 +10,16 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::pipe::{Guest, carry};
 use super::{Rig, Traffic};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
+
+/// How long connections have to close by themselves where the proxy goes down.
+const FAREWELL: Duration = Duration::from_millis(200);
 
 /// How long to wait when the system has no socket left.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(10);
@@ -86,7 +90,7 @@ impl Door {
             match self.next().await {
                 Event::Accepted(Ok(client)) => self.let_in(client),
                 Event::Accepted(Err(_)) => tokio::time::sleep(OUT_OF_SOCKETS).await,
-                Event::Rigged => self.follow(),
+                Event::Rigged => self.follow().await,
                 Event::Gone => return,
             }
         }
@@ -118,15 +122,20 @@ impl Door {
     }
 
     /// Listens or refuses as the rig says.
-    fn follow(&mut self) {
-        let (open, version) = {
+    async fn follow(&mut self) {
+        let (open, enabled, version) = {
             let rig = self.rig.borrow_and_update();
-            (rig.is_open(), rig.version)
+            (rig.is_open(), rig.enabled, rig.version)
         };
         let mut refused = None;
         if !open {
             self.listener = None;
-            // Each sees the same rig and closes by itself, but "down" has to be true now.
+            if enabled {
+                // Each sees the same rig, counts itself as touched, and closes.
+                let all_gone = async { while self.guests.join_next().await.is_some() {} };
+                // Who does not in time is closed all the same: "down" has to be true now.
+                let _ = timeout(FAREWELL, all_gone).await;
+            }
             self.guests.abort_all();
         } else if self.listener.is_none() {
             match bound(self.address).and_then(|socket| socket.listen(BACKLOG)) {

@@ -173,6 +173,20 @@ async fn down_refuses_closes_what_is_open_and_gives_the_port_back() {
 }
 
 #[tokio::test]
+async fn down_counts_every_connection_that_it_closes() {
+    let pair = Pair::new().await;
+    for connections in 1..20 {
+        let mut open = Vec::new();
+        for _ in 0..connections {
+            open.push(pair.talking().await);
+        }
+        pair.proxy.add(toxic(Kind::Down, &[])).await.unwrap();
+        let touched = pair.proxy.remove("down").await.unwrap();
+        assert_eq!((touched.eligible, touched.connections), (connections, connections));
+    }
+}
+
+#[tokio::test]
 async fn a_client_whose_server_is_gone_is_reset() {
     let pair = Pair::new().await;
     drop(pair.server);

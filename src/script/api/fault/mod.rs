@@ -10,6 +10,7 @@ mod calls;
 
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use mlua::{
     Function, Lua, MetaMethod, MultiValue, Table, UserData, UserDataFields, UserDataMethods,
@@ -22,7 +23,7 @@ use super::service::{Declaration, Service};
 use crate::fault::{Holder, Record, Thing};
 use crate::plan::FaultDecl;
 use crate::script::context::{Context, UserState};
-use crate::script::fault::{Saying, Trouble};
+use crate::script::fault::{Saying, Trouble, numbered, several};
 use crate::script::options::{self, Options, shown};
 use crate::script::running::Running;
 use crate::script::traceback::misuse;
@@ -88,11 +89,11 @@ fn upstream(value: &Value) -> Result<String, String> {
     }
 }
 
-/// A fault that is to begin.
+/// A fault that is to begin, or one on each of several things.
 struct Wanted {
     /// The function that was called.
     call: &'static str,
-    fault: FaultDecl,
+    faults: Vec<FaultDecl>,
     holder: Holder,
     user: Rc<UserState>,
     /// What is done while it stands; without it, it stands until its lease is over.
@@ -119,22 +120,20 @@ impl Wanted {
             let form = "{ kind = \"latency\", for_ = \"10s\", ... }";
             return Err(wrong(format!("expected {form}, got {}", shown(spec))));
         };
-        let fault = read(table, on, &context, lua).map_err(wrong)?;
+        let faults = read(table, on, &context, lua).map_err(wrong)?;
         let holder = context.world.faults.get().cloned();
         let holder = holder.ok_or_else(|| wrong("nothing can be broken here".to_owned()))?;
-        Ok(Self { call, fault, holder, user, run })
+        Ok(Self { call, faults, holder, user, run })
     }
 
     /// Begins it, does what is to be done, and ends it whatever comes of that.
     async fn during(self, lua: Lua) -> mlua::Result<MultiValue> {
-        let (call, lasts, run, holder) =
-            (self.call, self.fault.lasts, self.run.clone(), self.holder.clone());
-        let fault = lua.create_userdata(self.begin(&lua).await?)?;
+        let (call, lasts, run) = (self.call, self.faults[0].lasts, self.run.clone());
         // Ended in the middle, the fault ends with it.
-        let scope =
-            Scope { holder: holder.clone(), name: Some(fault.borrow::<Standing>()?.name.clone()) };
+        let scope = self.begin(&lua).await?;
         let done = if let Some(run) = run {
-            run.call_async::<MultiValue>(&fault).await
+            let (holder, names) = (scope.holder.clone(), scope.names.clone());
+            run.call_async::<MultiValue>(Standing { holder, names }).await
         } else {
             tokio::time::sleep(lasts).await;
             Ok(MultiValue::new())
@@ -146,18 +145,30 @@ impl Wanted {
     }
 
     async fn start(self, lua: Lua) -> mlua::Result<Standing> {
-        self.begin(&lua).await
+        let mut scope = self.begin(&lua).await?;
+        Ok(Standing { holder: scope.holder.clone(), names: std::mem::take(&mut scope.names) })
     }
 
-    async fn begin(self, lua: &Lua) -> mlua::Result<Standing> {
-        let begun = self.holder.begin(self.fault).await;
-        let name = begun.map_err(|why| misuse(lua, format!("{}: {why}", self.call)))?;
-        Ok(Standing { holder: self.holder, name })
+    /// Begins all of them at once; those that begun end again where one cannot.
+    async fn begin(self, lua: &Lua) -> mlua::Result<Scope> {
+        let Self { call, faults, holder, .. } = self;
+        let begun: Vec<_> = faults.into_iter().map(|fault| holder.begin(fault)).collect();
+        let mut scope = Scope { holder, names: Vec::new() };
+        let mut failed = None;
+        for begun in begun {
+            match begun.await {
+                Ok(name) => scope.names.push(name),
+                Err(why) => failed = failed.or(Some(why)),
+            }
+        }
+        let Some(why) = failed else { return Ok(scope) };
+        scope.end().await;
+        Err(misuse(lua, format!("{call}: {why}")))
     }
 }
 
-/// What a table says, or everything that is wrong with it.
-fn read(table: &Table, on: &Value, context: &Context, lua: &Lua) -> Result<FaultDecl, String> {
+/// What a table says, on each of a list or on one thing; or everything that is wrong with it.
+fn read(table: &Table, on: &Value, context: &Context, lua: &Lua) -> Result<Vec<FaultDecl>, String> {
     for key in ["at", "on"] {
         if table.contains_key(key).is_ok_and(|there| there) {
             return Err(format!(
@@ -165,17 +176,21 @@ fn read(table: &Table, on: &Value, context: &Context, lua: &Lua) -> Result<Fault
             ));
         }
     }
-    let mut saying = Saying::new(table, context);
     let place = context.world.source.caller(lua);
-    let fault = saying.read(on, std::time::Duration::ZERO, place);
-    let told = saying.troubles.iter().map(|Trouble { what, hint, .. }| match hint {
-        Some(hint) => format!("{what}; {hint}"),
-        None => what.clone(),
-    });
-    match (told.collect::<Vec<_>>().join("\n  "), fault) {
-        (told, Some(fault)) if told.is_empty() => Ok(fault),
-        (told, _) => Err(told),
+    let (mut faults, mut troubles) = (Vec::new(), Vec::new());
+    for (nth, on) in several(on).iter().enumerate() {
+        let mut saying = Saying::new(table, context);
+        let fault = saying.read(on, Duration::ZERO, place.clone());
+        faults.extend(fault.map(|fault| numbered(fault, nth)));
+        for Trouble { what, hint, .. } in saying.troubles {
+            let told = hint.map_or_else(|| what.clone(), |hint| format!("{what}; {hint}"));
+            // What is wrong with the table is wrong for each thing.
+            if !troubles.contains(&told) {
+                troubles.push(told);
+            }
+        }
     }
+    if troubles.is_empty() { Ok(faults) } else { Err(troubles.join("\n  ")) }
 }
 
 /// An error where a fault may still be there.
@@ -186,50 +201,72 @@ fn sound(lua: &Lua, call: &str, record: Option<&Record>) -> mlua::Result<()> {
     }
 }
 
-/// The time in which a fault of `during` stands.
+/// The time in which faults stand that end with it.
 struct Scope {
     holder: Holder,
-    /// `None` once it has been ended.
-    name: Option<String>,
+    /// None once they have been ended.
+    names: Vec<String>,
 }
 
 impl Scope {
     async fn end(mut self) -> Option<Record> {
-        let name = self.name.take()?;
-        self.holder.end(&name).await
+        let names = std::mem::take(&mut self.names);
+        ended(&self.holder, &names).await
     }
 }
 
 impl Drop for Scope {
     fn drop(&mut self) {
-        if let Some(name) = self.name.take() {
+        for name in self.names.drain(..) {
             drop(self.holder.let_go(&name));
         }
     }
 }
 
-/// A fault in a script's hands.
+/// Ends faults at once; what became of all of them together.
+async fn ended(holder: &Holder, names: &[String]) -> Option<Record> {
+    let ending: Vec<_> = names.iter().map(|name| holder.let_go(name)).collect();
+    let mut all: Option<Record> = None;
+    for ending in ending {
+        let Some(record) = ending.await.ok().flatten() else { continue };
+        all = Some(match all {
+            None => record,
+            Some(before) => before.beside(record),
+        });
+    }
+    all
+}
+
+/// The names of the faults that a value is.
+pub fn names_of(value: &Value) -> Option<Vec<String>> {
+    Some(value.as_userdata()?.borrow::<Standing>().ok()?.names.clone())
+}
+
+/// A fault in a script's hands, or one on each of several things.
 struct Standing {
     holder: Holder,
-    name: String,
+    /// At least one.
+    names: Vec<String>,
 }
 
 impl UserData for Standing {
     fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
-        fields.add_field_method_get("name", |_, this| Ok(this.name.clone()));
+        fields.add_field_method_get("name", |_, this| Ok(this.names.first().cloned()));
     }
 
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_async_method("clear", |lua, this: UserDataRef<Self>, ()| {
             let user = Context::of(&lua).and_then(|context| context.may_wait(&lua, "fault:clear"));
             Running::new(user.as_ref().ok().cloned(), user, |_| async move {
-                let record = this.holder.end(&this.name).await;
+                let record = ended(&this.holder, &this.names).await;
                 sound(&lua, "fault:clear", record.as_ref())?;
                 record.map(|record| told(&lua, &record)).transpose()
             })
         });
         methods.add_meta_method(MetaMethod::Close, |_, this, _: MultiValue| {
-            drop(this.holder.let_go(&this.name));
+            for name in &this.names {
+                drop(this.holder.let_go(name));
+            }
             Ok(())
         });
     }

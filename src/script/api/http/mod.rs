@@ -16,7 +16,7 @@ use mlua::{Lua, LuaString, UserData, UserDataMethods, UserDataRef, Value};
 use crate::client::http::{Base, Client, Request, Settings, Version};
 use crate::script::calls::strike;
 use crate::script::context::{Context, UserState};
-use crate::script::measure::{Operation, Thing};
+use crate::script::measure::{Meant, Operation, Thing};
 use crate::script::naming::Naming;
 use crate::script::options::shown;
 use crate::script::own;
@@ -199,8 +199,7 @@ fn run(begun: mlua::Result<Begun>, lua: Lua) -> Running<Reply> {
 /// Sends what was begun, records what came of it, and hands it to the script.
 async fn sent(begun: Begun, lua: Lua) -> mlua::Result<Reply> {
     let Begun { client, context, user, request, operation } = begun;
-    // Only the first call of an iteration has an intended time: later ones depend on it.
-    let intended = operation.as_ref().and_then(|_| user.intended.take());
+    let meant = Meant::new(&context, &user, operation.is_some());
     let exchange = match operation.as_ref().and_then(|operation| operation.dangers.meet(&user)) {
         None => client.send(&user.session, request).await,
         Some(effect) => {
@@ -209,7 +208,7 @@ async fn sent(begun: Begun, lua: Lua) -> mlua::Result<Reply> {
         }
     };
     if let Some(operation) = operation {
-        let made = context.world.moment(intended.unwrap_or(exchange.started));
+        let made = meant.moment(&context, exchange.started);
         let counted = operation.exchange(&mut context.recorder.borrow_mut(), made, &exchange);
         context.counted(counted);
     }

@@ -19,7 +19,7 @@ use crate::client::redis::{Address, Client, Command, Connections, Exchange, Inte
 use crate::script::calls::strike;
 use crate::script::context::{Context, UserState};
 use crate::script::failed::Failed;
-use crate::script::measure::{Operation, Thing};
+use crate::script::measure::{Meant, Operation, Thing};
 use crate::script::naming::Naming;
 use crate::script::options::shown;
 use crate::script::own;
@@ -327,8 +327,7 @@ fn run(begun: mlua::Result<Begun>, lua: Lua) -> Running<Outcome> {
 /// Sends what was begun, and records what came of it.
 async fn exchanged(begun: Begun) -> Exchange {
     let Begun { client, context, user, request, paired: _, operation } = begun;
-    // Only the first call of an iteration has an intended time: later ones depend on it.
-    let intended = operation.as_ref().and_then(|_| user.intended.take());
+    let meant = Meant::new(&context, &user, operation.is_some());
     let exchange = match operation.as_ref().and_then(|operation| operation.dangers.meet(&user)) {
         None => client.send(&user.redis, &request).await,
         Some(effect) => {
@@ -337,7 +336,7 @@ async fn exchanged(begun: Begun) -> Exchange {
         }
     };
     if let Some(operation) = operation {
-        let made = context.world.moment(intended.unwrap_or(exchange.started));
+        let made = meant.moment(&context, exchange.started);
         let counted = operation.replied(&mut context.recorder.borrow_mut(), made, &exchange);
         context.counted(counted);
     }

@@ -15,7 +15,7 @@ use crate::client::redis::{Exchange, Interest, Message, Subscription, Value as R
 use crate::script::call::Call;
 use crate::script::context::{Context, UserState};
 use crate::script::failed::Failed;
-use crate::script::measure::Operation;
+use crate::script::measure::{Meant, Operation};
 use crate::script::options;
 use crate::script::running::Running;
 use crate::script::traceback::misuse;
@@ -59,8 +59,9 @@ pub(super) fn subscribe(
     Running::new(user, wanted, |wanted| async move {
         let Wanted { caller, user, interest, channels, operation } = wanted;
         let context = Rc::clone(&caller.context);
+        let meant = Meant::new(&context, &user, operation.is_some());
         let (exchange, made) = caller.client.subscribe(&user.redis, interest, &channels).await;
-        record(&context, &user, operation.as_ref(), &exchange);
+        record(&context, &meant, operation.as_ref(), &exchange);
         let listener = made.map(|made| Listener {
             context,
             operation,
@@ -72,12 +73,12 @@ pub(super) fn subscribe(
 
 fn record(
     context: &Context,
-    user: &UserState,
+    meant: &Meant,
     operation: Option<&Rc<Operation>>,
     exchange: &Exchange,
 ) {
     if let Some(operation) = operation {
-        let made = context.world.moment(user.intended.take().unwrap_or(exchange.started));
+        let made = meant.moment(context, exchange.started);
         let counted = operation.replied(&mut context.recorder.borrow_mut(), made, exchange);
         context.counted(counted);
     }

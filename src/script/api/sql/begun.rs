@@ -11,7 +11,7 @@ use crate::client::sql::{Call, Datum, Dialect, Exchange, Rows, Trouble, Work};
 use crate::script::calls::strike;
 use crate::script::context::UserState;
 use crate::script::failed::Failed;
-use crate::script::measure::{Operation, Thing};
+use crate::script::measure::{Meant, Operation, Thing};
 use crate::script::naming::Naming;
 use crate::script::options::{self, shown};
 use crate::script::traceback::misuse;
@@ -144,8 +144,7 @@ pub(super) fn operation(
 impl Begun {
     /// Sends it on any connection, records what came of it, and hands it to the script.
     pub(super) async fn run(self, lua: Lua) -> mlua::Result<Answer> {
-        // Only the first call of an iteration has an intended time: later ones depend on it.
-        let intended = self.operation.as_ref().and_then(|_| self.user.intended.take());
+        let meant = self.meant();
         let (client, operation) = (&self.shared.client, self.operation.as_ref());
         let exchange = match operation.and_then(|operation| operation.dangers.meet(&self.user)) {
             None => client.call(&self.work).await,
@@ -154,17 +153,22 @@ impl Begun {
                 Box::pin(strike(effect, limit, client.call(&self.work))).await
             }
         };
-        self.answer(&lua, intended, exchange)
+        self.answer(&lua, &meant, exchange)
+    }
+
+    /// It begins now.
+    pub(super) fn meant(&self) -> Meant {
+        Meant::new(&self.shared.context, &self.user, self.operation.is_some())
     }
 
     /// Records what came of it, and makes Lua values of it.
     pub(super) fn answer(
         &self,
         lua: &Lua,
-        intended: Option<tokio::time::Instant>,
+        meant: &Meant,
         exchange: Exchange,
     ) -> mlua::Result<Answer> {
-        record(&self.shared, self.operation.as_deref(), intended, &exchange);
+        record(&self.shared, self.operation.as_deref(), meant, &exchange);
         let rows = match exchange.answer {
             Ok(rows) => rows,
             Err(trouble) => return troubled(lua, self.call, trouble),
@@ -189,7 +193,7 @@ impl Begun {
 pub(super) fn record(
     shared: &Shared,
     operation: Option<&Operation>,
-    intended: Option<tokio::time::Instant>,
+    meant: &Meant,
     exchange: &Exchange,
 ) {
     let context = &shared.context;
@@ -197,7 +201,7 @@ pub(super) fn record(
     if let Some(operation) = operation
         && !matches!(exchange.answer, Err(Trouble::Misused(_)))
     {
-        let made = context.world.moment(intended.unwrap_or(exchange.started));
+        let made = meant.moment(context, exchange.started);
         let counted = operation.answered(&mut context.recorder.borrow_mut(), made, exchange);
         context.counted(counted);
     }

@@ -9,7 +9,6 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use mlua::{Function, Lua, LuaString, MetaMethod, Table, UserData, UserDataMethods, Value};
-use tokio::time::Instant;
 
 use super::Shared;
 use super::begun::{self, Answer};
@@ -19,7 +18,7 @@ use crate::client::sql::{Call, Datum, Exchange, Rows, Stream, Trouble};
 use crate::script::calls::strike;
 use crate::script::context::UserState;
 use crate::script::failed::Failed;
-use crate::script::measure::Operation;
+use crate::script::measure::{Meant, Operation};
 use crate::script::naming::Naming;
 use crate::script::running::Running;
 use crate::script::traceback::misuse;
@@ -58,7 +57,7 @@ pub(super) fn begin(
 impl Begun {
     pub(super) async fn run(self, lua: Lua) -> mlua::Result<Loop> {
         let Self { shared, user, call, operation } = self;
-        let intended = operation.as_ref().and_then(|_| user.intended.take());
+        let meant = Meant::new(&shared.context, &user, operation.is_some());
         let limit = shared.client.limit(call.timeout);
         let begin = shared.client.stream(call);
         let begun = match operation.as_ref().and_then(|it| it.dangers.meet(&user)) {
@@ -69,7 +68,7 @@ impl Begun {
             shared,
             user,
             operation,
-            intended,
+            meant,
             source: None,
             names: Vec::new(),
             ready: VecDeque::new(),
@@ -94,7 +93,8 @@ struct Reading {
     shared: Rc<Shared>,
     user: Rc<UserState>,
     operation: Option<Rc<Operation>>,
-    intended: Option<Instant>,
+    /// Until the stream has ended.
+    meant: Meant,
     /// Where rows come from; `None` when it has ended, and while it is waited for.
     source: Option<Stream>,
     names: Vec<LuaString>,
@@ -107,7 +107,8 @@ struct Reading {
 impl Reading {
     /// Records the whole.
     fn end(&mut self, exchange: Exchange) -> mlua::Result<()> {
-        begun::record(&self.shared, self.operation.as_deref(), self.intended, &exchange);
+        let meant = std::mem::take(&mut self.meant);
+        begun::record(&self.shared, self.operation.as_deref(), &meant, &exchange);
         match exchange.answer {
             Ok(_) => Ok(()),
             Err(Trouble::Failed(failure)) => {

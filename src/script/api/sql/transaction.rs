@@ -17,7 +17,7 @@ use crate::client::sql::{Exchange, Transaction, Trouble};
 use crate::script::calls::{Effect, cut, strike};
 use crate::script::context::UserState;
 use crate::script::failed::Failed;
-use crate::script::measure::Operation;
+use crate::script::measure::{Meant, Operation};
 use crate::script::naming::Naming;
 use crate::script::options::shown;
 use crate::script::running::Running;
@@ -58,7 +58,7 @@ pub(super) fn begin(
 
 impl Begun {
     pub(super) async fn run(self, lua: Lua) -> mlua::Result<Answer> {
-        let intended = self.operation.as_ref().and_then(|_| self.user.intended.take());
+        let meant = Meant::new(&self.shared.context, &self.user, self.operation.is_some());
         let struck = self.operation.as_ref().and_then(|it| it.dangers.meet(&self.user));
         let client = &self.shared.client;
         let begin = client.begin(&self.opts.begin, self.opts.timeout);
@@ -69,7 +69,7 @@ impl Begun {
         };
         let transaction = match began {
             Ok(transaction) => transaction,
-            Err(exchange) => return self.end(&lua, intended, *exchange, Value::Nil),
+            Err(exchange) => return self.end(&lua, &meant, *exchange, Value::Nil),
         };
         let inner = Rc::new(Inner {
             shared: Rc::clone(&self.shared),
@@ -106,17 +106,17 @@ impl Begun {
         if struck == Some(Effect::Cut) {
             cut(&mut exchange);
         }
-        self.end(&lua, intended, exchange, value)
+        self.end(&lua, &meant, exchange, value)
     }
 
     fn end(
         &self,
         lua: &Lua,
-        intended: Option<tokio::time::Instant>,
+        meant: &Meant,
         exchange: Exchange,
         value: Value,
     ) -> mlua::Result<Answer> {
-        begun::record(&self.shared, self.operation.as_deref(), intended, &exchange);
+        begun::record(&self.shared, self.operation.as_deref(), meant, &exchange);
         match exchange.answer {
             Ok(_) => Ok((value, Value::Nil)),
             Err(trouble) => begun::troubled(lua, CALL, trouble),
@@ -201,9 +201,10 @@ async fn run(
         *inner.transaction.borrow_mut() = Some(transaction);
         return begun::troubled(&lua, CALL, trouble);
     }
+    let meant = begun.meant();
     let exchange = transaction.call(&begun.work).await;
     *inner.transaction.borrow_mut() = Some(transaction);
-    begun.answer(&lua, None, exchange)
+    begun.answer(&lua, &meant, exchange)
 }
 
 /// The call as messages name it.
