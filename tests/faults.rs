@@ -392,18 +392,26 @@ fn a_script_waits_until_what_it_broke_has_recovered_and_hears_what_the_report_sa
         assert(found.detect and found.outage and found.success < 0.8 and found.waited < 22)
         assert(#found.faults == 1 and found.faults[1].time == found.time)
         assert(recovery.await { within = "20s", on = link }.time == found.time)
+        -- What did nothing is not recovered from.
+        fault.during(link, { kind = "noop", for_ = "500ms" })
+        local nothing = recovery.await { within = "20s" }
+        assert(not nothing.recovered and nothing.verdict == "no_effect", nothing.verdict)
+        assert(nothing.fault == "noop" and nothing.time == nil)
         "#,
     );
     let (outcome, told) = bench.asserted();
     let recovery = &outcome["faults"][0]["recovery"];
     assert_eq!(recovery["verdict"], "recovered", "{told}");
     let said = |what: &str| {
-        let line =
-            told.lines().find_map(|line| line.split_once(what)).unwrap_or_else(|| panic!("{told}"));
-        line.1.trim().parse::<f64>().unwrap()
+        let line = told.lines().find_map(|line| line.split_once(what));
+        let number = line.unwrap_or_else(|| panic!("no {what} in {told}")).1;
+        serde_json::from_str::<Value>(number).unwrap()
     };
-    assert_eq!(said("TIME "), recovery["recover"].as_f64().unwrap(), "{told}");
-    assert_eq!(said("LOST "), recovery["cost"]["lost"].as_f64().unwrap(), "{told}");
+    // Where the baseline has flaws, more windows have to be good in a longer run, which may be later.
+    if recovery["uneven"] == 0.0 {
+        assert_eq!(said("TIME "), recovery["recover"], "{told}");
+    }
+    assert!(said("LOST ").as_f64() <= recovery["cost"]["lost"].as_f64(), "{told}");
 }
 
 #[test]

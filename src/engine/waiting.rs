@@ -4,6 +4,7 @@
 //! over the windows whose calls have all ended.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -45,13 +46,20 @@ impl Waiting {
     /// Tells everybody of whose faults it is decided what they did, or whose time is over; all, where
     /// the run is ending.
     pub fn tell(&self, faults: &Faults, sight: &Sight<'_>, is_ending: bool) {
+        // Each fault is judged once, however many wait for it.
+        let mut known: BTreeMap<&str, Result<Told, String>> = BTreeMap::new();
         let waiting = self.0.take().into_iter().filter_map(|waiter| {
             if waiter.answer.is_closed() {
                 return None;
             }
             let named = |name: &String| faults.iter().find(|(fault, _)| fault.name == *name);
-            let found = waiter.faults.iter().filter_map(named);
-            let told: Waited = found.map(|(fault, record)| sight.told(fault, record)).collect();
+            let found = waiter.faults.iter().filter_map(named).map(|(fault, record)| {
+                known
+                    .entry(&fault.name)
+                    .or_insert_with(|| sight.told(fault, record.as_ref()))
+                    .clone()
+            });
+            let told: Waited = found.collect();
             let is_decided =
                 told.as_ref().map_or(true, |told| told.iter().all(|told| told.is_decided));
             if is_decided || is_ending || waiter.until <= Instant::now() {
@@ -118,7 +126,7 @@ impl<'a> Sight<'a> {
         Some(Self { plan, collector, edges, until })
     }
 
-    fn told(&self, fault: &FaultDecl, record: &Option<Record>) -> Result<Told, String> {
+    fn told(&self, fault: &FaultDecl, record: Option<&Record>) -> Result<Told, String> {
         let name = fault.name.clone();
         let Some(record) = record else {
             return Ok(Told { fault: name, recovery: None, is_decided: false });

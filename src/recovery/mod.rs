@@ -190,8 +190,10 @@ impl Recovery {
     pub fn is_decided(&self) -> bool {
         match self.verdict {
             Verdict::Tolerated | Verdict::NoEffect => self.judged >= self.confirm.max(1),
-            Verdict::Recovered | Verdict::RecoveredThenRelapsed => true,
-            Verdict::Unclean | Verdict::NoBaseline => true,
+            Verdict::Recovered
+            | Verdict::RecoveredThenRelapsed
+            | Verdict::Unclean
+            | Verdict::NoBaseline => true,
             Verdict::NotRecovered | Verdict::Metastable | Verdict::GeneratorLimited => false,
         }
     }

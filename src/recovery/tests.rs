@@ -75,6 +75,39 @@ fn cost(recovery: &Recovery) -> Cost {
 }
 
 #[test]
+fn a_fault_nobody_felt_is_decided_once_calls_stayed_good_for_long_enough() {
+    let mut made = run(|_| (MILLI * 5, false));
+    for (after, decided) in [(0, false), (500, false), (1_000, false), (1_500, true)] {
+        made.end = FAULT.1 + after;
+        let recovery = made.assess();
+        let found = (recovery.verdict, recovery.judged, recovery.is_decided());
+        assert_eq!(found, (Verdict::Tolerated, after / 500, decided));
+        made.facts.touched = false;
+        assert_eq!(
+            (made.assess().verdict, decided),
+            (Verdict::NoEffect, made.assess().is_decided())
+        );
+        made.facts.touched = true;
+    }
+}
+
+#[test]
+fn an_outage_is_decided_once_calls_are_good_again() {
+    let mut made = run(|at| (MILLI * 5, within(at, FAULT.0, FAULT.1 + 2_000)));
+    for (after, verdict) in [
+        (500, Verdict::NotRecovered),
+        (3_000, Verdict::NotRecovered),
+        (3_500, Verdict::Recovered),
+        (9_000, Verdict::Recovered),
+    ] {
+        made.end = FAULT.1 + after;
+        let recovery = made.assess();
+        assert_eq!(recovery.verdict, verdict, "{after}");
+        assert_eq!(recovery.is_decided(), verdict == Verdict::Recovered);
+    }
+}
+
+#[test]
 fn a_square_outage_is_recovered_from_at_once_and_costs_what_failed() {
     let down = |at| within(at, FAULT.0, FAULT.1);
     let recovery = run(|at| (MILLI * 5, down(at))).assess();

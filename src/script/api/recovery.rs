@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::fault::names_of;
 use crate::fault::{Awaited, Holder, Told};
-use crate::recovery::{Recovery, Verdict};
+use crate::recovery::Verdict;
 use crate::script::context::{Context, UserState};
 use crate::script::fault::{lease, several, subject};
 use crate::script::options::{self, Options};
@@ -101,12 +101,12 @@ fn faults(value: &Value) -> Result<Vec<String>, String> {
 fn answer(lua: &Lua, told: &Told) -> mlua::Result<Table> {
     let table = lua.create_table()?;
     table.raw_set("fault", told.fault.as_str())?;
-    table.raw_set("verdict", verdict(told))?;
+    table.raw_set("verdict", verdict_of(told))?;
     table.raw_set("recovered", has_recovered(told))?;
     let Some(recovery) = &told.recovery else { return Ok(table) };
     let cost = recovery.cost;
     for (name, value) in [
-        ("time", time(recovery)),
+        ("time", time(told)),
         ("detect", recovery.detect),
         ("onset", recovery.onset),
         ("outage", recovery.outage),
@@ -123,7 +123,7 @@ fn answer(lua: &Lua, told: &Told) -> mlua::Result<Table> {
 }
 
 /// All of it in a word: the report's, or that there is nothing yet that it could say.
-fn verdict(told: &Told) -> String {
+fn verdict_of(told: &Told) -> String {
     match &told.recovery {
         None => "still_broken".to_owned(),
         Some(recovery) => match recovery.verdict {
@@ -140,7 +140,8 @@ fn has_recovered(told: &Told) -> bool {
 }
 
 /// From the fault's end until calls were good again, as `recovery.time` has it.
-fn time(recovery: &Recovery) -> Option<f64> {
+fn time(told: &Told) -> Option<f64> {
+    let recovery = told.recovery.as_ref().filter(|_| told.is_decided)?;
     match recovery.verdict {
         Verdict::Tolerated => Some(0.0),
         Verdict::Recovered | Verdict::RecoveredThenRelapsed => recovery.recover,
@@ -150,6 +151,53 @@ fn time(recovery: &Recovery) -> Option<f64> {
 
 /// The larger, the worse.
 fn badness(told: &Told) -> f64 {
-    let time = told.recovery.as_ref().and_then(time).unwrap_or_default();
-    if has_recovered(told) { time } else { f64::INFINITY }
+    time(told).filter(|_| has_recovered(told)).unwrap_or(f64::INFINITY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::{Timeline, Windows};
+    use crate::recovery::{Calls, Facts, Recovery, Span, Terms, assess};
+
+    fn told(verdict: Verdict, is_decided: bool) -> Told {
+        let timeline = Timeline::new(Duration::ZERO);
+        timeline.begins("f", Duration::from_secs(1));
+        timeline.ends("f", Duration::from_secs(2));
+        let (edges, windows) = (timeline.edges(), Windows::default());
+        let span = Span::of("f", &edges, Duration::from_secs(3)).unwrap();
+        let calls = Calls { windows: &windows, edges: &edges };
+        let recovery = assess(&calls, span, &Terms::default(), &Facts::default());
+        let recovery = Recovery { verdict, recover: Some(1.5), ..recovery };
+        Told { fault: "f".to_owned(), recovery: Some(recovery), is_decided }
+    }
+
+    #[test]
+    fn what_is_not_decided_has_not_recovered_and_has_a_word_of_its_own() {
+        for (verdict, is_decided, word, recovered, expected) in [
+            (Verdict::Recovered, true, "recovered", true, Some(1.5)),
+            (Verdict::Tolerated, true, "tolerated", true, Some(0.0)),
+            (Verdict::Tolerated, false, "undecided", false, None),
+            (Verdict::NoEffect, true, "no_effect", false, None),
+            (Verdict::NoEffect, false, "undecided", false, None),
+            (Verdict::RecoveredThenRelapsed, true, "recovered_then_relapsed", false, Some(1.5)),
+            (Verdict::NotRecovered, false, "not_recovered", false, None),
+            (Verdict::Metastable, false, "metastable", false, None),
+            (Verdict::NoBaseline, true, "no_baseline", false, None),
+        ] {
+            let told = told(verdict, is_decided);
+            assert_eq!((verdict_of(&told).as_str(), has_recovered(&told)), (word, recovered));
+            assert_eq!(time(&told), expected, "{word}");
+        }
+        let standing = Told { fault: "f".to_owned(), recovery: None, is_decided: false };
+        assert_eq!((verdict_of(&standing).as_str(), time(&standing)), ("still_broken", None));
+    }
+
+    #[test]
+    fn of_several_the_one_fares_worst_that_has_not_recovered_or_took_longest() {
+        let slow = told(Verdict::Recovered, true);
+        let [tolerated, standing] =
+            [told(Verdict::Tolerated, true), told(Verdict::NotRecovered, false)];
+        assert!(badness(&standing) > badness(&slow) && badness(&slow) > badness(&tolerated));
+    }
 }
