@@ -40,6 +40,7 @@
 ---@field size? integer most connections of all workers together, at least one each; 10 when not given
 ---@field timeout? loadrun.Duration for a whole call; 30 s when not given
 ---@field connect_timeout? loadrun.Duration for connecting and logging in; 10 s when not given
+---@field cancel? boolean whether the server is asked to stop what was given up; true when not given
 ---@field result_limit? integer | string most memory an answer may take, in bytes or as text such as `"4MiB"`; 64 MiB when not given
 
 --- Runs statements on connections of its own, so many for all users, first come first served. A call

@@ -200,6 +200,7 @@ async fn work(mut orders: Orders) -> Result<(), Message> {
         let (watched, half) = (phases.is_some(), account.flowed + Timeline::WIDTH);
         tokio::select! {
             ended = &mut all => {
+                vm.settle().await;
                 account.send(&orders.out, Duration::MAX);
                 let last = Ended {
                     errors: vm.take_errors(),

@@ -156,6 +156,7 @@ fn client(database: &Database, size: usize) -> Rc<Client> {
         timeout: PATIENCE,
         connect_timeout: PATIENCE,
         result_limit: 16 << 20,
+        cancel: true,
     })
 }
 

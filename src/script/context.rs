@@ -21,6 +21,7 @@ use super::traceback::{Errors, caller, misuse};
 pub use super::world::{Source, World};
 use crate::client::http::Session;
 use crate::client::redis::Session as RedisSession;
+use crate::client::sql::Client as SqlClient;
 use crate::metric::{Counted, Metric, Recorder};
 use crate::plan::{Parameter, Problem, ServiceDecl};
 
@@ -48,6 +49,8 @@ pub struct Context {
     pub(super) exhausted: Cell<u64>,
     /// Calls under way, where something is to be broken.
     pub(super) afoot: Rc<Afoot>,
+    /// Clients whose servers may have to be told of what was given up.
+    pub(super) databases: RefCell<Vec<Rc<SqlClient>>>,
     /// Bytes of bodies handed to Lua since replies were last collected.
     pub(super) bodies: Cell<u64>,
     /// Whose coroutine is being resumed; `None` while loading.
@@ -100,6 +103,7 @@ impl Context {
             busy: Cell::default(),
             exhausted: Cell::new(0),
             afoot: Rc::default(),
+            databases: RefCell::default(),
             bodies: Cell::new(0),
             current: RefCell::default(),
             looks: Cell::default(),

@@ -17,12 +17,12 @@ use tokio::time::Instant;
 
 use super::context::{Busy, Context, Source, UserState, World};
 use super::environment::environment;
-use super::measure::ScenarioMeter;
+use super::measure::{ScenarioMeter, builtin};
 use super::plain::Plain;
 use super::plan::{self, Run, Scripted};
 use super::traceback::{Errors, ScriptError};
 use super::user::{Entered, User};
-use crate::metric::{Recorder, Timeline};
+use crate::metric::{Recorder, Tags, Timeline};
 use crate::outcome::FailureSample;
 use crate::plan::{Place, Plan, Problem};
 
@@ -36,6 +36,8 @@ const GC_PAUSE: i32 = 150;
 /// How fast a collection goes, in percent of the speed of allocation. At Lua's own 100 finalizers
 /// of finished calls fall behind without end: ten are run in a step, and each call leaves two.
 const GC_SPEED: i32 = 400;
+/// Longest that the end of a load waits for databases to hear of it.
+const SETTLING: Duration = Duration::from_secs(1);
 /// Instructions between two looks at the clock: few enough for loops of slow ones.
 const HOOK_EVERY: u32 = 10_000;
 
@@ -126,6 +128,7 @@ impl Vm {
         let user = UserState::new(meter, 0, false);
         let call = function.call_async::<Value>(data);
         let ended = Entered::new(call, Rc::clone(&self.context), user).await;
+        self.settle().await;
         ended.map_err(|error| self.error(&error).into_problem())
     }
 
@@ -149,6 +152,21 @@ impl Vm {
     /// made then; `None` where none is under way, or nothing is watched.
     pub fn afoot_since(&self) -> Option<Duration> {
         self.context.afoot.since()
+    }
+
+    /// Waits for a moment until databases were told of the statements that were given up, so that
+    /// none is at work for a load that has ended.
+    pub async fn settle(&self) {
+        let until = Instant::now() + SETTLING;
+        let databases = self.context.databases.borrow().clone();
+        for database in databases {
+            let opened = database.settle(until).await;
+            if opened > 0 {
+                let mut recorder = self.context.recorder.borrow_mut();
+                let connects = recorder.series(&builtin("sql.connects"), &Tags::default());
+                recorder.add(connects, f64::from(opened));
+            }
+        }
     }
 
     /// What the script asks for.

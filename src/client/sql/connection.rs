@@ -30,6 +30,34 @@ impl Connection {
         })
     }
 
+    /// Learns its number at the server, by which another connection can cancel what it does.
+    pub(super) async fn learn_number(&mut self) -> Result<(), Broken> {
+        match self {
+            Self::Postgres(connection) => connection.learn_number().await,
+            Self::MySql(connection) => connection.learn_number().await,
+            Self::Sqlite(_) => Ok(()),
+        }
+    }
+
+    /// Its number at the server, where that was learnt.
+    pub(super) fn number(&self) -> Option<u64> {
+        match self {
+            Self::Postgres(connection) => connection.number(),
+            Self::MySql(connection) => connection.number(),
+            Self::Sqlite(_) => None,
+        }
+    }
+
+    /// Cancels what the connection of that number is doing.
+    pub(super) async fn cancel(&mut self, number: u64) -> Result<(), Broken> {
+        let text = match self {
+            Self::Postgres(_) => format!("SELECT pg_cancel_backend({number})"),
+            Self::MySql(_) => format!("KILL QUERY {number}"),
+            Self::Sqlite(_) => return Ok(()),
+        };
+        self.batch(&text.into()).await.map(drop)
+    }
+
     /// Runs a statement; what it answers goes into `taking`.
     pub(super) async fn run(&mut self, call: &Call, taking: &mut Taking) -> Result<(), Broken> {
         match self {

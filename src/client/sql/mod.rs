@@ -7,9 +7,10 @@
 //! and forth as [`Datum`]: exactly, or as text where a script's numbers would lose something.
 //!
 //! Invariants: no call waits beyond its time limit; a connection in the middle of an answer, or
-//! in a transaction nobody ended, is not used again; nothing is ever sent a second time; a failure
+//! in a transaction nobody ended, is not used again, and the server is asked to stop (`cancel`); nothing is ever sent a second time; a failure
 //! of the target is a [`Failure`] of the kind it is, whichever database said it and how.
 
+mod cancel;
 mod connection;
 mod datum;
 mod exchange;
@@ -28,7 +29,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 pub use datum::{Datum, Rows};
 pub use exchange::{Exchange, Trouble};
@@ -136,11 +137,8 @@ impl Client {
         let limit = limit.unwrap_or(settings.timeout).min(LONGEST);
         let beginning = async {
             let mut held = self.pool.take(&mut draft).await?;
-            match held.connection() {
-                Some(connection) => connection.begin(begin).await.map_err(|e| e.trouble)?,
-                None => return Err(lost()),
-            }
-            Ok(held)
+            let begun = held.work(async |connection| connection.begin(begin).await).await;
+            begun.map(|()| held).map_err(|broken| broken.trouble)
         };
         match timeout(limit, beginning).await {
             Ok(Ok(held)) => Ok(Transaction::new(held, draft, limit, settings.result_limit)),
@@ -160,13 +158,19 @@ impl Client {
         let limit = call.timeout.unwrap_or(settings.timeout).min(LONGEST);
         match timeout(limit, self.pool.take(&mut draft)).await {
             Ok(Ok(held)) => Stream::new(held, draft, call, limit, settings.result_limit)
-                .ok_or_else(|| Box::new(Draft::new().ended(lost()))),
+                .ok_or_else(|| Box::new(Draft::new().ended(lost().trouble))),
             Ok(Err(trouble)) => Err(Box::new(draft.ended(trouble))),
             Err(_) => {
                 let failure = self.out_of_time(&draft, limit);
                 Err(Box::new(draft.ended(Trouble::Failed(failure))))
             }
         }
+    }
+
+    /// Waits until the server was told of what was given up, but no longer than until then. The
+    /// answer is how many connections that took which no call has counted.
+    pub async fn settle(&self, until: Instant) -> u32 {
+        self.pool.settle(until).await
     }
 
     async fn run(&self, work: &Work, draft: &mut Draft) -> Result<Rows, Trouble> {
@@ -177,10 +181,8 @@ impl Client {
                 return Err(trouble);
             }
         };
-        let Some(connection) = held.connection() else {
-            return Err(lost());
-        };
-        let done = perform(connection, work, self.pool.settings().result_limit).await;
+        let limit = self.pool.settings().result_limit;
+        let done = held.work(async |connection| perform(connection, work, limit).await).await;
         draft.stop();
         match done {
             Ok(rows) => {
@@ -227,8 +229,8 @@ fn late(limit: Duration) -> Broken {
 }
 
 /// The failure of a connection that is not there any more.
-fn lost() -> Trouble {
-    Trouble::failed(FailureKind::Reset, "the connection was lost")
+fn lost() -> Broken {
+    Broken::lost(FailureKind::Reset, "the connection was lost")
 }
 
 /// The script's mistake of giving another number of parameters than the statement has.

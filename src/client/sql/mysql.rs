@@ -22,11 +22,26 @@ use super::{Begin, Call};
 #[derive(Debug)]
 pub(super) struct Connection {
     inner: MySqlConnection,
+    /// The thread that serves it, once that is known.
+    number: Option<u64>,
 }
 
 impl Connection {
     pub(super) async fn open(options: &MySqlConnectOptions) -> Result<Self, Broken> {
-        Ok(Self { inner: options.connect().await? })
+        Ok(Self { inner: options.connect().await?, number: None })
+    }
+
+    /// Learns its number at the server.
+    pub(super) async fn learn_number(&mut self) -> Result<(), Broken> {
+        // MariaDB and MySQL do not agree on the type of the bare function.
+        let text = "SELECT CAST(CONNECTION_ID() AS UNSIGNED)";
+        self.number = Some(self.inner.fetch_one(sqlx::raw_sql(text)).await?.try_get(0)?);
+        Ok(())
+    }
+
+    /// Its number at the server, where that was learnt.
+    pub(super) fn number(&self) -> Option<u64> {
+        self.number
     }
 
     /// Runs a statement; what it answers goes into `taking`.

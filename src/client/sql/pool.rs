@@ -3,16 +3,19 @@
 //! A connection that is free is taken at once; else the call waits in a queue for its right to one.
 //! Connections are opened a few at a time. When that fails, the next attempt waits a little, and
 //! longer each time up to half a second, however many calls want one: a server that comes back is
-//! not met by all of them at once.
+//! not met by all of them at once. One that is dropped while the server is at work for it is
+//! cancelled there (`cancel`).
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::cancel::Canceller;
 use super::connection::Connection;
 use super::exchange::{Draft, Stage, Trouble};
 use super::failure::Broken;
@@ -38,6 +41,8 @@ pub(super) struct Pool {
     back: Notify,
     /// The database, once its address is known.
     database: RefCell<Option<Rc<Database>>>,
+    /// There once something was to be cancelled.
+    canceller: RefCell<Option<Canceller>>,
 }
 
 /// What is known of a server that cannot be reached.
@@ -54,10 +59,12 @@ struct Outage {
 /// A connection in use. Dropping it closes it; [`Held::give_back`] keeps it for the next.
 #[derive(Debug)]
 pub(super) struct Held {
-    /// There until it is given back.
+    /// There until it is given back, or lent.
     connection: Option<Connection>,
     pool: Rc<Pool>,
     permit: Option<OwnedSemaphorePermit>,
+    /// The connection's number while the server is at work for it.
+    at_work: Option<u64>,
 }
 
 impl Pool {
@@ -69,6 +76,7 @@ impl Pool {
             outage: RefCell::default(),
             back: Notify::new(),
             database: RefCell::default(),
+            canceller: RefCell::default(),
             settings,
         })
     }
@@ -92,13 +100,37 @@ impl Pool {
         // The semaphore is never closed.
         let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
         let idle = self.idle.borrow_mut().pop();
+        if let Some(canceller) = &*self.canceller.borrow() {
+            draft.connects += canceller.opened();
+        }
         let connection = match idle {
             Some(connection) => connection,
             // Boxed: what only few calls need must not make all futures large.
             None => Box::pin(self.connect(draft)).await?,
         };
         draft.run();
-        Ok(Held { connection: Some(connection), pool: Rc::clone(self), permit })
+        Ok(Held { connection: Some(connection), pool: Rc::clone(self), permit, at_work: None })
+    }
+
+    /// Has the server stop what it does on a connection that is closed here.
+    fn cancel(&self, number: u64) {
+        // Where no runtime is left, nobody is left to ask.
+        let (Ok(runtime), Ok(database)) = (Handle::try_current(), self.database()) else { return };
+        let limit = self.settings.connect_timeout;
+        let mut canceller = self.canceller.borrow_mut();
+        canceller
+            .get_or_insert_with(|| Canceller::new((*database).clone(), limit, &runtime))
+            .cancel(number);
+    }
+
+    /// Waits until the server was told of all that was given up, but no longer than until then;
+    /// connections opened for it that no call has counted.
+    pub(super) async fn settle(&self, until: Instant) -> u32 {
+        let canceller = self.canceller.take();
+        match canceller {
+            Some(canceller) => canceller.settle(until).await,
+            None => 0,
+        }
     }
 
     /// Why a call that ran out of time had no connection.
@@ -130,8 +162,7 @@ impl Pool {
         draft.stage = Stage::Connecting;
         draft.connects += 1;
         let limit = self.settings.connect_timeout;
-        let opening = Connection::open(&database, self.settings.timeout);
-        let opened = timeout(limit, opening).await.unwrap_or_else(|_| {
+        let opened = timeout(limit, self.open(&database)).await.unwrap_or_else(|_| {
             let detail = format!("not connected within {limit:?}");
             Err(Broken::lost(FailureKind::Timeout, detail))
         });
@@ -149,6 +180,14 @@ impl Pool {
                 Err(trouble)
             }
         }
+    }
+
+    async fn open(&self, database: &Database) -> Result<Connection, Broken> {
+        let mut connection = Connection::open(database, self.settings.timeout).await?;
+        if self.settings.cancel {
+            connection.learn_number().await?;
+        }
+        Ok(connection)
     }
 
     /// Waits until another attempt may be made. While the server is not there, one at a time is.
@@ -189,19 +228,33 @@ impl Outage {
 }
 
 impl Held {
-    /// The connection, if it was not given back.
-    pub(super) fn connection(&mut self) -> Option<&mut Connection> {
-        self.connection.as_mut()
+    /// The connection, if it is here.
+    pub(super) fn connection(&self) -> Option<&Connection> {
+        self.connection.as_ref()
     }
 
-    /// Hands the connection to a task of its own.
+    /// Has the server work on something; where that is dropped in the middle, it is cancelled.
+    pub(super) async fn work<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Connection) -> Result<T, Broken>,
+    ) -> Result<T, Broken> {
+        let connection = self.connection.as_mut().ok_or_else(super::lost)?;
+        self.at_work = connection.number();
+        let done = work(connection).await;
+        self.at_work = None;
+        done
+    }
+
+    /// Hands the connection to a task of its own, which has the server work until it returns it.
     pub(super) fn lend(&mut self) -> Option<Connection> {
+        self.at_work = self.connection.as_ref().and_then(Connection::number);
         self.connection.take()
     }
 
-    /// Takes back a connection that was lent.
-    pub(super) fn returned(&mut self, connection: Connection) {
-        self.connection = Some(connection);
+    /// Takes back a connection that was lent, if it is of more use.
+    pub(super) fn returned(&mut self, connection: Option<Connection>) {
+        self.at_work = None;
+        self.connection = connection;
     }
 
     /// Keeps the connection for the next call, if it is here.
@@ -211,6 +264,14 @@ impl Held {
         }
         // The next one in the queue must find the connection when it gets the permit.
         self.permit.take();
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(number) = self.at_work {
+            self.pool.cancel(number);
+        }
     }
 }
 

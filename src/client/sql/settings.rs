@@ -29,6 +29,8 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// Largest answer kept in memory, in bytes.
     pub result_limit: u64,
+    /// Whether the server is asked to cancel what was given up here.
+    pub cancel: bool,
 }
 
 /// Where a database is.

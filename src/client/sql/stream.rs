@@ -2,7 +2,7 @@
 //!
 //! The connection works in a task of its own and hands rows over through a short queue: when the
 //! reader is slow the task waits, and so, when the sockets are full, does the server. Dropping the
-//! stream ends the task and closes the connection.
+//! stream ends the task, closes the connection, and has the server cancel what it was doing.
 
 use std::time::Duration;
 
@@ -87,11 +87,9 @@ impl Stream {
         }
         // The queue ends with the task.
         match (&mut self.running.0).await {
-            Ok((connection, Ok(()))) => self.held.returned(connection),
+            Ok((connection, Ok(()))) => self.held.returned(Some(connection)),
             Ok((connection, Err(broken))) => {
-                if broken.usable {
-                    self.held.returned(connection);
-                }
+                self.held.returned(broken.usable.then_some(connection));
                 self.fail(broken.trouble);
             }
             Err(_) => self.fail(Trouble::failed(FailureKind::Reset, "the connection was lost")),

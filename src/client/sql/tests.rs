@@ -1,5 +1,6 @@
 //! The client against real databases: private servers started for a test, and SQLite.
 
+mod cancel;
 mod failures;
 mod pooling;
 mod servers;
@@ -20,6 +21,7 @@ fn client(database: Database, size: usize, timeout: Duration) -> Rc<Client> {
         timeout,
         connect_timeout: Duration::from_secs(10),
         result_limit: 1 << 20,
+        cancel: true,
     })
 }
 

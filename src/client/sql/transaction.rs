@@ -142,10 +142,9 @@ impl Transaction {
         work: impl AsyncFnOnce(&mut Connection) -> Result<Rows, Broken>,
     ) -> Result<Rows, Trouble> {
         // Taken while it works: whoever drops this in the middle drops the connection.
-        let mut held = self.held.take().ok_or_else(super::lost)?;
-        let connection = held.connection().ok_or_else(super::lost)?;
-        let fatal = matches!(connection, Connection::Postgres(_));
-        let done = timeout(limit, work(connection)).await;
+        let mut held = self.held.take().ok_or_else(|| super::lost().trouble)?;
+        let fatal = matches!(held.connection(), Some(Connection::Postgres(_)));
+        let done = timeout(limit, held.work(work)).await;
         let done = done.unwrap_or_else(|_| Err(super::late(limit)));
         match done {
             Ok(rows) => {

@@ -37,6 +37,8 @@ const MOST_KNOWN: usize = 1_000;
 pub(super) struct Connection {
     inner: PgConnection,
     known: HashMap<Arc<str>, Arc<[Parameter]>>,
+    /// The process that serves it, once that is known.
+    number: Option<u64>,
 }
 
 /// The type of a parameter, as the server says it.
@@ -49,7 +51,20 @@ struct Parameter {
 impl Connection {
     pub(super) async fn open(options: &PgConnectOptions) -> Result<Self, Broken> {
         let inner = options.connect().await?;
-        Ok(Self { inner, known: HashMap::new() })
+        Ok(Self { inner, known: HashMap::new(), number: None })
+    }
+
+    /// Learns its number at the server.
+    pub(super) async fn learn_number(&mut self) -> Result<(), Broken> {
+        let row = self.inner.fetch_one(sqlx::raw_sql("SELECT pg_backend_pid()")).await?;
+        let pid: i32 = row.try_get(0)?;
+        self.number = u64::try_from(pid).ok();
+        Ok(())
+    }
+
+    /// Its number at the server, where that was learnt.
+    pub(super) fn number(&self) -> Option<u64> {
+        self.number
     }
 
     /// Runs a statement; what it answers goes into `taking`.

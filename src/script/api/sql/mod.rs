@@ -52,6 +52,7 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
             let context = Context::of(lua)?;
             context.may_declare(lua, "sql.client")?;
             let client = Client::new(settings::read(lua, &context, options)?);
+            context.databases.borrow_mut().push(Rc::clone(&client));
             Ok(Caller(Rc::new(Shared { client, context })))
         })?,
     )?;

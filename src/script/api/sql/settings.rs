@@ -15,7 +15,7 @@ use crate::script::world::World;
 use crate::units::Bytes;
 
 /// What a client can be given.
-const KNOWN: &[&str] = &["connect_timeout", "result_limit", "size", "timeout", "url"];
+const KNOWN: &[&str] = &["cancel", "connect_timeout", "result_limit", "size", "timeout", "url"];
 
 /// Connections where nothing else is said.
 const SIZE: usize = 10;
@@ -45,6 +45,7 @@ pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<S
         timeout: given.duration("timeout")?.unwrap_or(Duration::from_secs(30)),
         connect_timeout: given.duration("connect_timeout")?.unwrap_or(Duration::from_secs(10)),
         result_limit: given.read("result_limit", bytes)?.unwrap_or(64 << 20),
+        cancel: given.boolean("cancel")?.unwrap_or(true),
     };
     lua.set_app_data(Declared(nth));
     Ok(settings)
