@@ -45,6 +45,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("indicatif", &["cli"]),
+    ("console", &["cli"]),
     ("hyper", &["client"]),
     ("hyper_util", &["client"]),
     ("httparse", &["client"]),

@@ -218,7 +218,13 @@ fn unknown(results: &Path, name: &str) -> BaselineError {
     let names = Baseline::names(results);
     let folder = results.join("baselines");
     let hint = match &names[..] {
-        [] => "there is none yet: loadrun baseline save NAME OUTCOME...".to_owned(),
+        [] => {
+            let script = results.join("SCRIPT");
+            format!(
+                "there is none yet; after a run: loadrun baseline save {name} {}",
+                script.display()
+            )
+        }
         names => format!("there is {}", names.join(", ")),
     };
     BaselineError { what: format!("no baseline {name} in {}", folder.display()), hint }

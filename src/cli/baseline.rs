@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::ink;
 use crate::baseline::{Baseline, locate};
 use crate::error::Error;
 use crate::plan::Problem;
@@ -140,7 +141,7 @@ fn described(kept: &Baseline) -> String {
         // Writing to memory does not fail.
         let _ = match own[..] {
             [_] => writeln!(spread, "  {ONE_RUN}"),
-            _ => spread::write(&own, &mut spread),
+            _ => spread::write(&own, ink(), &mut spread),
         };
         let spread = String::from_utf8_lossy(&spread).into_owned();
         head + &listed.chain([spread]).collect::<String>()

@@ -164,10 +164,12 @@ fn usage(told: &clap::Error) -> ExitCode {
     ExitCode::from(if told.use_stderr() { 4 } else { 0 })
 }
 
-/// Colours where a person looks and has not asked for none.
+/// Colours where a person looks and has not asked for none; lines as long as the terminal's.
 fn ink() -> Ink {
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if wanted && io::stdout().is_terminal() { Ink::Colour } else { Ink::Plain }
+    let colour = wanted && io::stdout().is_terminal();
+    let width = console::Term::stdout().size_checked().map(|(_, columns)| columns.into());
+    Ink { colour, width }
 }
 
 /// Writes a line to stderr; where nobody listens, nobody is told.

@@ -53,17 +53,27 @@ pub struct RunArgs {
     /// Reports to write beside outcome.json, such as `junit,markdown`
     #[arg(long = "report", value_name = "FORMS", value_delimiter = ',', value_parser = form())]
     pub(super) reports: Vec<Form>,
-    /// Compare with this baseline at the end, and hold thresholds such as `p99 <= baseline` against it
-    #[arg(long, value_name = "NAME")]
-    baseline: Option<String>,
     #[command(flatten)]
-    judging: Judging,
+    against: Against,
     /// No progress; only the summary, warnings and errors
     #[arg(short, long, conflicts_with = "verbose")]
     pub(super) quiet: bool,
     /// Also what the script logs at level debug
     #[arg(short, long)]
     verbose: bool,
+}
+
+/// What a run is held against when it has ended.
+#[derive(Debug, Args)]
+pub struct Against {
+    /// Compare with this baseline at the end, and hold thresholds such as `p99 <= baseline` against it
+    #[arg(long, value_name = "NAME")]
+    baseline: Option<String>,
+    /// That it cannot be told or compared whether it is slower does not fail the run
+    #[arg(long, requires = "baseline")]
+    pass_inconclusive: bool,
+    #[command(flatten)]
+    judging: Judging,
 }
 
 /// What is printed at the end.
@@ -120,7 +130,7 @@ pub fn run(args: &RunArgs) -> Result<u8, Error> {
     undo::settle()?;
     let mut scripts = scripts::load(&args.scripts, &args.source)?;
     let baseline =
-        args.baseline.as_ref().map(|name| Baseline::load(&args.out, name)).transpose()?;
+        args.against.baseline.as_ref().map(|name| Baseline::load(&args.out, name)).transpose()?;
     let mut problems = Vec::new();
     for script in &mut scripts {
         let own = baseline.as_ref().map(|baseline| baseline.of_script(&stem(&script.path)));
@@ -212,6 +222,11 @@ fn hold_against(plan: &mut Plan, baseline: Option<&Baseline>) -> Vec<Problem> {
     problems
 }
 
+/// Exit code of a comparison that cannot be made, or does not tell.
+const UNSURE: u8 = 3;
+/// What a pull request is told of it.
+const COMPARISON: &str = "comparison.md";
+
 /// Tells how the run compares, on stdout even when it cannot be kept beside the outcome; the exit
 /// code of the comparison.
 fn compare_with(
@@ -221,10 +236,14 @@ fn compare_with(
     args: &RunArgs,
 ) -> Result<u8, Error> {
     let base = baseline.of_script(&outcome.run.name).outcomes;
-    let compared = match compared(&base, slice::from_ref(outcome), &args.judging, &[]) {
-        Err(error @ Error::Incomparable(_)) => {
-            tell(&error.to_string());
-            return Ok(error.exit_code());
+    let gate = |exit| if exit == UNSURE && args.against.pass_inconclusive { 0 } else { exit };
+    let compared = match compared(&base, slice::from_ref(outcome), &args.against.judging, &[]) {
+        Err(Error::Incomparable(differences)) => {
+            let mut text = Vec::new();
+            comparison::refused(&differences, &mut text).map_err(Error::Summary)?;
+            tell(&Error::Incomparable(differences).to_string());
+            write_whole(&folder.join(COMPARISON), &text).map_err(Error::Report)?;
+            return Ok(gate(UNSURE));
         }
         compared => compared?,
     };
@@ -232,7 +251,7 @@ fn compare_with(
     if args.summary == Summary::Text {
         compare::print(&compared, None, Format::Text)?;
     }
-    written.map(|()| compared.exit_code())
+    written.map(|()| gate(compared.exit_code()))
 }
 
 /// Keeps a comparison beside the outcome it is of.
@@ -243,7 +262,7 @@ fn write_comparison(
     args: &RunArgs,
 ) -> Result<(), Error> {
     for (file, write) in [
-        ("comparison.md", comparison::markdown as fn(&_, _, &mut dyn Write) -> _),
+        (COMPARISON, comparison::markdown as fn(&_, _, &mut dyn Write) -> _),
         ("comparison.json", comparison::json),
     ] {
         let mut text = Vec::new();

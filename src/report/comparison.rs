@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::figures::moment;
 use super::html;
-use super::text::{Ink, table};
+use super::table::table;
+use super::text::Ink;
 use crate::compare::{Comparison, Control, Finding, OperationChange, Row, RunName, Scale};
 use crate::units::{Rate, show_duration, show_number, show_share};
 
@@ -48,7 +49,7 @@ pub fn text(
             let [base, now] = values(row);
             vec![row.figure.to_owned(), base, now, change(row), interval(row), finding]
         });
-        table(out, &title, &heads, rows.collect(), 1)?;
+        table(ink, out, &title, &heads, rows.collect(), 1)?;
     }
     match control {
         Some(control) => writeln!(out, "\n{}", told(control)),
@@ -96,6 +97,12 @@ pub fn markdown(
         Some(control) => writeln!(out, "\n{}", told(control)),
         None => Ok(()),
     }
+}
+
+/// Writes for a pull request that there is none, since the runs differ in all this.
+pub fn refused(differences: &[String], out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "### NOT COMPARED: the runs differ in more than the target\n")?;
+    differences.iter().try_for_each(|difference| writeln!(out, "* {}", escaped(difference)))
 }
 
 /// Writes it for a machine, on one line: times in nanoseconds, changes as shares.
@@ -298,7 +305,7 @@ mod tests {
         insta::assert_snapshot!(written(|out| text(
             &comparison,
             Some(&control()),
-            Ink::Plain,
+            Ink::PLAIN,
             out
         )));
     }

@@ -9,7 +9,8 @@ use std::io::{self, Write};
 use anstyle::AnsiColor;
 
 use super::figures::percent;
-use super::text::{Ink, grid};
+use super::table::grid;
+use super::text::Ink;
 use crate::outcome::{Absence, FaultOutcome, Outcome};
 use crate::recovery::{Part, Recovery, Verdict};
 use crate::units::{Bytes, show_duration, show_number};
@@ -33,6 +34,9 @@ pub(super) const HEADS: [&str; 12] = [
 
 /// What a fact is called, and what it is.
 pub(super) type Fact = (&'static str, String);
+
+/// Before a table that belongs to a fault.
+const INDENT: &str = "  ";
 
 pub(super) fn write(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
     if !outcome.faults.is_empty() {
@@ -58,8 +62,8 @@ fn one(fault: &FaultOutcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "    {}", force(fault))?;
     let Some(recovery) = &fault.recovery else { return Ok(()) };
     let heads = HEADS.map(|head| head.trim_end_matches(':').to_owned());
-    for line in grid(&heads, rows(recovery), 1) {
-        writeln!(out, "  {line}")?;
+    for line in grid(ink.within(INDENT.len()), &heads, rows(recovery), 1) {
+        writeln!(out, "{INDENT}{line}")?;
     }
     if let Some(doubt) = doubt(recovery) {
         writeln!(out, "    {doubt}")?;

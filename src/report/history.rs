@@ -9,7 +9,8 @@ use anstyle::AnsiColor;
 
 use super::figures::{moment, percent, seconds, time};
 use super::html;
-use super::text::{Ink, table};
+use super::table::table;
+use super::text::Ink;
 use crate::history::{Entry, Operation};
 use crate::units::show_number;
 
@@ -68,6 +69,7 @@ pub fn overview(
         Some(vec![script.clone(), count, moment(&last.started), said, graded, p95, drawn])
     });
     table(
+        ink,
         out,
         "history: response times of VALID runs, the latest on the right",
         &heads,
@@ -105,7 +107,7 @@ pub fn runs(script: &str, entries: &[Entry], ink: Ink, out: &mut dyn Write) -> i
             .chain([changed])
             .collect()
     });
-    table(out, "runs", &heads.map(String::from), rows.collect(), 3)?;
+    table(ink, out, "runs", &heads.map(String::from), rows.collect(), 3)?;
     let rows = trends(entries).into_iter().filter_map(|trend| {
         let values = || trend.values.iter().flatten().copied();
         let (least, most) = values().reduce(f64::min).zip(values().reduce(f64::max))?;
@@ -116,7 +118,7 @@ pub fn runs(script: &str, entries: &[Entry], ink: Ink, out: &mut dyn Write) -> i
         Some([trend.name, drawn].into_iter().chain(shown).collect())
     });
     let heads = ["", "", "last", "least", "most"].map(String::from);
-    table(out, "VALID runs, the latest on the right", &heads, rows.collect(), 2)
+    table(ink, out, "VALID runs, the latest on the right", &heads, rows.collect(), 2)
 }
 
 fn verdict(entry: &Entry, ink: Ink) -> [String; 2] {

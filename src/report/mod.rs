@@ -16,6 +16,7 @@ pub mod ndjson;
 mod processes;
 pub mod spread;
 pub mod suite;
+mod table;
 mod text;
 
 use std::io::{self, Write};
@@ -74,7 +75,7 @@ impl Report {
     /// Writes it.
     pub fn write(self, outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
         match self {
-            Self::Text => text(outcome, None, Ink::Plain, out),
+            Self::Text => text(outcome, None, Ink::PLAIN, out),
             Self::Json => json(outcome, None, out),
             Self::Csv => csv::write(outcome, out),
             Self::Junit => junit::write(outcome, out),

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::figures::{percent, time};
-use super::text::table;
+use super::table::table;
+use super::text::Ink;
 use crate::outcome::{Outcome, operations};
 
 /// The times of an operation in each run.
@@ -12,7 +13,7 @@ type Runs = Vec<[f64; 4]>;
 
 /// Writes, for each operation of several runs, the mean of its figures and their standard deviation
 /// between the runs. Nothing for a single run, from which that is not known.
-pub fn write(outcomes: &[Outcome], out: &mut dyn Write) -> io::Result<()> {
+pub fn write(outcomes: &[Outcome], ink: Ink, out: &mut dyn Write) -> io::Result<()> {
     if outcomes.len() < 2 {
         return Ok(());
     }
@@ -40,7 +41,7 @@ pub fn write(outcomes: &[Outcome], out: &mut dyn Write) -> io::Result<()> {
         [name].into_iter().chain(figures).collect()
     });
     let heads = ["", "mean", "", "p50", "", "p95", "", "p99", ""].map(String::from);
-    table(out, "between runs, ± one standard deviation", &heads, rows.collect(), 1)
+    table(ink, out, "between runs, ± one standard deviation", &heads, rows.collect(), 1)
 }
 
 /// The mean, and the standard deviation as a share of it.

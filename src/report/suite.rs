@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::Report;
 use super::figures::{percent, seconds, time};
-use super::text::{Ink, grade, table, verdict};
+use super::table::table;
+use super::text::{Ink, grade, verdict};
 use crate::outcome::{Grade, Outcome, RunVerdict, operations};
 
 /// Scripts that were run, or were to be.
@@ -65,6 +66,17 @@ impl Ended {
         }
     }
 
+    /// What its comparison with a baseline made worse, where it did.
+    fn compared(&self) -> Option<&'static str> {
+        match self {
+            Self::Ran { outcome, exit, .. } if *exit != outcome.exit => Some(match exit {
+                1 => "slower than its baseline",
+                _ => "whether it is slower than its baseline cannot be told",
+            }),
+            _ => None,
+        }
+    }
+
     /// Why it has no outcome, in a few words.
     fn word(&self) -> &'static str {
         match self {
@@ -104,7 +116,7 @@ impl Suite {
         format!("{passed} of {} scripts passed", self.parts.len())
     }
 
-    /// Why scripts have no outcome, or one that cannot be believed: script and reason.
+    /// Why scripts did not pass, besides their thresholds: script and reason.
     fn troubles(&self) -> Vec<(&str, String)> {
         let mut troubles = Vec::new();
         for part in &self.parts {
@@ -113,7 +125,8 @@ impl Suite {
                 Ended::Ran { outcome, .. } => {
                     let told =
                         outcome.reasons.iter().map(|r| format!("{}: {}", r.verdict, r.cause));
-                    troubles.extend(told.map(|told| (name, told)));
+                    let compared = part.ended.compared().map(str::to_owned);
+                    troubles.extend(told.chain(compared).map(|told| (name, told)));
                 }
                 Ended::Failed { what, .. } => troubles.push((name, first_line(what))),
                 Ended::NotRun => troubles.push((name, "the suite was interrupted".to_owned())),
@@ -135,7 +148,7 @@ pub type Form = fn(&Suite, &mut dyn Write) -> io::Result<()>;
 /// How a suite is written in the form of a report; `None` where only each script has one.
 pub fn form(report: Report) -> Option<Form> {
     match report {
-        Report::Text => Some(|suite, out| text(suite, Ink::Plain, out)),
+        Report::Text => Some(|suite, out| text(suite, Ink::PLAIN, out)),
         Report::Json => Some(json),
         Report::Junit => Some(junit),
         Report::Markdown => Some(markdown),
@@ -161,7 +174,7 @@ pub fn text(suite: &Suite, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
         };
         [part.script.clone()].into_iter().chain(said).chain(row(&part.ended)).collect()
     });
-    table(out, "scripts", &heads.map(String::from), rows.collect(), 3)
+    table(ink, out, "scripts", &heads.map(String::from), rows.collect(), 3)
 }
 
 /// Limits that held, length, calls, failures, response time, exit code.
@@ -238,11 +251,18 @@ fn markdown(suite: &Suite, out: &mut dyn Write) -> io::Result<()> {
     let heads =
         ["script", "", "", "held:", "length:", "calls:", "failed:", "response p95:", "exit:"];
     super::markdown::table(out, &heads, &rows.collect::<Vec<Vec<String>>>())?;
-    for part in suite.parts.iter().filter(|part| part.ended.outcome().is_none()) {
-        let troubles = suite.troubles();
-        let told = troubles.iter().find(|(script, _)| *script == part.script);
-        let why = told.map_or("", |(_, why)| why);
-        writeln!(out, "\n{}: {}", super::markdown::code(&part.script), super::markdown::code(why))?;
+    for part in &suite.parts {
+        let script = super::markdown::code(&part.script);
+        if let Some(compared) = part.ended.compared() {
+            writeln!(out, "\n{script}: {compared}")?;
+        }
+        // What else there is to say of an outcome stands below, with the outcome.
+        if part.ended.outcome().is_none() {
+            let troubles = suite.troubles();
+            let told = troubles.iter().find(|(name, _)| *name == part.script);
+            let why = told.map_or("", |(_, why)| why);
+            writeln!(out, "\n{script}: {}", super::markdown::code(why))?;
+        }
     }
     for outcome in suite.outcomes() {
         writeln!(out)?;

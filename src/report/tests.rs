@@ -18,7 +18,7 @@ fn written(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
 #[test]
 fn the_text_summary() {
     let place = Some("results/shop/stamp/outcome.json");
-    insta::assert_snapshot!(written(|out| text(&outcome(), place, Ink::Plain, out)));
+    insta::assert_snapshot!(written(|out| text(&outcome(), place, Ink::PLAIN, out)));
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn every_form_has_a_name_and_a_file_of_its_own() {
 
 #[test]
 fn colour_changes_nothing_but_the_colour() {
-    let coloured = written(|out| text(&outcome(), None, Ink::Colour, out));
+    let coloured = written(|out| text(&outcome(), None, Ink { colour: true, ..Ink::PLAIN }, out));
     let mut plain = String::new();
     let mut rest = coloured.as_str();
     while let Some((before, escape)) = rest.split_once('\u{1b}') {
@@ -172,7 +172,7 @@ fn colour_changes_nothing_but_the_colour() {
         rest = escape.split_once('m').map_or("", |(_, after)| after);
     }
     plain.push_str(rest);
-    assert_eq!(plain, written(|out| text(&outcome(), None, Ink::Plain, out)));
+    assert_eq!(plain, written(|out| text(&outcome(), None, Ink::PLAIN, out)));
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn an_outcome_that_was_saved_tells_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let path = outcome().save(folder.path()).unwrap();
     let loaded = Outcome::load(&path).unwrap();
-    let tell = |outcome: &Outcome| written(|out| text(outcome, None, Ink::Plain, out));
+    let tell = |outcome: &Outcome| written(|out| text(outcome, None, Ink::PLAIN, out));
     assert_eq!(tell(&loaded), tell(&outcome()));
 }
 
@@ -204,7 +204,30 @@ fn a_suite(interrupted: bool) -> Suite {
 
 #[test]
 fn the_table_of_a_suite() {
-    insta::assert_snapshot!(written(|out| suite::text(&a_suite(true), Ink::Plain, out)));
+    insta::assert_snapshot!(written(|out| suite::text(&a_suite(true), Ink::PLAIN, out)));
+}
+
+#[test]
+fn a_script_of_a_suite_that_only_its_baseline_fails_is_told_with_that() {
+    let told = |compared: u8| {
+        let outcome = Outcome { exit: 0, ..outcome() };
+        let (outcome, place) = (Box::new(outcome), String::new());
+        let ended = Ended::Ran { outcome, place, exit: compared };
+        let parts = vec![Part { script: "shop.lua".to_owned(), ended }];
+        let suite = Suite { parts, interrupted: false };
+        let markdown = suite::form(Report::Markdown).unwrap();
+        let text = written(|out| suite::text(&suite, Ink::PLAIN, out));
+        text + &written(|out| markdown(&suite, out))
+    };
+    for (exit, why) in [
+        (1, "slower than its baseline"),
+        (3, "whether it is slower than its baseline cannot be told"),
+    ] {
+        let told = told(exit);
+        let lines = [format!("\nshop.lua: {why}\n"), format!("\n`shop.lua`: {why}\n")];
+        assert!(lines.iter().all(|line| told.contains(line)), "{told}");
+    }
+    assert!(!told(0).contains("baseline"), "{}", told(0));
 }
 
 #[test]

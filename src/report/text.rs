@@ -8,34 +8,38 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use tabled::builder::Builder;
-use tabled::settings::object::Columns;
-use tabled::settings::{Alignment, Modify, Padding, Style as Lines};
 
 use super::figures::{self, percent, seconds, time};
+use super::table::table;
 use super::{faults, processes};
 use crate::metric::{self, Distribution, Total};
 use crate::outcome::{Grade, LogLine, Outcome, Reason, RunVerdict, ScenarioOutcome, operations};
 use crate::units::Bytes;
 
-/// Whether to colour.
+/// How text is set for whoever reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ink {
-    /// Plain text.
-    Plain,
-    /// ANSI colours.
-    Colour,
+pub struct Ink {
+    /// With ANSI colours.
+    pub colour: bool,
+    /// Characters in a line, where there is an end to it.
+    pub width: Option<usize>,
 }
 
 impl Ink {
+    /// For a file, or another program.
+    pub const PLAIN: Self = Self { colour: false, width: None };
+
+    /// The same with so much less room in a line.
+    pub(super) fn within(self, indent: usize) -> Self {
+        Self { width: self.width.map(|width| width.saturating_sub(indent)), ..self }
+    }
+
     pub(super) fn paint(self, colour: AnsiColor, text: impl Display) -> String {
-        match self {
-            Self::Plain => text.to_string(),
-            Self::Colour => {
-                let style = Style::new().fg_color(Some(colour.into())).bold();
-                format!("{style}{text}{style:#}")
-            }
+        if !self.colour {
+            return text.to_string();
         }
+        let style = Style::new().fg_color(Some(colour.into())).bold();
+        format!("{style}{text}{style:#}")
     }
 }
 
@@ -48,11 +52,11 @@ pub fn write(
 ) -> io::Result<()> {
     headline(outcome, ink, out)?;
     thresholds(outcome, ink, out)?;
-    operation_table(outcome, out)?;
-    failures(outcome, out)?;
+    operation_table(outcome, ink, out)?;
+    failures(outcome, ink, out)?;
     checks(outcome, ink, out)?;
-    trends(outcome, out)?;
-    load(outcome, out)?;
+    trends(outcome, ink, out)?;
+    load(outcome, ink, out)?;
     ledgers(outcome, ink, out)?;
     faults::write(outcome, ink, out)?;
     script_errors(outcome, ink, out)?;
@@ -114,10 +118,10 @@ fn thresholds(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()
         };
         vec![held, verdict.threshold.clone(), shown, goal.to_owned()]
     });
-    table(out, "thresholds", &[], rows.collect(), 4)
+    table(ink, out, "thresholds", &[], rows.collect(), 4)
 }
 
-fn operation_table(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+fn operation_table(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
     let operations = operations::of(outcome);
     let several = several(operations.iter().map(|operation| &*operation.scenario));
     let heads = ["", "count", "per s", "failed", "p50", "p90", "p95", "p99", "p99.9", "max"]
@@ -133,7 +137,7 @@ fn operation_table(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
         row.push(time(operation.times.max()));
         row
     });
-    table(out, "operations", &heads, rows.collect(), 1)
+    table(ink, out, "operations", &heads, rows.collect(), 1)
 }
 
 /// Whether there is more than one scenario, so that rows must say theirs.
@@ -147,14 +151,14 @@ fn named(several: bool, scenario: &str, name: &str) -> String {
     if several && !scenario.is_empty() { format!("{scenario}: {name}") } else { name.to_owned() }
 }
 
-fn failures(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+fn failures(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
     let several = several(outcome.failures.iter().map(|failure| &*failure.scenario));
     let rows = outcome.failures.iter().map(|failure| {
         let name = named(several, &failure.scenario, &failure.name);
         let count = failure.count.to_string();
         vec![name, failure.kind.clone(), count, failure.detail.clone()]
     });
-    table(out, "failures", &[], rows.collect(), 4)
+    table(ink, out, "failures", &[], rows.collect(), 4)
 }
 
 fn checks(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
@@ -165,11 +169,11 @@ fn checks(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
         };
         vec![held, check.name.to_owned(), format!("{} of {}", check.of - check.failed, check.of)]
     });
-    table(out, "checks", &[], rows.collect(), 3)
+    table(ink, out, "checks", &[], rows.collect(), 3)
 }
 
 /// The script's own metrics.
-fn trends(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+fn trends(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
     let own = |name: &str| outcome.plan.metrics.iter().any(|metric| &*metric.name == name);
     let rows = outcome.series.iter().filter(|series| own(&series.metric)).map(|series| {
         let tags: Vec<_> = series.tags.iter().map(|(k, v)| format!("{k}={v}")).collect();
@@ -185,7 +189,7 @@ fn trends(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
         };
         vec![series.metric.clone(), tags.join(" "), value]
     });
-    table(out, "metrics of the script", &[], rows.collect(), 3)
+    table(ink, out, "metrics of the script", &[], rows.collect(), 3)
 }
 
 fn spread(values: &Distribution, show: impl Fn(f64) -> String) -> String {
@@ -193,7 +197,7 @@ fn spread(values: &Distribution, show: impl Fn(f64) -> String) -> String {
     format!("n {}  p50 {p50}  p95 {p95}  max {}", values.count(), show(values.max() as f64))
 }
 
-fn load(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+fn load(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
     let heads = [
         "",
         "offered",
@@ -210,7 +214,7 @@ fn load(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     ]
     .map(String::from);
     let rows = outcome.scenarios.iter().map(|scenario| load_row(outcome, scenario));
-    table(out, "load", &heads, rows.collect(), 1)?;
+    table(ink, out, "load", &heads, rows.collect(), 1)?;
     let closed = outcome.scenarios.iter().filter(|scenario| scenario.closed);
     let closed: Vec<_> = closed.map(|scenario| scenario.name.as_str()).collect();
     if closed.is_empty() {
@@ -311,7 +315,7 @@ fn processes(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()>
     });
     let heads = processes::HEADS.map(|head| head.trim_end_matches(':').to_owned());
     let heads = [String::new()].into_iter().chain(heads.into_iter().skip(1)).collect::<Vec<_>>();
-    table(out, "processes", &heads, rows.collect(), 1)
+    table(ink, out, "processes", &heads, rows.collect(), 1)
 }
 
 fn generator(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
@@ -324,40 +328,4 @@ fn generator(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
         percent(used.busiest_worker),
         Bytes(used.memory),
     )
-}
-
-/// A headed table, or nothing when it has no rows; columns from `right` on are right-aligned.
-pub(super) fn table(
-    out: &mut dyn Write,
-    title: &str,
-    heads: &[String],
-    rows: Vec<Vec<String>>,
-    right: usize,
-) -> io::Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "\n{title}")?;
-    for line in grid(heads, rows, right) {
-        writeln!(out, "{line}")?;
-    }
-    Ok(())
-}
-
-/// The lines of a table; columns from `right` on are right-aligned.
-pub(super) fn grid(heads: &[String], rows: Vec<Vec<String>>, right: usize) -> Vec<String> {
-    let columns = rows.first().map_or(0, Vec::len);
-    let mut builder = Builder::default();
-    if !heads.is_empty() {
-        builder.push_record(heads.iter().cloned());
-    }
-    for row in rows {
-        builder.push_record(row);
-    }
-    let mut table = builder.build();
-    table.with(Lines::empty()).with(Padding::new(2, 0, 0, 0));
-    if right < columns {
-        table.with(Modify::new(Columns::new(right..)).with(Alignment::right()));
-    }
-    table.to_string().lines().map(|line| line.trim_end().to_owned()).collect()
 }
