@@ -177,6 +177,9 @@ impl Meter {
                 disk.insert((pid, stat.began), traffic);
             }
         }
+        // Whoever has ended is part of its parent from then on, with all that it ever moved.
+        let ended = self.disk.iter().filter(|(who, _)| !disk.contains_key(who));
+        let moved = moved.map(|moved| ended.fold(moved, |moved, (_, own)| moved.since(*own)));
         let time = self.at.elapsed().as_secs_f64().max(1e-3);
         let used = cpu.saturating_sub(self.cpu).as_secs_f64() / time;
         (self.cpu, self.disk, self.at) = (cpu, disk, Instant::now());
@@ -287,6 +290,29 @@ mod tests {
             assert!(traffic.went >= 4 << 20, "{traffic:?}");
             assert!(meter.read(&tree).unwrap().disk.unwrap().went < 4 << 20);
         }
+    }
+
+    #[test]
+    fn what_a_child_wrote_is_not_counted_again_when_it_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let shell = Shell::running(&format!(
+            "cd {}; (dd if=/dev/zero of=file bs=1M count=8 conv=fsync 2>&-; touch written;
+             while [ ! -e go ]; do sleep 0.01; done) & wait; touch ended; exec sleep 100",
+            folder.path().display()
+        ));
+        let until = |name: &str| {
+            while !path(name).exists() {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+        };
+        until("written");
+        let mut meter = Meter::new(shell.0.id(), &looked()).unwrap();
+        std::fs::write(path("go"), "").unwrap();
+        until("ended");
+        // A system may not tell.
+        let Some(traffic) = meter.read(&looked()).unwrap().disk else { return };
+        assert!(traffic.went < 4 << 20, "{traffic:?}");
     }
 
     #[test]
