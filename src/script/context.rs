@@ -228,11 +228,11 @@ impl Context {
     pub(super) fn rand(&self, lua: &Lua, vu: &Table) -> mlua::Result<Value> {
         let user = self.user();
         let rand = Rand::seeded(user.as_ref().map_or(0, |user| user.seed.get()));
+        if let Some(user) = user {
+            user.rand.replace(Some(rand.clone()));
+        }
         let rand = lua.create_userdata(rand)?;
         vu.raw_set("rand", &rand)?;
-        if let Some(user) = user {
-            user.has_rand.set(true);
-        }
         Ok(Value::UserData(rand))
     }
 }
@@ -286,8 +286,8 @@ pub struct UserState {
     counted: RefCell<Vec<Counted>>,
     /// The seed of `vu.rand` in this iteration.
     seed: Cell<u64>,
-    /// Whether `vu.rand` was made.
-    has_rand: Cell<bool>,
+    /// `vu.rand`, once it was made.
+    rand: RefCell<Option<Rand>>,
     /// How many calls of the iteration a fault could have touched.
     calls: Cell<u64>,
 }
@@ -308,7 +308,7 @@ impl UserState {
             waits: Cell::new(0),
             counted: RefCell::default(),
             seed: Cell::new(0),
-            has_rand: Cell::new(false),
+            rand: RefCell::default(),
             calls: Cell::new(0),
         })
     }
@@ -329,15 +329,12 @@ impl UserState {
     }
 
     /// Readies `vu.rand` and the intended time for an iteration.
-    pub(super) fn begin(&self, vu: &Table, seed: u64, intended: Option<Instant>) {
+    pub(super) fn begin(&self, seed: u64, intended: Option<Instant>) {
         self.seed.set(seed);
         self.calls.set(0);
         self.intended.set(intended);
         self.counted.borrow_mut().clear();
-        if self.has_rand.get()
-            && let Ok(Value::UserData(rand)) = vu.raw_get::<Value>("rand")
-            && let Ok(mut rand) = rand.borrow_mut::<Rand>()
-        {
+        if let Some(rand) = &*self.rand.borrow() {
             rand.reseed(seed);
         }
     }

@@ -12,8 +12,6 @@ pub enum Naming<'a> {
     Made(&'a str, &'a [u8]),
     /// The command, which is a tag of its own and the name where the script gives none.
     Command(&'a str, Option<&'a [u8]>),
-    /// A statement of SQL, which is named by its text without the values in it.
-    Statement(&'a [u8]),
 }
 
 impl<'a> Naming<'a> {
@@ -21,7 +19,7 @@ impl<'a> Naming<'a> {
     pub fn tag(self) -> Option<(&'static str, &'a str)> {
         match self {
             Self::Command(command, _) => Some(("command", command)),
-            Self::Given(_) | Self::Made(..) | Self::Statement(_) => None,
+            Self::Given(_) | Self::Made(..) => None,
         }
     }
 
@@ -30,7 +28,6 @@ impl<'a> Naming<'a> {
         match self {
             Self::Given(given) | Self::Command(_, Some(given)) => name.extend(given),
             Self::Command(command, None) => name.extend(command.as_bytes()),
-            Self::Statement(text) => crate::client::sql::name(text, name),
             Self::Made(method, target) => {
                 name.extend(method.as_bytes());
                 name.push(b' ');

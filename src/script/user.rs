@@ -83,14 +83,14 @@ impl User {
         };
         let vu = self.table()?;
         self.state.iteration.set(Some(turn.number + 1));
-        self.state.begin(&vu, seed, turn.intended);
+        self.state.begin(seed, turn.intended);
         self.call(&function, vu).await
     }
 
     async fn prepare(&mut self) -> mlua::Result<()> {
         let vu = self.table()?;
         if let Some(init) = self.vm.run(self.scenario as usize).init.clone() {
-            self.state.begin(&vu, self.state.seed_of(self.state.number, INIT), None);
+            self.state.begin(self.state.seed_of(self.state.number, INIT), None);
             self.state.measured.set(false);
             let ended = self.call(&init, vu).await;
             self.state.measured.set(true);

@@ -96,9 +96,9 @@ fn integer(shape: &Shape, value: &Datum, buffer: &mut Vec<u8>) -> Result<(), Str
         Datum::Text(text) => text.parse().ok(),
         _ => None,
     };
-    let name = shape.name();
-    let number = number.ok_or_else(|| format!("is of type {name}, got {}", value.kind()))?;
-    let range = || format!("is of type {name}, which cannot hold {number}");
+    let number =
+        number.ok_or_else(|| format!("is of type {}, got {}", shape.name(), value.kind()))?;
+    let range = || format!("is of type {}, which cannot hold {number}", shape.name());
     match shape {
         Shape::Integer(2) => {
             buffer.extend(i16::try_from(number).map_err(|_| range())?.to_be_bytes());

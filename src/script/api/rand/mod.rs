@@ -5,6 +5,9 @@
 
 mod generator;
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use mlua::{IntoLua, Lua, Table, UserData, UserDataMethods, Value};
 
 use super::super::call::Call;
@@ -33,19 +36,20 @@ const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123
 /// The longest string `rand:string` makes, in characters.
 const LONGEST: u64 = 16 * 1024 * 1024;
 
-/// A seeded generator in a script's hands: `vu.rand`, and what `rand.new(seed)` returns.
-#[derive(Debug)]
-pub struct Rand(Generator);
+/// A seeded generator in a script's hands: `vu.rand`, and what `rand.new(seed)` returns. Clones are
+/// one generator.
+#[derive(Clone, Debug)]
+pub struct Rand(Rc<RefCell<Generator>>);
 
 impl Rand {
     /// A generator whose whole sequence follows from the seed.
     pub fn seeded(seed: u64) -> Self {
-        Self(Generator::seeded(seed))
+        Self(Rc::new(RefCell::new(Generator::seeded(seed))))
     }
 
     /// Begins the sequence of another seed, in place.
-    pub fn reseed(&mut self, seed: u64) {
-        self.0 = Generator::seeded(seed);
+    pub fn reseed(&self, seed: u64) {
+        *self.0.borrow_mut() = Generator::seeded(seed);
     }
 }
 
@@ -72,7 +76,7 @@ impl UserData for Rand {
         draw(methods, "normal", "rand:normal", normal);
         draw(methods, "exponential", "rand:exponential", exponential);
         draw(methods, "string", "rand:string", string);
-        methods.add_method_mut("uuid", |_, this, ()| Ok(uuid(&mut this.0)));
+        methods.add_method("uuid", |_, this, ()| Ok(uuid(&mut this.0.borrow_mut())));
     }
 }
 
@@ -86,8 +90,8 @@ fn draw<M: UserDataMethods<Rand>, R: IntoLua + 'static>(
     full_name: &'static str,
     function: Draw<R>,
 ) {
-    methods.add_method_mut(name, move |lua, this, (one, two): (Value, Value)| {
-        function(&mut this.0, Call::new(lua, full_name), &one, &two)
+    methods.add_method(name, move |lua, this, (one, two): (Value, Value)| {
+        function(&mut this.0.borrow_mut(), Call::new(lua, full_name), &one, &two)
     });
 }
 
@@ -251,10 +255,10 @@ mod tests {
 
     #[test]
     fn a_reseeded_generator_repeats_the_sequence_of_its_seed() {
-        let mut rand = Rand::seeded(1);
-        rand.0.bits();
+        let rand = Rand::seeded(1);
+        rand.0.borrow_mut().bits();
         rand.reseed(8);
-        assert_eq!(rand.0.bits(), Generator::seeded(8).bits());
+        assert_eq!(rand.0.borrow_mut().bits(), Generator::seeded(8).bits());
     }
 
     #[test]

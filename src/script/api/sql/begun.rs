@@ -1,7 +1,6 @@
 //! One statement from a script's call to its answer.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use mlua::{Lua, LuaString, Value};
 
@@ -94,31 +93,31 @@ pub(super) fn begin(
     let user = shared.context.may_wait(lua, call)?;
     let wrong = |what: String| misuse(lua, format!("{call}: {what}"));
     let (first, second, third, fourth) = args;
-    let (statement, opts) = match want {
+    let statements = &shared.statements;
+    let (statement, parameters, opts) = match want {
         Want::Batch => {
             let opts = CallOptions::statement(&second).map_err(wrong)?;
-            let text = statement(&first).map_err(wrong)?;
-            (Statement { text, parameters: Vec::new() }, opts)
+            (statements.given(&first).map_err(wrong)?, Vec::new(), opts)
         }
         Want::Insert => {
             let opts = CallOptions::statement(&fourth).map_err(wrong)?;
             let dialect = shared.client.dialect().map_err(wrong)?;
-            (insert(dialect, &first, &second, &third).map_err(wrong)?, opts)
+            let (text, parameters) = insert(dialect, &first, &second, &third).map_err(wrong)?;
+            (statements.known(&text), parameters, opts)
         }
         _ => {
             let opts = CallOptions::statement(&third).map_err(wrong)?;
             let parameters = values::parameters(&second).map_err(wrong)?;
-            let mut text = statement(&first).map_err(wrong)?;
+            let mut statement = statements.given(&first).map_err(wrong)?;
             if want == Want::Explain {
                 let dialect = shared.client.dialect().map_err(wrong)?;
-                text = explained(dialect, &text).into();
+                statement = statements.known(&explained(dialect, &statement.text));
             }
-            (Statement { text, parameters }, opts)
+            (statement, parameters, opts)
         }
     };
-    let operation = operation(shared, &user, &opts, Naming::Statement(statement.text.as_bytes()));
-    let Statement { text, parameters } = statement;
-    let timeout = opts.timeout;
+    let operation = operation(shared, &user, &opts, &statement.name);
+    let (text, timeout) = (statement.text, opts.timeout);
     let work = match want {
         Want::Batch => Work::Batch { text, timeout },
         _ => Work::Call(Call { text, parameters, prepare: opts.prepare, timeout }),
@@ -131,13 +130,13 @@ pub(super) fn operation(
     shared: &Shared,
     user: &UserState,
     opts: &CallOptions,
-    otherwise: Naming<'_>,
+    otherwise: &[u8],
 ) -> Option<Rc<Operation>> {
     user.measured.get().then(|| {
-        let name = opts.name.as_ref().map(LuaString::as_bytes);
-        let naming = name.as_deref().map_or(otherwise, Naming::Given);
+        let given = opts.name.as_ref().map(LuaString::as_bytes);
+        let name = Naming::Given(given.as_deref().unwrap_or(otherwise));
         let mut recorder = shared.context.recorder.borrow_mut();
-        user.scenario.operation(&mut recorder, Thing::Sql, naming, &opts.tags)
+        user.scenario.operation(&mut recorder, Thing::Sql, name, &opts.tags)
     })
 }
 
@@ -217,34 +216,14 @@ pub(super) fn troubled(lua: &Lua, call: &str, trouble: Trouble) -> mlua::Result<
     }
 }
 
-/// A statement and its parameters.
-struct Statement {
-    text: Arc<str>,
-    parameters: Vec<Datum>,
-}
-
-/// The text of a statement.
-pub(super) fn statement(text: &Value) -> Result<Arc<str>, String> {
-    match text {
-        Value::String(text) => match text.to_str() {
-            Ok(text) => Ok((*text).into()),
-            Err(_) => Err("expected a statement in UTF-8, got other bytes".to_owned()),
-        },
-        other => Err(format!(
-            "expected a statement, got {}\n  hint: call it as `db:query(\"SELECT 1\")`",
-            shown(other)
-        )),
-    }
-}
-
-/// `INSERT INTO table (columns) VALUES (...), (...)` of a list of rows, each a list in the order of
+/// `INSERT INTO table (columns) VALUES (...), (...)` and its parameters, of a list of rows, each a list in the order of
 /// the columns or a table by their names.
 fn insert(
     dialect: Dialect,
     table: &Value,
     columns: &Value,
     rows: &Value,
-) -> Result<Statement, String> {
+) -> Result<(String, Vec<Datum>), String> {
     let table = identifier(table).map_err(|what| format!("table: {what}"))?;
     let (Value::Table(columns), Value::Table(rows)) = (columns, rows) else {
         let form = "`db:insert(\"items\", { \"id\", \"name\" }, { { 1, \"a\" }, { 2, \"b\" } })`";
@@ -293,7 +272,7 @@ fn insert(
         }
         text.push(')');
     }
-    Ok(Statement { text: text.into(), parameters })
+    Ok((text, parameters))
 }
 
 /// The name of a table or column, which stands in the statement as it is.

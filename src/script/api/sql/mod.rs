@@ -7,6 +7,7 @@
 mod begun;
 mod options;
 mod settings;
+mod statements;
 mod stream;
 mod transaction;
 mod values;
@@ -22,6 +23,7 @@ use crate::script::context::Context;
 use crate::script::running::Running;
 
 use begun::METHODS;
+use statements::Statements;
 use values::Marked;
 
 /// What a script can call or read.
@@ -53,7 +55,8 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
             context.may_declare(lua, "sql.client")?;
             let client = Client::new(settings::read(lua, &context, options)?);
             context.databases.borrow_mut().push(Rc::clone(&client));
-            Ok(Caller(Rc::new(Shared { client, context })))
+            let statements = Statements::default();
+            Ok(Caller(Rc::new(Shared { client, statements, context })))
         })?,
     )?;
     table.raw_set(
@@ -86,6 +89,7 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
 /// What a client and its transactions have in common.
 struct Shared {
     client: Rc<Client>,
+    statements: Statements,
     context: Rc<Context>,
 }
 

@@ -19,7 +19,6 @@ use crate::script::calls::strike;
 use crate::script::context::UserState;
 use crate::script::failed::Failed;
 use crate::script::measure::{Meant, Operation};
-use crate::script::naming::Naming;
 use crate::script::running::Running;
 use crate::script::traceback::misuse;
 
@@ -48,8 +47,9 @@ pub(super) fn begin(
     let wrong = |what: String| misuse(lua, format!("{CALL}: {what}"));
     let opts = CallOptions::statement(opts).map_err(wrong)?;
     let parameters = values::parameters(parameters).map_err(wrong)?;
-    let text = begun::statement(text).map_err(wrong)?;
-    let operation = begun::operation(shared, &user, &opts, Naming::Statement(text.as_bytes()));
+    let statement = shared.statements.given(text).map_err(wrong)?;
+    let operation = begun::operation(shared, &user, &opts, &statement.name);
+    let text = statement.text;
     let call = Call { text, parameters, prepare: opts.prepare, timeout: opts.timeout };
     Ok(Begun { shared: Rc::clone(shared), user, call, operation })
 }

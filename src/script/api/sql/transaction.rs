@@ -18,7 +18,6 @@ use crate::script::calls::{Effect, cut, strike};
 use crate::script::context::UserState;
 use crate::script::failed::Failed;
 use crate::script::measure::{Meant, Operation};
-use crate::script::naming::Naming;
 use crate::script::options::shown;
 use crate::script::running::Running;
 use crate::script::traceback::misuse;
@@ -51,7 +50,7 @@ pub(super) fn begin(
         return Err(wrong(format!("expected a function, got {}", shown(function))));
     };
     let opts = CallOptions::transaction(opts).map_err(wrong)?;
-    let operation = begun::operation(shared, &user, &opts, Naming::Given(NAME));
+    let operation = begun::operation(shared, &user, &opts, NAME);
     let (shared, function) = (Rc::clone(shared), function.clone());
     Ok(Begun { shared, user, function, opts, operation })
 }

@@ -50,6 +50,28 @@ pub(super) fn parameters(value: &Value) -> Result<Vec<Datum>, String> {
 
 /// The values of a list without gaps; the error begins with the number of the item.
 pub(super) fn items(list: &Table) -> Result<Vec<Datum>, String> {
+    match in_order(list) {
+        Some(found) => Ok(found),
+        None => one_by_one(list),
+    }
+}
+
+/// The values of a list that Lua gives in order, as it nearly always does.
+fn in_order(list: &Table) -> Option<Vec<Datum>> {
+    let (mut found, mut next) = (Vec::with_capacity(list.raw_len()), 1);
+    let all = list.for_each(|key: Value, value: Value| {
+        match parameter(&value) {
+            Ok(datum) if key == Value::Integer(next) => found.push(datum),
+            _ => return Err(mlua::Error::runtime("another look")),
+        }
+        next += 1;
+        Ok(())
+    });
+    all.is_ok().then_some(found)
+}
+
+/// The same in whatever order they are, and what is wrong with one.
+fn one_by_one(list: &Table) -> Result<Vec<Datum>, String> {
     let mut most = 0;
     for pair in list.pairs::<Value, Value>() {
         let (key, _) = pair.map_err(|error| error.to_string())?;
@@ -143,4 +165,32 @@ pub(super) fn row(lua: &Lua, names: &[LuaString], cells: &[Datum]) -> mlua::Resu
         table.raw_set(name, lua_value(lua, cell)?)?;
     }
     Ok(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_taken_in_its_order_however_lua_keeps_it_and_its_first_mistake_is_named() {
+        let lua = Lua::new();
+        let read = |code: &str| items(&lua.load(code).eval::<Table>().unwrap());
+        let numbers = |last| Ok((1..=last).map(Datum::Integer).collect::<Vec<_>>());
+        assert_eq!(read("{ 1, 2, 3 }"), numbers(3));
+        assert_eq!(read("{ [3] = 3, [2] = 2, [1] = 1 }"), numbers(3));
+        assert_eq!(
+            read("(function() local l = {} for i = 100, 1, -1 do l[i] = i end return l end)()"),
+            numbers(100)
+        );
+        assert_eq!(read("{}"), Ok(Vec::new()));
+        for (code, what) in [
+            ("{ 1, nil, 3 }", "2: is nil; write `sql.null` for NULL"),
+            ("{ 1, id = 2 }", "\"id\": expected a list"),
+            ("{ [0] = 1, 1 }", "0: expected a list"),
+            ("{ 1, print, {} }", "2: "),
+        ] {
+            let error = read(code).unwrap_err();
+            assert!(error.starts_with(what), "{code}: {error}");
+        }
+    }
 }
