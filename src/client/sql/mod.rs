@@ -1,5 +1,5 @@
 //! SQL as a load generator needs it: what a statement costs and how it failed, on PostgreSQL,
-//! MySQL/MariaDB and SQLite.
+//! MySQL/MariaDB and SQLite. What one costs loadrun itself stands in `benches/side_by_side/sql.sh`.
 //!
 //! A [`Client`] has connections of its own, so many and no more (`pool`); a pool of the driver's
 //! would cost three times as much a statement. [`Client::call`] waits for one, which is
@@ -7,8 +7,9 @@
 //! and forth as [`Datum`]: exactly, or as text where a script's numbers would lose something.
 //!
 //! Invariants: no call waits beyond its time limit; a connection in the middle of an answer, or
-//! in a transaction nobody ended, is not used again, and the server is asked to stop (`cancel`); nothing is ever sent a second time; a failure
-//! of the target is a [`Failure`] of the kind it is, whichever database said it and how.
+//! in a transaction nobody ended, is not used again, and the server is asked to stop (`cancel`);
+//! nothing is ever sent a second time; a failure of the target is a [`Failure`] of the kind it is,
+//! whichever database said it and how.
 
 mod cancel;
 mod connection;
