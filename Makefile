@@ -22,6 +22,10 @@ check: lua-tools ## format, lints, docs, Lua format and types
 	stylua --check lib-lua scripts
 	emmylua_check --warnings-as-errors .
 
+.PHONY: elsewhere
+elsewhere: ## does it compile for FreeBSD and macOS? (with rustup, from any system; about 1 GB in target/elsewhere)
+	.ci/elsewhere
+
 .PHONY: format
 format: lua-tools ## rewrite Rust and Lua in the house style
 	cargo fmt

@@ -256,6 +256,7 @@ fn a_limit_to_the_size_of_files_is_told_before_the_run_and_ends_nobody() {
 }
 
 /// Fills a disk of 2 MiB before a run and during one, and one that has the history alone.
+#[cfg(target_os = "linux")]
 const FULL: &str = r#"
 mkdir results small
 mount -t tmpfs -o size=2m tmpfs results && mount -t tmpfs -o size=8k tmpfs small || exit 99

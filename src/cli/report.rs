@@ -1,14 +1,15 @@
 //! `loadrun report outcome.json --junit FILE`: reports of a run that has ended.
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::ink;
+use super::run::print;
 use crate::baseline;
 use crate::error::Error;
 use crate::outcome::{Outcome, write_whole};
-use crate::report::Report;
+use crate::report::{self, Report};
 
 /// Arguments of a report.
 #[derive(Debug, Args)]
@@ -62,21 +63,16 @@ pub fn run(args: &ReportArgs) -> Result<u8, Error> {
         if args.outcome.is_dir() { &baseline::latest_run(&args.outcome)? } else { &args.outcome };
     let outcome = Outcome::load(place).map_err(Error::Outcome)?;
     for (report, place) in args.wanted() {
+        if place == Path::new("-") {
+            print(|out| match report {
+                Report::Text => report::text(&outcome, None, ink(), out),
+                report => report.write(&outcome, out),
+            })?;
+            continue;
+        }
         let mut text = Vec::new();
         report.write(&outcome, &mut text).map_err(Error::Summary)?;
-        if place == Path::new("-") {
-            print(&text)?;
-        } else {
-            write_whole(place, &text).map_err(Error::Report)?;
-        }
+        write_whole(place, &text).map_err(Error::Report)?;
     }
     Ok(0)
-}
-
-fn print(text: &[u8]) -> Result<(), Error> {
-    match io::stdout().lock().write_all(text) {
-        // Whoever closed the pipe has read enough.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Summary(error)),
-        _ => Ok(()),
-    }
 }

@@ -1,4 +1,4 @@
-//! Systems whose processes cannot be looked at: everything is none.
+//! Systems whose processes cannot be looked at: everything is none. `make elsewhere` compiles it.
 
 use std::collections::BTreeMap;
 
