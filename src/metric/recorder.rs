@@ -22,14 +22,14 @@ use tokio::time::Instant;
 
 use super::{
     Accumulator, Counted, Distribution, Edges, Ending, Gauge, Kind, Metric, Series, Tags, Timeline,
-    Total, Windows,
+    Total, Windows, windows::Filling,
 };
 
 /// Series a recorder keeps apart.
 pub const SERIES_LIMIT: usize = 1000;
 
 /// Values of a trend that wait to be sorted in together; at most 16 KB a series.
-const BATCH: usize = 2048;
+pub(super) const BATCH: usize = 2048;
 
 /// A series, for the recorder that gave this out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,7 +74,7 @@ struct Watch {
     /// The phases so far, and those it knows of.
     changes: watch::Receiver<Edges>,
     edges: Edges,
-    windows: Windows,
+    windows: Filling,
 }
 
 /// A series and what it received since the last take.
@@ -117,7 +117,7 @@ impl Recorder {
         let mut changes = timeline.changes();
         let edges = changes.borrow_and_update().clone();
         self.phase = Some(0);
-        self.watch = Some(Box::new(Watch { begin, changes, edges, windows: Windows::default() }));
+        self.watch = Some(Box::new(Watch { begin, changes, edges, windows: Filling::default() }));
     }
 
     /// What is recorded from now on belongs to a call that was meant to be made at `made`, and has
@@ -147,13 +147,15 @@ impl Recorder {
         }
     }
 
-    /// Counts a call that has just ended, where windows are kept.
+    /// Turns to a call like [`Recorder::turn_to_call`], and counts it where windows are kept.
     #[inline]
     pub fn call(&mut self, made: Instant, ending: Ending) -> Option<Counted> {
         let watch = self.watch.as_mut()?;
         watch.look();
         let (made, ended) = (watch.since_begin(made), watch.begin.elapsed());
-        Some(watch.windows.add(&watch.edges, made, ended.max(made), ending))
+        let (counted, phase) = watch.windows.add(&watch.edges, made, ended.max(made), ending);
+        self.phase = Some(phase);
+        Some(counted)
     }
 
     /// Counts a call as degraded that was counted as something else.
@@ -174,7 +176,7 @@ impl Recorder {
 
     /// What was counted by window since the last take, where that is done.
     pub fn take_windows(&mut self) -> Option<Windows> {
-        self.watch.as_mut().map(|watch| mem::take(&mut watch.windows))
+        self.watch.as_mut().map(|watch| watch.windows.take())
     }
 
     /// The id of a series. Beyond the limit, that of `{name=other}`: of its tags only those are

@@ -178,7 +178,7 @@ impl Edges {
     pub fn slot(&self, at: Duration) -> Slot {
         let phase = self.phase(at);
         let into = at.saturating_sub(self.0[phase as usize].at);
-        (phase, (into.as_nanos() / Timeline::WIDTH.as_nanos()) as u32)
+        (phase, (into.as_nanos() as u64 / Timeline::WIDTH.as_nanos() as u64) as u32)
     }
 
     /// When a window begins and ends. The last one of a phase ends with it; where the phase was

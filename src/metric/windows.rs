@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::recorder::BATCH;
 use super::{Distribution, Edges, Merge, Slot};
 
 /// How a call came out.
@@ -70,6 +71,16 @@ pub struct Counted {
     ending: Ending,
 }
 
+/// Windows while calls come in. Times of calls that were made, ended and went well in one window,
+/// as nearly all do, wait in a batch of bounded size and are sorted in together, as a trend's are.
+#[derive(Debug, Default)]
+pub struct Filling {
+    windows: Windows,
+    /// The window of the calls in `batch`.
+    slot: Slot,
+    batch: Vec<u64>,
+}
+
 impl Tally {
     /// Calls counted.
     pub fn count(&self) -> u64 {
@@ -100,7 +111,7 @@ impl Tally {
     fn add(&mut self, ending: Ending, took: Duration) {
         self.shift(ending, 1);
         let times = if ending == Ending::Good { &mut self.times } else { &mut self.bad_times };
-        times.record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        times.record(nanoseconds(took));
     }
 
     fn shift(&mut self, ending: Ending, by: i64) {
@@ -175,6 +186,63 @@ impl Windows {
     }
 }
 
+impl Filling {
+    /// Counts a call like [`Windows::add`]; the answer is also the number of its phase.
+    pub fn add(
+        &mut self,
+        edges: &Edges,
+        made: Duration,
+        ended: Duration,
+        ending: Ending,
+    ) -> (Counted, u32) {
+        let (met, phase) = edges.met(made, ended);
+        let slot = edges.slot(met);
+        if ending != Ending::Good || slot != edges.slot(ended) {
+            return (self.windows.add(edges, made, ended, ending), phase);
+        }
+        if self.slot != slot || self.batch.len() == BATCH {
+            self.sort_in();
+            self.slot = slot;
+        }
+        self.batch.push(nanoseconds(ended.saturating_sub(made)));
+        (Counted { made: slot, ended: slot, ending }, phase)
+    }
+
+    /// Like [`Windows::degrade`].
+    pub fn degrade(&mut self, counted: Counted) {
+        self.windows.degrade(counted);
+    }
+
+    /// Like [`Windows::drop_arrivals`].
+    pub fn drop_arrivals(&mut self, edges: &Edges, at: Duration, arrivals: u64) {
+        self.windows.drop_arrivals(edges, at, arrivals);
+    }
+
+    /// What was counted since the last take.
+    pub fn take(&mut self) -> Windows {
+        self.sort_in();
+        std::mem::take(&mut self.windows)
+    }
+
+    fn sort_in(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        let calls = self.batch.len().cast_signed() as i64;
+        let mut times = Distribution::new();
+        times.record_all(&mut self.batch);
+        let window = self.windows.slots.entry(self.slot).or_default();
+        for tally in [&mut window.made, &mut window.ended] {
+            tally.good += calls;
+            tally.times.merge(&times);
+        }
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 impl Merge for Window {
     fn merge(&mut self, other: &Self) {
         self.made.merge(&other.made);
@@ -201,6 +269,9 @@ mod tests {
 
     const MILLI: Duration = Duration::from_millis(1);
 
+    const ENDINGS: [Ending; 4] =
+        [Ending::Good, Ending::Failed, Ending::Refused, Ending::Indeterminate];
+
     fn edges() -> Edges {
         let timeline = Timeline::new(Duration::ZERO);
         timeline.begins("a", MILLI * 2_000);
@@ -224,6 +295,35 @@ mod tests {
         }
     }
 
+    /// The windows of these calls, handed on once on the way.
+    fn filled(calls: &[(u32, u32, usize)], at: usize) -> Windows {
+        let (edges, mut filling) = (edges(), Filling::default());
+        let mut windows = Windows::default();
+        for (n, (made, took, ending)) in calls.iter().enumerate() {
+            if n == at {
+                windows.merge(&filling.take());
+            }
+            let (made, ended) = (MILLI * *made, MILLI * (*made + *took));
+            let (counted, phase) = filling.add(&edges, made, ended, ENDINGS[*ending]);
+            assert_eq!((counted.made.0, phase), (phase, edges.met(made, ended).1));
+        }
+        windows.merge(&filling.take());
+        windows
+    }
+
+    #[test]
+    fn a_window_busier_than_a_batch_loses_nothing() {
+        let calls: Vec<_> = (0..3 * BATCH as u32 + 7).map(|n| (n % 50, n % 300, 0)).collect();
+        let (windows, edges) = (filled(&calls, 5), edges());
+        let [(_, window)] = windows.iter(&edges).collect::<Vec<_>>()[..] else {
+            panic!("one window")
+        };
+        for tally in [&window.made, &window.ended] {
+            assert_eq!((tally.count(), tally.times.count()), (calls.len() as u64, tally.count()));
+            assert_eq!(tally.times.max(), 299_000_000);
+        }
+    }
+
     proptest! {
         #[test]
         fn merged_in_any_order_and_grouping_they_are_the_same(
@@ -232,12 +332,10 @@ mod tests {
         ) {
             let edges = edges();
             let of = |calls: &[(u32, u32, usize)]| {
-                let endings =
-                    [Ending::Good, Ending::Failed, Ending::Refused, Ending::Indeterminate];
                 let mut windows = Windows::default();
                 for (made, took, ending) in calls {
                     let made = MILLI * *made;
-                    windows.add(&edges, made, made + MILLI * *took, endings[*ending]);
+                    windows.add(&edges, made, made + MILLI * *took, ENDINGS[*ending]);
                 }
                 windows
             };
@@ -247,6 +345,7 @@ mod tests {
             ba.merge(&of(a));
             prop_assert_eq!(&ab, &of(&calls));
             prop_assert_eq!(&ba, &ab);
+            prop_assert_eq!(&filled(&calls, at), &ab);
         }
     }
 }

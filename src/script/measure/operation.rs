@@ -136,7 +136,6 @@ impl Operation {
         made: Moment,
         called: &Called<'_>,
     ) -> Option<Counted> {
-        recorder.turn_to_call(made.instant);
         let counted = recorder.call(made.instant, called.error.map_or(Ending::Good, ending));
         let second = made.second;
         recorder.record(self.duration, second, nanoseconds(called.duration));
