@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::fmt;
 
+mod deadline;
 pub mod http;
 pub mod redis;
 pub mod sql;

@@ -136,6 +136,8 @@ pub(super) struct Draft {
     pub(super) exchange: Exchange,
     stage: Stage,
     since: Instant,
+    /// Whether nothing was left to come at `since`.
+    whole: bool,
 }
 
 impl Draft {
@@ -156,7 +158,7 @@ impl Draft {
             redirects: 0,
             protocol: Protocol::default(),
         };
-        Self { exchange, stage: Stage::Blocked, since: started }
+        Self { exchange, stage: Stage::Blocked, since: started, whole: false }
     }
 
     /// The time from now on belongs to `stage`; that since the last call to the stage before.
@@ -175,11 +177,19 @@ impl Draft {
         } += spent;
         self.stage = stage;
         self.since = now;
+        self.whole = false;
+    }
+
+    /// The reply came in one piece, so its last byte came when its first one did.
+    pub(super) fn came_whole(&mut self) {
+        self.whole = true;
     }
 
     /// Ends the time that is measured. What the request was doing is not changed by it.
     pub(super) fn stop(&mut self) {
-        self.enter(self.stage);
+        if !self.whole {
+            self.enter(self.stage);
+        }
         self.exchange.duration = self.since.duration_since(self.exchange.started);
     }
 

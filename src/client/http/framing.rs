@@ -12,6 +12,8 @@ pub(super) struct Framing {
     /// Whether the connection stays, where the peer says so.
     pub(super) stays: Option<bool>,
     pub(super) sets_cookie: bool,
+    /// Whether the body is packed.
+    pub(super) packed: bool,
 }
 
 impl Framing {
@@ -41,6 +43,7 @@ impl Framing {
                         framing.length = Some(length);
                     }
                 }
+                16 if header.name.eq_ignore_ascii_case("content-encoding") => framing.packed = true,
                 17 if header.name.eq_ignore_ascii_case("transfer-encoding") => {
                     if framing.chunked || !value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
                         let shown = String::from_utf8_lossy(value);

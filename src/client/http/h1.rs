@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::exchange::{Draft, Stage};
 use super::head::Hop;
-use super::reply::Reply;
+use super::reply::{Answered, Reply};
 use super::{Failure, FailureKind};
 use crate::wire::Stream;
 
@@ -38,15 +38,6 @@ impl Default for Lent {
     fn default() -> Self {
         Self { input: vec![0; READ_SIZE].into_boxed_slice(), output: Vec::new() }
     }
-}
-
-/// What a whole reply means for what comes after it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Answered {
-    /// Whether the connection may carry another request.
-    pub(super) keep: bool,
-    /// Whether there is a `Set-Cookie` to be read.
-    pub(super) sets_cookie: bool,
 }
 
 /// How a request on a connection ended, if not well.
@@ -218,7 +209,8 @@ impl Flight<'_> {
 
     /// Takes bytes that came; gives the end of the reply if it is among them.
     fn take(&mut self, bytes: &[u8]) -> Option<Result<(), Broken>> {
-        if self.received == 0 {
+        let first = self.received == 0;
+        if first {
             self.draft.enter(Stage::Receive);
         }
         self.received += bytes.len() as u64;
@@ -233,7 +225,12 @@ impl Flight<'_> {
                 let detail = format!("{extra} bytes after the end of the reply");
                 Some(Err(self.broken(Failure::new(FailureKind::Protocol, detail))))
             }
-            Ok(_) => Some(Ok(())),
+            Ok(_) => {
+                if first {
+                    self.draft.came_whole();
+                }
+                Some(Ok(()))
+            }
         }
     }
 
@@ -264,10 +261,8 @@ impl Flight<'_> {
         exchange.headers = super::Headers::new(self.reply.fields);
         ended?;
         exchange.body = self.reply.body.into();
-        Ok(Answered {
-            keep: self.reply.keep && self.writing == Writing::Done,
-            sets_cookie: self.reply.sets_cookie,
-        })
+        let answered = self.reply.answered;
+        Ok(Answered { keep: answered.keep && self.writing == Writing::Done, ..answered })
     }
 }
 

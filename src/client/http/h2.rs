@@ -13,9 +13,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use super::exchange::{Draft, Protocol, Stage};
 use super::fields::{self, Headers};
-use super::h1::{Answered, Broken, Reached};
+use super::h1::{Broken, Reached};
 use super::head::Hop;
-use super::reply::over_limit;
+use super::reply::{Answered, over_limit};
 use super::{Failure, FailureKind};
 use crate::wire::Stream;
 
@@ -80,10 +80,11 @@ impl Link {
         let mut block = block(&head.headers);
         draft.exchange.received += block.len() as u64;
         let sets_cookie = head.headers.contains_key(http::header::SET_COOKIE);
+        let packed = head.headers.contains_key(http::header::CONTENT_ENCODING);
         let body = receive(body, limit, &mut block, draft).await;
         draft.exchange.headers = Headers::new(block);
         draft.exchange.body = body.map_err(|failure| broken(failure, Reached::Reply))?;
-        Ok(Answered { keep: true, sets_cookie })
+        Ok(Answered { keep: true, sets_cookie, packed })
     }
 }
 

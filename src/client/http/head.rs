@@ -19,8 +19,8 @@ pub(super) struct Hop<'a> {
     pub(super) origin: &'a Origin,
     /// Path of the base, put before the request's own; empty for an absolute URL.
     pub(super) prefix: &'a str,
-    /// The settings' fields, ready-made by [`defaults`].
-    pub(super) defaults: &'a [u8],
+    /// The settings' fields.
+    pub(super) defaults: &'a Defaults,
     /// The session's cookies for this URL.
     pub(super) cookies: Option<String>,
     /// Whether a redirect has left the origin the request was meant for.
@@ -29,31 +29,42 @@ pub(super) struct Hop<'a> {
     pub(super) close: bool,
 }
 
-/// The fields every request of a client carries, as a block.
-pub(super) fn defaults(settings: &Settings) -> Result<Vec<u8>, String> {
-    let mut block = Vec::new();
-    for (name, value) in &settings.headers {
-        fields::push(&mut block, name, value.as_bytes())?;
-    }
-    let agent = concat!("loadrun/", env!("CARGO_PKG_VERSION"));
-    let mut add = |name: &str, value: &str| {
-        if fields::find(&block, name.as_bytes()).is_none() {
-            fields::push_unchecked(&mut block, name.as_bytes(), value.as_bytes());
+/// The fields every request of a client carries.
+#[derive(Debug)]
+pub(super) struct Defaults {
+    block: Vec<u8>,
+    /// Whether a `Host` is among them.
+    names_host: bool,
+}
+
+impl Defaults {
+    /// Those that follow from the settings.
+    pub(super) fn new(settings: &Settings) -> Result<Self, String> {
+        let mut block = Vec::new();
+        for (name, value) in &settings.headers {
+            fields::push(&mut block, name, value.as_bytes())?;
         }
-    };
-    add("User-Agent", agent);
-    add("Accept", "*/*");
-    if settings.decompress {
-        add("Accept-Encoding", "gzip, deflate, br, zstd");
-    }
-    if let Some(auth) = &settings.auth {
-        let value = authorization(auth)?;
-        if let Some(bad) = value.bytes().find(|byte| !fields::may_stand_in_value(*byte)) {
-            return Err(format!("auth: character {bad:#04x} is not allowed in credentials"));
+        let names_host = fields::find(&block, b"host").is_some();
+        let agent = concat!("loadrun/", env!("CARGO_PKG_VERSION"));
+        let mut add = |name: &str, value: &str| {
+            if fields::find(&block, name.as_bytes()).is_none() {
+                fields::push_unchecked(&mut block, name.as_bytes(), value.as_bytes());
+            }
+        };
+        add("User-Agent", agent);
+        add("Accept", "*/*");
+        if settings.decompress {
+            add("Accept-Encoding", "gzip, deflate, br, zstd");
         }
-        add("Authorization", &value);
+        if let Some(auth) = &settings.auth {
+            let value = authorization(auth)?;
+            if let Some(bad) = value.bytes().find(|byte| !fields::may_stand_in_value(*byte)) {
+                return Err(format!("auth: character {bad:#04x} is not allowed in credentials"));
+            }
+            add("Authorization", &value);
+        }
+        Ok(Self { block, names_host })
     }
-    Ok(block)
 }
 
 impl Hop<'_> {
@@ -68,7 +79,7 @@ impl Hop<'_> {
         if request.fields.is_empty() && !self.abroad && self.plain_defaults() {
             // The common case, and the one whose speed counts: blocks are copied as they are.
             fields::push_unchecked(out, b"Host", self.origin.authority.as_bytes());
-            out.extend_from_slice(self.defaults);
+            out.extend_from_slice(&self.defaults.block);
         } else {
             self.each_field(&mut |name, value| fields::push_unchecked(out, name, value));
         }
@@ -84,7 +95,7 @@ impl Hop<'_> {
         !self.close
             && self.cookies.is_none()
             && self.request.body.bytes.is_empty()
-            && fields::find(self.defaults, b"host").is_none()
+            && !self.defaults.names_host
     }
 
     /// The fields somebody wrote down, `Host` first, each name from one side only.
@@ -97,7 +108,7 @@ impl Hop<'_> {
         // A host that was set by hand is meant for the first origin, not for where it leads.
         let host = if self.abroad { None } else { self.written(b"host") };
         add(b"Host", host.unwrap_or(self.origin.authority.as_bytes()));
-        for (name, value) in fields::lines(self.defaults) {
+        for (name, value) in fields::lines(&self.defaults.block) {
             if !withheld(name) && fields::find(own, name).is_none() && !is(name, b"host") {
                 add(name, value);
             }
@@ -133,7 +144,8 @@ impl Hop<'_> {
 
     /// What the request, or else the settings, say under a name.
     fn written(&self, name: &[u8]) -> Option<&[u8]> {
-        fields::find(&self.request.fields, name).or_else(|| fields::find(self.defaults, name))
+        fields::find(&self.request.fields, name)
+            .or_else(|| fields::find(&self.defaults.block, name))
     }
 }
 

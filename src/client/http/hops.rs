@@ -11,6 +11,7 @@ use super::h1::{self, Broken, Reached};
 use super::head::Hop;
 use super::idle::Line;
 use super::origin::Origin;
+use super::reply::Answered;
 use super::request::Request;
 use super::settings::Connections;
 use super::{Client, MOST_REDIRECTS, Place, Session, lines, redirect, unpack};
@@ -41,13 +42,13 @@ pub(super) async fn send(
         let abroad = !Rc::ptr_eq(home, &place.origin);
         let answered = hop(client, session, request, &place, abroad, draft).await;
         draft.stop();
-        answered?;
+        let answered = answered?;
         let status = draft.exchange.status;
         if most == 0 || !redirect::leads_on(status) {
-            break;
+            return conclude(client, request, answered, draft);
         }
         let Some(location) = draft.exchange.headers.find("location") else {
-            break;
+            return conclude(client, request, answered, draft);
         };
         if draft.exchange.redirects >= most {
             let to = String::from_utf8_lossy(location);
@@ -60,14 +61,19 @@ pub(super) async fn send(
         draft.exchange.redirects += 1;
         draft.clear_reply();
     }
-    conclude(client, request, draft)
 }
 
 /// What is left to do when the last reply is there, and the time has been stopped.
-fn conclude(client: &Client, request: &Request, draft: &mut Draft) -> Result<(), Failure> {
+fn conclude(
+    client: &Client,
+    request: &Request,
+    answered: Answered,
+    draft: &mut Draft,
+) -> Result<(), Failure> {
     let settings = &client.settings;
     let exchange = &mut draft.exchange;
     if settings.decompress
+        && answered.packed
         && !exchange.body.is_empty()
         && let Some(codings) = exchange.headers.joined("content-encoding")
     {
@@ -105,7 +111,7 @@ async fn hop(
     place: &Place,
     abroad: bool,
     draft: &mut Draft,
-) -> Result<(), Failure> {
+) -> Result<Answered, Failure> {
     let settings = &client.settings;
     let origin = &place.origin;
     let prefix = place.prefix.as_deref().unwrap_or_default();
@@ -152,5 +158,5 @@ async fn hop(
         jar.keep(origin, prefix, request.path(), &draft.exchange.headers);
     }
     lines::give_back(client, session, origin, taken, answered);
-    Ok(())
+    Ok(answered)
 }

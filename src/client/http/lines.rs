@@ -5,10 +5,10 @@ use std::rc::Rc;
 use tokio::sync::SemaphorePermit;
 
 use super::exchange::{Draft, Stage};
-use super::h1::Answered;
 use super::h2::Link;
 use super::idle::{Idle, Line};
 use super::origin::Origin;
+use super::reply::Answered;
 use super::settings::{Connections, Version};
 use super::{Client, Failure, FailureKind, Session};
 use crate::wire::proxy::Via;

@@ -32,12 +32,13 @@ mod settings;
 mod unpack;
 
 use std::cell::{OnceCell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 pub use body::{Body, Multipart};
 pub use exchange::{Exchange, Protocol, Timing};
@@ -49,6 +50,7 @@ pub use settings::{Auth, Base, Connections, Settings, Version};
 
 pub use crate::wire::{Identity, TlsSettings};
 
+use super::deadline::Deadline;
 use super::{Failure, FailureKind, Numbers};
 use crate::wire::proxy::Proxy;
 use crate::wire::{Connector, Trust};
@@ -65,8 +67,7 @@ const LONGEST: Duration = Duration::from_hours(365 * 24);
 #[derive(Debug)]
 pub struct Client {
     settings: Settings,
-    /// Header fields sent with every request.
-    defaults: Vec<u8>,
+    defaults: head::Defaults,
     /// The base, once it is known.
     base: OnceCell<Place>,
     origins: Origins,
@@ -86,6 +87,7 @@ pub struct Session {
     idle: idle::Idle,
     jar: cookies::Jar,
     numbers: Numbers,
+    deadline: Deadline,
 }
 
 impl Session {
@@ -117,7 +119,7 @@ impl Client {
             Connections::User | Connections::New => 0,
         };
         let client = Self {
-            defaults: head::defaults(&settings)?,
+            defaults: head::Defaults::new(&settings)?,
             base: OnceCell::new(),
             origins: Origins::default(),
             connector: Connector::new(&settings.tls)?,
@@ -174,11 +176,14 @@ impl Client {
         let started = Instant::now();
         let mut draft = Draft::new(started);
         let limit = self.limit(&request);
-        let sending = hops::send(self, session, &mut request, &mut draft);
-        match timeout_at(started + limit, sending).await {
-            Ok(Ok(())) => {}
-            Ok(Err(failure)) => draft.fail(failure),
-            Err(_) => {
+        let met = {
+            let sending = pin!(hops::send(self, session, &mut request, &mut draft));
+            session.deadline.meet(started + limit, sending).await
+        };
+        match met {
+            Some(Ok(())) => {}
+            Some(Err(failure)) => draft.fail(failure),
+            None => {
                 draft.stop();
                 draft.time_out(limit);
             }

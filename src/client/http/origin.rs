@@ -57,6 +57,9 @@ impl Origin {
 
 /// Where an absolute URL's path begins; `None` if it is not absolute.
 pub(super) fn path_begin(url: &str) -> Option<usize> {
+    if url.starts_with('/') {
+        return None;
+    }
     let scheme = url.find("://")?;
     let named = url[..scheme].bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+');
     if scheme == 0 || !named {

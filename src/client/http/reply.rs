@@ -31,6 +31,17 @@ enum Part {
     Done,
 }
 
+/// What a reply's head means for what comes after it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Answered {
+    /// Whether the connection may carry another request.
+    pub(super) keep: bool,
+    /// Whether there is a `Set-Cookie` to be read.
+    pub(super) sets_cookie: bool,
+    /// Whether the body is packed, as a `Content-Encoding` says.
+    pub(super) packed: bool,
+}
+
 /// One reply, as far as it has come. Public for what measures it; [`Client`](super::Client) is what
 /// to use.
 #[derive(Debug)]
@@ -43,10 +54,7 @@ pub struct Reply {
     pub(super) fields: Vec<u8>,
     /// The body, without its transfer coding.
     pub(super) body: Vec<u8>,
-    /// Whether the connection may carry another request.
-    pub(super) keep: bool,
-    /// Whether a `Set-Cookie` is among the fields.
-    pub(super) sets_cookie: bool,
+    pub(super) answered: Answered,
     part: Part,
     /// Whether this answers a HEAD request, and so has no body whatever its headers say.
     to_head: bool,
@@ -66,8 +74,7 @@ impl Reply {
             protocol: Protocol::Http11,
             fields: Vec::new(),
             body: Vec::new(),
-            keep: false,
-            sets_cookie: false,
+            answered: Answered::default(),
             part: Part::Head,
             to_head,
             limit,
@@ -183,7 +190,8 @@ impl Reply {
             self.protocol = Protocol::Http10;
         }
         self.status = status;
-        self.sets_cookie = framing.sets_cookie;
+        self.answered.sets_cookie = framing.sets_cookie;
+        self.answered.packed = framing.packed;
         // Where the first field begins is the distance of two addresses in one slice.
         let first = head.headers.first().map_or(length, |field| {
             (field.name.as_ptr() as usize).saturating_sub(bytes.as_ptr() as usize)
@@ -198,7 +206,7 @@ impl Reply {
     /// Decides how the body is delimited (RFC 9112, 6.3).
     fn begin_body(&mut self, framing: &Framing) -> Result<(), Failure> {
         let old = self.protocol == Protocol::Http10;
-        self.keep = framing.stays.unwrap_or(!old);
+        self.answered.keep = framing.stays.unwrap_or(!old);
         let bodiless = self.to_head || matches!(self.status, 204 | 304);
         self.part = match framing.length {
             _ if bodiless => Part::Done,
@@ -209,11 +217,11 @@ impl Reply {
                 Part::Length(length)
             }
             None if framing.chunked => {
-                self.keep &= !old;
+                self.answered.keep &= !old;
                 Part::Chunked(Chunked::new())
             }
             None => {
-                self.keep = false;
+                self.answered.keep = false;
                 Part::UntilClose
             }
         };

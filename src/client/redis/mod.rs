@@ -23,12 +23,13 @@ mod subscription;
 mod value;
 
 use std::cell::{OnceCell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 pub use exchange::Exchange;
 pub use request::{Command, Request};
@@ -37,6 +38,7 @@ pub use settings::{Address, Connections, Settings, Topology, passwords_in};
 pub use subscription::{Interest, Message, Subscription};
 pub use value::Value;
 
+use super::deadline::Deadline;
 use super::{Failure, FailureKind, Numbers};
 use crate::wire::proxy::Proxy;
 use crate::wire::{Connector, TlsSettings, Trust};
@@ -74,12 +76,13 @@ impl std::fmt::Debug for Client {
 pub struct Session {
     lines: RefCell<Vec<Rc<lines::Lines>>>,
     numbers: Numbers,
+    deadline: Deadline,
 }
 
 impl Session {
     /// That of a user who is known by this number in every run.
     pub fn of(user: u64) -> Self {
-        Self { lines: RefCell::default(), numbers: Numbers::of(user) }
+        Self { numbers: Numbers::of(user), ..Self::default() }
     }
 }
 
@@ -219,11 +222,12 @@ impl Client {
         let expected = request.replies() + usize::from(asking);
         let stage = &mut draft.stage;
         let most = self.settings.reply_limit;
-        let sending = flight::exchange(&mut taken.stream, &self.lent, write, expected, most, stage);
-        let replied = match timeout_at(deadline, sending).await {
-            Ok(replied) => replied,
-            Err(_) => Err(lines::late(draft, limit)),
+        let replied = {
+            let (stream, lent) = (&mut taken.stream, &self.lent);
+            let sending = pin!(flight::exchange(stream, lent, write, expected, most, stage));
+            session.deadline.meet(deadline, sending).await
         };
+        let replied = replied.unwrap_or_else(|| Err(lines::late(draft, limit)));
         let mut replies = replied.inspect_err(|_| {
             taken.lines.lost();
             self.trust.lose();

@@ -33,7 +33,7 @@ fn decode(bytes: &[u8], cuts: &[usize]) -> Result<Seen, Failure> {
         status: reply.status,
         fields: std::mem::take(&mut reply.fields),
         body: std::mem::take(&mut reply.body),
-        keep: reply.keep,
+        keep: reply.answered.keep,
         used,
     })
 }

@@ -163,15 +163,14 @@ impl Caller {
                 shown(target)
             )));
         };
-        let mut request =
-            text(target).and_then(|text| self.client.request(method, &text)).map_err(wrong)?;
+        let target = text(target).map_err(wrong)?;
+        let mut request = self.client.request(method, &target).map_err(wrong)?;
         let opts = CallOptions::read(opts, &mut request).map_err(wrong)?;
         let operation = user.measured.get().then(|| {
             let name = opts.name.as_ref().map(LuaString::as_bytes);
-            let bytes = target.as_bytes();
             let naming = match &name {
                 Some(name) => Naming::Given(name),
-                None => Naming::Made(method, &bytes),
+                None => Naming::Made(method, target.as_bytes()),
             };
             let mut recorder = self.context.recorder.borrow_mut();
             user.scenario.operation(&mut recorder, Thing::Http, naming, &opts.tags)
