@@ -15,10 +15,10 @@ mod redis;
 mod sql;
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
 use super::calls::Dangers;
@@ -52,10 +52,11 @@ pub struct ScenarioMeter {
     dangers: Dangers,
     iteration: OnceCell<[SeriesId; 3]>,
     errors: OnceCell<SeriesId>,
-    /// By thing, name and the call's own tags.
-    operations: RefCell<HashMap<Box<[u8]>, Rc<Operation>>>,
+    /// By thing, name and the call's own tags. A script makes up names for itself alone, so a plain
+    /// hash will do.
+    operations: RefCell<FxHashMap<Box<[u8]>, Rc<Operation>>>,
     other: [OnceCell<Rc<Operation>>; Thing::COUNT],
-    checks: RefCell<HashMap<Box<[u8]>, SeriesId>>,
+    checks: RefCell<FxHashMap<Box<[u8]>, SeriesId>>,
 }
 
 impl ScenarioMeter {
