@@ -165,9 +165,12 @@ fn a_run_is_compared_at_its_end_and_its_thresholds_held_against_the_baseline() {
     let (exit, said) = bench.said(&[&run[..], &["--anyway"]].concat());
     assert_eq!(exit, 2, "{said}");
     assert!(said.contains("REGRESSED") && said.contains("compared anyway"), "{said}");
-    let stamps = fs::read_dir(bench.path("results/script")).unwrap().flatten();
-    let written = stamps.filter(|stamp| stamp.path().join("comparison.md").is_file()).count();
-    assert_eq!(written, 1);
+    let stamps = || fs::read_dir(bench.path("results/script")).unwrap().flatten();
+    let told = stamps().filter_map(|s| fs::read_to_string(s.path().join("comparison.md")).ok());
+    let refused = told.map(|text| text.starts_with("### NOT COMPARED")).collect::<Vec<_>>();
+    assert!(refused.len() == 2 && refused.contains(&true) && refused.contains(&false));
+    let compared = stamps().filter(|stamp| stamp.path().join("comparison.json").is_file());
+    assert_eq!(compared.count(), 1);
 }
 
 #[test]
