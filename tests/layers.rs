@@ -64,6 +64,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("quick_junit", &["report"]),
     ("maud", &["report"]),
     ("procfs", &["process"]),
+    ("roaring", &["ledger"]),
 ];
 
 /// Files of `src`, each with the room it stands in.

@@ -50,34 +50,35 @@ pub struct Balance {
 }
 
 impl Balance {
-    /// Counts one id; true when it is lost.
-    pub(super) fn enter(&mut self, fate: Fate) -> bool {
+    /// Counts so many ids of one fate; true when they are lost.
+    pub(super) fn enter(&mut self, fate: Fate, count: u64) -> bool {
         let seen = fate.is(Fate::SEEN);
-        self.landed += u64::from(seen);
-        self.landed_once += u64::from(seen && !fate.is(Fate::SEEN_AGAIN));
+        let landed = if seen { count } else { 0 };
+        self.landed += landed;
+        self.landed_once += if fate.is(Fate::SEEN_AGAIN) { 0 } else { landed };
         if !fate.is(Fate::EXPECTED) {
-            self.unexpected += u64::from(seen);
+            self.unexpected += landed;
             return false;
         }
-        self.expected += 1;
+        self.expected += count;
         if fate.is(Fate::ACKED) {
-            self.acked += 1;
+            self.acked += count;
             if seen {
                 return false;
             }
-            self.lost += 1;
+            self.lost += count;
             let at = Duration::from_millis(fate.acked().into());
             let (first, last) = self.lost_between.unwrap_or((at, at));
             self.lost_between = Some((first.min(at), last.max(at)));
             return true;
         }
         if fate.is(Fate::REFUSED) && !fate.is(Fate::INDETERMINATE) {
-            self.refused += 1;
-            self.refused_but_landed += u64::from(seen);
+            self.refused += count;
+            self.refused_but_landed += landed;
         } else if seen {
-            self.unconfirmed_landed += 1;
+            self.unconfirmed_landed += count;
         } else {
-            self.unconfirmed += 1;
+            self.unconfirmed += count;
         }
         false
     }

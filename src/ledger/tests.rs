@@ -122,16 +122,103 @@ fn a_sample_names_the_first_ten_of_the_lost() {
     assert_eq!(ledger.balance().lost_sample, expected);
 }
 
+/// The memory a ledger has asked for, in bytes, by what its parts hold: every slot of its tables,
+/// used or not, and every container of its sets.
+fn kept(ledger: &Ledger) -> usize {
+    fn table<K, V>(map: &HashMap<K, V>) -> usize {
+        // A byte of control a slot; an eighth of the slots is never used.
+        (map.capacity() * 8).div_ceil(7) * (size_of::<(K, V)>() + 1)
+    }
+    let set = |numbers: &roaring::RoaringTreemap| -> usize {
+        let kept = numbers.bitmaps().map(|(_, bitmap)| {
+            let part = bitmap.statistics();
+            let containers = part.n_array_containers + part.n_run_containers;
+            let bytes = part.n_bytes_array_containers + part.n_bytes_run_containers;
+            let whole = 8192 * part.n_bitset_containers;
+            bytes as usize + whole as usize + 64 * (containers as usize + 1)
+        });
+        kept.sum()
+    };
+    let numbers = |(prefix, numbers): (&Box<str>, &Numbers)| {
+        let landed = numbers.landed.iter().map(|landed| set(&landed.numbers)).sum::<usize>();
+        prefix.len() + table(&numbers.open) + landed
+    };
+    let texts = ledger.texts.keys().map(|text| text.len()).sum::<usize>();
+    let numbered = ledger.numbered.iter().map(numbers).sum::<usize>();
+    texts + table(&ledger.texts) + table(&ledger.numbered) + numbered
+}
+
+/// A ledger of ids that count up, each of which lands a while after it was sent, but for those
+/// that have another fate.
+fn in_order(count: u64, form: impl Fn(u64) -> String, lands: impl Fn(u64) -> bool) -> Ledger {
+    const BEHIND: u64 = 1000;
+    let mut ledger = Ledger::new();
+    for n in 0..count + BEHIND {
+        if n < count {
+            ledger.expect(&form(n), at(n));
+            ledger.acked(&form(n), at(n + 1));
+        }
+        if let Some(landed) = n.checked_sub(BEHIND).filter(|n| lands(*n)) {
+            ledger.seen(&form(landed), at(n));
+        }
+    }
+    ledger
+}
+
 #[test]
-fn ids_that_count_up_share_blocks() {
+fn ten_times_as_many_ids_that_landed_in_order_take_no_more_memory() {
+    let forms: [fn(u64) -> String; 3] =
+        [|n| n.to_string(), |n| format!("order-{n:07}"), |n| format!("{}-{}", n % 50, n / 50)];
+    for form in forms {
+        let [few, many] = [30_000, 300_000].map(|count| {
+            let mut ledger = in_order(count, form, |_| true);
+            let balance = ledger.balance();
+            assert_eq!((balance.acked, balance.landed_once, balance.lost), (count, count, 0));
+            // What was settled long ago is still known.
+            assert_eq!(ledger.seen(&form(7), at(count)), None);
+            let balance = ledger.balance();
+            assert_eq!((balance.duplicated, balance.landed_once), (1, count - 1));
+            kept(&ledger)
+        });
+        // What is left of a difference is what came since sets were compressed.
+        assert!(many < 2 * few && many < 300_000 / 2, "{few} and {many} bytes: {}", form(12_345));
+    }
+}
+
+#[test]
+fn what_never_lands_costs_for_itself_and_not_for_its_neighbours() {
+    let id = |n| format!("SM{n:08}");
+    let all = in_order(200_000, id, |_| true);
+    let holes = in_order(200_000, id, |n| n % 100 != 0);
+    assert_eq!(holes.balance().lost, 2000);
+    let more = kept(&holes) - kept(&all);
+    assert!(more < 2000 * 170, "{more} bytes for 2000 that are lost");
+}
+
+#[test]
+fn ids_that_are_open_and_count_up_share_blocks() {
     let mut ledger = Ledger::new();
     for n in 0..16_000 {
         ledger.expect(&format!("SM{n:08}"), at(0));
     }
-    let blocks: usize = ledger.numbered.values().map(HashMap::len).sum();
-    assert!(blocks < 16_000 / BLOCK + 20, "{blocks} blocks");
+    let bytes = kept(&ledger);
+    assert!(bytes < 16_000 * 25, "{bytes} bytes");
     assert!(ledger.texts.is_empty());
     assert_eq!(ledger.balance().expected, 16_000);
+}
+
+#[test]
+fn beyond_so_many_prefixes_ids_are_kept_as_they_are() {
+    let mut ledger = Ledger::new();
+    for n in 0..PREFIXES + 10 {
+        ledger.acked(&format!("{n}-1"), at(0));
+        ledger.acked(&format!("{n}-2"), at(0));
+        ledger.seen(&format!("{n}-1"), at(0));
+    }
+    assert_eq!((ledger.numbered.len(), ledger.texts.len()), (PREFIXES, 20));
+    let balance = ledger.balance();
+    let each = PREFIXES as u64 + 10;
+    assert_eq!((balance.acked, balance.landed, balance.lost), (2 * each, each, each));
 }
 
 #[test]
@@ -214,6 +301,53 @@ fn counted(calls: impl Iterator<Item = (String, usize)>) -> Balance {
         }
     }
     Balance { slowest_landing: None, ..ledger.balance() }
+}
+
+/// A ledger in which so many ids have landed that their sets were compressed, and to which calls
+/// were made with these ids, each at its time; how long landings took.
+fn told(
+    calls: &[(u64, usize, u64)],
+    id: impl Fn(u64) -> String,
+) -> (Vec<Option<Duration>>, Ledger) {
+    let mut ledger = Ledger::new();
+    ledger.expect_within(at(40));
+    for n in 1000..2100 {
+        ledger.acked(&id(n), at(0));
+        ledger.seen(&id(n), at(1));
+    }
+    let mut took = Vec::new();
+    for &(n, call, now) in calls {
+        match call {
+            0 => ledger.expect(&id(n), at(now)),
+            1 => ledger.acked(&id(n), at(now)),
+            2 => ledger.refused(&id(n), at(now)),
+            3 => ledger.indeterminate(&id(n), at(now)),
+            _ => took.push(ledger.seen(&id(n), at(now))),
+        }
+    }
+    (took, ledger)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn an_id_fares_alike_whether_it_is_kept_as_a_number_or_as_a_text(
+        calls in prop::collection::vec(
+            (prop_oneof![1000..1020_u64, 2085..2125_u64], 0..7_usize, 0..100_u64),
+            0..400,
+        )
+    ) {
+        let (took, numbers) = told(&calls, |n| format!("order-{n}"));
+        let (took_texts, texts) = told(&calls, |n| format!("order-{n}x"));
+        prop_assert_eq!(took, took_texts);
+        prop_assert!(numbers.texts.is_empty() && texts.numbered.is_empty());
+        let mut balance = texts.balance();
+        for id in &mut balance.lost_sample {
+            id.pop();
+        }
+        prop_assert_eq!(numbers.balance(), balance);
+    }
 }
 
 proptest! {
