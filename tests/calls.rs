@@ -68,6 +68,67 @@ fn the_same_calls_are_touched_by_one_worker_two_and_four() {
     assert_eq!(touched[0], touched[2]);
 }
 
+#[test]
+fn the_same_connections_and_requests_of_clients_are_touched_by_one_worker_two_and_four() {
+    let script = r#"
+        local fault = require "loadrun.fault"
+        local http = require "loadrun.http"
+        local metric = require "loadrun.metric"
+        local redis = require "loadrun.redis"
+        local time = require "loadrun.time"
+        local target = require("loadrun.sandbox").start()
+        local cache = require("loadrun.service").redis {}
+        local struck = metric.counter "struck"
+        local clients = {}
+        for _, per in ipairs { "connection", "request" } do
+          clients["http " .. per] = http.client { base = target, timeout = "20s" }
+          clients["redis " .. per] = redis.client { url = cache, timeout = "20s" }
+        end
+        local names = { "http connection", "http request", "redis connection", "redis request" }
+        local function failed(name)
+          local client = clients[name]
+          if name:find("http", 1, true) then return client:get("/items/1").error end
+          local _, err = client:get("a")
+          return err
+        end
+        local function run(vu)
+          -- Every user has one iteration: none ends before all have begun.
+          time.sleep("500ms")
+          for call = 1, 20 do
+            for _, name in ipairs(names) do
+              if failed(name) then struck:add(1, { call = name .. " " .. vu.id .. "-" .. call }) end
+            end
+          end
+        end
+        local faults = {}
+        for _, name in ipairs(names) do
+          local per = name:match " (.*)"
+          -- A connection that is spared serves all that follows.
+          faults[#faults + 1] = { name = name, at = 0, for_ = "10m", on = clients[name],
+            kind = "reset_peer", toxicity = per == "request" and "20%" or "70%", per = per }
+        end
+        return {
+          scenarios = { s = { iterations = 8, max_users = 8, start = "500ms", run = run } },
+          faults = faults,
+        }"#;
+    let touched = ["1", "2", "4"].map(|workers| {
+        let (run, outcome) = run(script, &["script.lua", "--workers", workers]);
+        let told = String::from_utf8_lossy(&run.stdout).into_owned();
+        let outcome = outcome.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&run.stderr)));
+        assert_eq!(outcome["script_errors"], Value::Array(Vec::new()), "{told}");
+        counted(&outcome, "struck", "call")
+    });
+    for name in ["http connection", "http request", "redis connection", "redis request"] {
+        let of = |all: &BTreeMap<String, u64>| -> Vec<String> {
+            all.keys().filter(|call| call.starts_with(name)).cloned().collect()
+        };
+        let [one, two, four] = touched.each_ref().map(of);
+        assert!((4..156).contains(&one.len()), "{name}: {one:?}");
+        assert_eq!(one, two, "{name}");
+        assert_eq!(one, four, "{name}");
+    }
+}
+
 /// One call of each kind, each under a fault.
 const EVERY_PROTOCOL: &str = r#"
         local fault = require "loadrun.fault"

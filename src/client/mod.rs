@@ -1,8 +1,10 @@
 //! How we talk: one file or folder a protocol. One call gives one exchange; a failure of the
 //! target is a value with a [`FailureKind`], never an `Err` and never a panic.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fmt;
+
+use crate::wire::proxy::{Proxy, Via};
 
 mod deadline;
 pub mod http;
@@ -121,24 +123,32 @@ impl fmt::Display for FailureKind {
     }
 }
 
-/// Numbers for the connections of one user, the same whichever worker it falls to.
+/// Numbers for the connections of one user, the same whichever worker it falls to, and whatever
+/// becomes of those that other clients open for the user.
 #[derive(Debug, Default)]
 struct Numbers {
     user: u64,
-    opened: Cell<u64>,
+    /// How many were opened through a link, by where that lies in memory.
+    opened: RefCell<Vec<(usize, u64)>>,
 }
 
 impl Numbers {
     /// Those of this user.
     fn of(user: u64) -> Self {
-        Self { user, opened: Cell::new(0) }
+        Self { user, opened: RefCell::default() }
     }
 
-    /// That of a connection to be opened now.
-    fn next(&self) -> u64 {
-        let nth = self.opened.get();
-        self.opened.set(nth + 1);
-        self.user.wrapping_add(nth.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    /// A connection to be opened now by way of what disturbs a client's.
+    fn through<'a>(&self, link: &'a Proxy) -> Via<'a> {
+        let (mut opened, place) = (self.opened.borrow_mut(), std::ptr::from_ref(link).addr());
+        let known = opened.iter().position(|(other, _)| *other == place);
+        let at = known.unwrap_or(opened.len());
+        if known.is_none() {
+            opened.push((place, 0));
+        }
+        let nth = opened[at].1;
+        opened[at].1 += 1;
+        Via { link, number: self.user.wrapping_add(nth.wrapping_mul(0x9e37_79b9_7f4a_7c15)) }
     }
 }
 
@@ -165,3 +175,23 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_connections_of_a_user_are_numbered_by_client_and_not_by_who_else_opens_some() {
+        let links = [0, 1].map(|seed| Proxy::within(None, seed));
+        let numbers = |order: &[usize], of: usize| -> Vec<u64> {
+            let numbers = Numbers::of(7);
+            let opened = order.iter().map(|link| (*link, numbers.through(&links[*link]).number));
+            opened.filter(|(link, _)| *link == of).map(|(_, number)| number).collect()
+        };
+        for of in [0, 1] {
+            assert_eq!(numbers(&[0, 1, 0, 1], of), numbers(&[1, 1, 0, 0], of));
+        }
+        let three = numbers(&[0, 0, 0], 0);
+        assert!(three[0] != three[1] && three[1] != three[2] && three[0] != three[2]);
+    }
+}

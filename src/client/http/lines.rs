@@ -11,7 +11,6 @@ use super::origin::Origin;
 use super::reply::Answered;
 use super::settings::{Connections, Version};
 use super::{Client, Failure, FailureKind, Session};
-use crate::wire::proxy::Via;
 use crate::wire::{Alpn, ConnectError, ConnectFailure};
 
 /// Most connections one user keeps while idle, over all hosts.
@@ -121,7 +120,7 @@ async fn open(
     });
     let mut begins = |step| draft.enter(Stage::Connecting(step));
     let limit = settings.connect_timeout;
-    let via = client.link.get().map(|link| Via { link, number: session.numbers.next() });
+    let via = client.link.get().map(|link| session.numbers.through(link));
     let connected =
         client.connector.connect(&origin.host, origin.port, alpn, limit, via, &mut begins).await;
     let connected = connected.map_err(|error| {

@@ -19,7 +19,6 @@ use super::settings::{Connections, Door};
 use super::value::Value;
 use super::{Client, Place, Session, flight};
 use super::{Failure, FailureKind};
-use crate::wire::proxy::Via;
 use crate::wire::{Alpn, ConnectError, ConnectFailure, Stream, Trust};
 
 /// Most connections one user keeps to one server while idle.
@@ -213,7 +212,7 @@ pub(super) async fn open(
 ) -> Result<Stream, Failure> {
     let connector = place.connector(client);
     let limit = client.settings.connect_timeout;
-    let via = client.link.get().map(|link| Via { link, number: session.numbers.next() });
+    let via = client.link.get().map(|link| session.numbers.through(link));
     let opened = match &place.door {
         Door::Unix(path) => connector.connect_unix(path).await,
         Door::Tcp(host, port) => connector
