@@ -302,11 +302,11 @@ fn everything_wrong_with_faults_of_processes_is_told_before_the_load() {
       --> script.lua:19
       hint: did you mean `latency`?
 
-    error: fault 4: it contradicts the fault "pause": a process that is paused or away can suffer nothing else
+    error: fault 4: it contradicts the fault "pause" of line 17: a process that is paused or away can suffer nothing else
       --> script.lua:20
       hint: let one end before the other begins
 
-    error: fault 5: it contradicts the fault "pause": a process that is paused or away can suffer nothing else
+    error: fault 5: it contradicts the fault "pause" of line 17: a process that is paused or away can suffer nothing else
       --> script.lua:21
       hint: let one end before the other begins
 

@@ -8,9 +8,11 @@ use clap::Args;
 use super::scripts;
 use super::source::SourceArgs;
 use crate::error::Error;
-use crate::plan::{Arrivals, Load, ParamValue, Plan, Scenario, ServiceDecl, Start};
+use crate::fault;
+use crate::plan::{Arrivals, FaultDecl, Load, ParamValue, Plan, Scenario, ServiceDecl, Start};
 use crate::service::{command, setting};
 use crate::units::show_duration;
+use crate::wire::proxy::Reach;
 
 /// Arguments of a check.
 #[derive(Debug, Args)]
@@ -47,6 +49,7 @@ fn describe(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "  {}: {}", scenario.name, load(scenario))?;
     }
     section(out, "services it starts", plan.services.iter().map(service))?;
+    section(out, "faults", plan.faults.iter().map(broken))?;
     let watched = plan.watch.iter().map(|watched| format!("{}: {}", watched.name, watched.pid));
     section(out, "processes it watches", watched)?;
     let parameters = plan.parameters.iter().map(|parameter| {
@@ -92,6 +95,18 @@ fn service(service: &ServiceDecl) -> String {
         format!("{all} {key}={value}")
     });
     format!("{name}: {kind}{given}")
+}
+
+/// What is broken, when, and whether that has to be allowed.
+fn broken(fault: &FaultDecl) -> String {
+    let FaultDecl { name, kind, on, .. } = fault;
+    let what = if kind == name { String::new() } else { format!("{kind} ") };
+    let times = format!("from {} for {}", show_duration(fault.at), show_duration(fault.lasts));
+    let place = on.contains("://").then(|| fault::address(on).ok()).flatten();
+    let far = place.filter(|place| Reach::default().check(place).is_err());
+    let far = far.and_then(|place| Some(place.rsplit_once(':')?.0.to_owned()));
+    let only = far.map(|host| format!("  (not on this machine: only with --allow-fault {host})"));
+    format!("{name}: {what}on {on}, {times}{}", only.unwrap_or_default())
 }
 
 /// A headed list, or nothing when it is empty.

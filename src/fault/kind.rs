@@ -86,9 +86,10 @@ impl<'a> Thing<'a> {
             Some("redis") => Ok(Self::Server("redis")),
             Some("postgres" | "postgresql") => Ok(Self::Server("postgres")),
             Some("mysql" | "mariadb") => Ok(Self::Server("mariadb")),
-            Some(scheme) => {
-                Err((format!("nothing can be done to a {scheme}://"), expected().to_owned()))
-            }
+            Some(scheme) => Err((
+                format!("nothing can be done to what is reached by {scheme}://"),
+                expected().to_owned(),
+            )),
             None => Err((format!("there is no service {on:?}"), expected().to_owned())),
         }
     }

@@ -131,7 +131,8 @@ impl<'a> Saying<'a> {
         let read = fault::read(fault, thing);
         let per_request = matches!(&read, Ok(Break::Link(toxic)) if !toxic.per.is_connection());
         let on = declared.services.iter().find(|known| known.name == fault.on);
-        let is_unframed = per_request && on.is_some_and(|on| !on.options.contains_key("protocol"));
+        let unframed = on.filter(|on| per_request && !on.options.contains_key("protocol"));
+        let unframed = unframed.map(|on| on.options.contains_key("within"));
         let strays = OF_LINKS.iter().filter(|_| thing != Thing::Link);
         let strays: Vec<_> =
             strays.filter(|key| self.table.contains_key(**key).is_ok_and(|is| is)).collect();
@@ -143,10 +144,15 @@ impl<'a> Saying<'a> {
             let (key, hint) = (Some("kind".to_owned()), Some(hint));
             self.troubles.push(Trouble { key, what, hint });
         }
-        if is_unframed {
-            let what = "per: nothing says what a request is on this link".to_owned();
-            let hint = "give its fault.proxy a `protocol`: \"redis\", \"http\" or \"postgres\"";
+        if let Some(within) = unframed {
             let key = if fault.amounts.contains_key("per") { "per" } else { "match" };
+            let what = format!("{key}: nothing says what a request is on this link");
+            let hint = if within {
+                "it is known on a client's connections but for TLS and HTTP/2: leave `per` and `match` \
+                 out, and the fault is for whole connections"
+            } else {
+                "give its fault.proxy a `protocol`: \"redis\", \"http\" or \"postgres\""
+            };
             let (key, hint) = (Some(key.to_owned()), Some(hint.to_owned()));
             self.troubles.push(Trouble { key, what, hint });
         }
@@ -219,8 +225,12 @@ pub(super) fn subject(context: &Context, value: &Value) -> Result<String, String
     }
     let url = options::string(value).ok().filter(|text| text.contains("://"));
     let url = url.ok_or_else(|| {
-        let shown = shown(value);
-        format!("expected a fault.proxy, a client, a service or the URL of a server, got {shown}")
+        let is_empty = matches!(value, Value::Table(list) if list.is_empty());
+        let shown = if is_empty { "an empty list".to_owned() } else { shown(value) };
+        format!(
+            "expected a fault.proxy, a client, a service or the URL of a server, such as \
+             \"redis://127.0.0.1:6379\", got {shown}"
+        )
     })?;
     for password in passwords(&url) {
         context.world.log.secrets.add(&password);

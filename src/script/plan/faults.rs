@@ -4,7 +4,7 @@ use mlua::Value;
 
 use super::{At, Part, Reading, Scripted, values};
 use crate::fault::{Thing, contradiction, read};
-use crate::plan::FaultDecl;
+use crate::plan::{FaultDecl, Place};
 use crate::script::fault::{Saying, Trouble, numbered, several};
 use crate::script::options::{self, shown};
 
@@ -94,11 +94,14 @@ impl Reading<'_> {
         let against = script.plan.faults.iter().find_map(|other| {
             let overlap = other.at < fault.end() && fault.at < other.end();
             let why = contradiction(&how(other)?, &how(fault)?)?;
-            (overlap && other.on == fault.on).then(|| (other.name.clone(), why))
+            (overlap && other.on == fault.on).then(|| {
+                let Place { line, .. } = other.place;
+                format!("it contradicts the fault {:?} of line {line}: {why}", other.name)
+            })
         });
         drop(declared);
-        if let Some((other, why)) = against {
-            let what = format!("{}it contradicts the fault {other:?}: {why}", part.called);
+        if let Some(what) = against {
+            let what = format!("{}{what}", part.called);
             self.problem(&part.path, what, Some("let one end before the other begins"));
         }
     }

@@ -77,8 +77,8 @@ impl Per {
         match (per, pattern) {
             ("connection", None) => Ok(Self::Connection),
             ("connection", Some(_)) => Err("match is for toxics with per = \"request\"".to_owned()),
-            ("request", _) if kind == Kind::Down => {
-                Err("down is for connections, never for single requests".to_owned())
+            ("request", _) if matches!(kind, Kind::Down | Kind::SlowClose) => {
+                Err(format!("{} is for connections, never for single requests", kind.name()))
             }
             ("request", pattern) => Ok(Self::Request(pattern)),
             _ => Err(format!("unknown per {per:?}; expected \"connection\" or \"request\"")),
