@@ -56,6 +56,7 @@ fn a_fault_per_request_where_nothing_says_what_a_request_is_is_an_error() {
         local fault = require "loadrun.fault"
         local link = fault.proxy { upstream = "127.0.0.1:1" }
         local web = fault.proxy { upstream = "127.0.0.1:1", protocol = "http" }
+        local secret = require("loadrun.http").client { base = "https://127.0.0.1:1" }
         return {
           scenarios = { s = { users = 1, duration = 9, run = print } },
           faults = {
@@ -64,30 +65,44 @@ fn a_fault_per_request_where_nothing_says_what_a_request_is_is_an_error() {
             { at = 1, for_ = 1, on = web, kind = "down", per = "request" },
             { at = 1, for_ = 1, on = web, kind = "hold", per = "user" },
             { at = 1, for_ = 1, on = web, kind = "hold", per = "connection", match = "GET *" },
+            { at = 1, for_ = 1, on = web, kind = "slow_close", delay = 1, per = "request" },
+            { at = 1, for_ = 1, on = secret, kind = "latency", latency = 1, per = "request" },
+            { at = 1, for_ = 1, on = {}, kind = "hold" },
           },
         }"#;
     let (run, _) = run(script, &["check", "script.lua"]);
     assert_eq!(run.status.code(), Some(4));
     insta::assert_snapshot!(String::from_utf8_lossy(&run.stderr), @r#"
     error: fault 1: per: nothing says what a request is on this link
-      --> script.lua:8
-      hint: give its fault.proxy a `protocol`: "redis", "http" or "postgres"
-
-    error: fault 2: per: nothing says what a request is on this link
       --> script.lua:9
       hint: give its fault.proxy a `protocol`: "redis", "http" or "postgres"
 
-    error: fault 3: down is for connections, never for single requests
+    error: fault 2: match: nothing says what a request is on this link
       --> script.lua:10
-      hint: per = "request", match = "GET cart:*"
+      hint: give its fault.proxy a `protocol`: "redis", "http" or "postgres"
+
+    error: fault 3: down is for connections, never for single requests
+      --> script.lua:11
+      hint: leave `per` and `match` out
 
     error: fault 4: unknown per "user"; expected "connection" or "request"
-      --> script.lua:11
+      --> script.lua:12
       hint: per = "request", match = "GET cart:*"
 
     error: fault 5: match is for toxics with per = "request"
-      --> script.lua:12
+      --> script.lua:13
       hint: per = "request", match = "GET cart:*"
+
+    error: fault 6: slow_close is for connections, never for single requests
+      --> script.lua:14
+      hint: leave `per` and `match` out
+
+    error: fault 7: per: nothing says what a request is on this link
+      --> script.lua:15
+      hint: it is known on a client's connections but for TLS and HTTP/2: leave `per` and `match` out, and the fault is for whole connections
+
+    error: fault 8: on: expected a fault.proxy, a client, a service or the URL of a server, such as "redis://127.0.0.1:6379", got an empty list
+      --> script.lua:16
     "#);
 }
 

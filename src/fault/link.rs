@@ -26,8 +26,14 @@ pub(super) fn read(fault: &FaultDecl) -> Result<Toxic, Wrong> {
         (None, None) => Per::Connection,
         (per, pattern) => {
             let per = per.map_or("request", String::as_str);
-            let hint = "per = \"request\", match = \"GET cart:*\"".to_owned();
-            Per::read(kind, per, pattern.cloned()).map_err(|what| (what, hint))?
+            Per::read(kind, per, pattern.cloned()).map_err(|what| {
+                let hint = if kind.is_of_connections() {
+                    "leave `per` and `match` out"
+                } else {
+                    "per = \"request\", match = \"GET cart:*\""
+                };
+                (what, hint.to_owned())
+            })?
         }
     };
     for (name, text) in fault.amounts.iter().filter(|(name, _)| !OF_REQUESTS.contains(&&***name)) {

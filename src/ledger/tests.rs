@@ -139,13 +139,14 @@ fn kept(ledger: &Ledger) -> usize {
         });
         kept.sum()
     };
-    let numbers = |(prefix, numbers): (&Box<str>, &Numbers)| {
+    let numbers = |numbers: &Numbers| {
         let landed = numbers.landed.iter().map(|landed| set(&landed.numbers)).sum::<usize>();
-        prefix.len() + table(&numbers.open) + landed
+        table(&numbers.open) + landed
     };
+    let prefixes = ledger.numbered.keys().map(|prefix| prefix.len()).sum::<usize>();
     let texts = ledger.texts.keys().map(|text| text.len()).sum::<usize>();
-    let numbered = ledger.numbered.iter().map(numbers).sum::<usize>();
-    texts + table(&ledger.texts) + table(&ledger.numbered) + numbered
+    let numbered = ledger.numbered.values().map(numbers).sum::<usize>();
+    texts + prefixes + table(&ledger.texts) + table(&ledger.numbered) + numbered
 }
 
 /// A ledger of ids that count up, each of which lands a while after it was sent, but for those

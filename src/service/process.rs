@@ -117,6 +117,8 @@ impl Process {
     pub fn remains(&self) -> Option<Remains> {
         let Orders { folder, signal, within, .. } = self.launch.orders.clone();
         let server = self.state.borrow().birth.clone()?;
+        // As the system shows it.
+        let folder = folder.canonicalize().unwrap_or(folder);
         Some(Remains { server, guard: self.guard.clone()?, folder, signal, within })
     }
 

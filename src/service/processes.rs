@@ -82,7 +82,10 @@ pub(super) fn belongings(head: &Birth, folder: &Path) -> Vec<u32> {
 }
 
 fn works_in(pid: u32, folder: &Path) -> bool {
-    fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|at| at.starts_with(folder))
+    let at = fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
+    // The system says so of a folder that has been removed.
+    let removed = at.to_str().and_then(|at| at.strip_suffix(" (deleted)")).map(Path::new);
+    removed.unwrap_or(&at).starts_with(folder)
 }
 
 /// A process and all that descends from it, itself first; those that have ended are left out.
@@ -170,6 +173,22 @@ mod tests {
         assert_eq!(family(own)[0], own);
         assert_eq!(stand_still(own), Some(false));
         assert!(all().iter().any(|process| process.pid == own));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn whoever_works_in_the_folder_of_a_server_that_is_gone_belonged_to_it() {
+        let made = tempfile::tempdir().unwrap();
+        let folder = made.path().canonicalize().unwrap();
+        let gone = Birth { began: 0, ..Birth::of(std::process::id()).unwrap() };
+        let mut left = std::process::Command::new("sleep");
+        let mut left = left.arg("1000").current_dir(&folder).spawn().unwrap();
+        assert_eq!(belongings(&gone, &folder), [left.id()]);
+        fs::remove_dir(&folder).unwrap();
+        assert_eq!(belongings(&gone, &folder), [left.id()]);
+        left.kill().unwrap();
+        left.wait().unwrap();
+        assert!(belongings(&gone, &folder).is_empty());
     }
 
     #[cfg(target_os = "linux")]

@@ -42,6 +42,9 @@ impl Remains {
         if !self.is_gone() {
             self.end().await;
         }
+        if let Some(left) = self.belongings().first() {
+            return Err(format!("process {left} of it does not end"));
+        }
         if !self.folder.exists() || std::fs::remove_dir_all(&self.folder).is_ok() {
             return Ok(());
         }

@@ -242,7 +242,13 @@ fn what_is_not_on_this_machine_is_out_of_reach() {
       scenarios = { s = { users = 1, duration = "1s", run = function() end } },
       faults = { { at = 0, for_ = "1s", on = "redis://db.test:6379", kind = "kill_clients" } },
     }"#;
-    let run = Bench::new(script).command(&["script.lua"]).output().unwrap();
+    let bench = Bench::new(script);
+    let checked = bench.command(&["check", "script.lua"]).output().unwrap();
+    let told = String::from_utf8_lossy(&checked.stdout);
+    let listed = "faults\n  kill_clients: on redis://db.test:6379, from 0 s for 1 s  \
+                  (not on this machine: only with --allow-fault db.test)";
+    assert!(told.contains(listed), "{told}");
+    let run = bench.command(&["script.lua"]).output().unwrap();
     let told = String::from_utf8_lossy(&run.stderr);
     assert_eq!(run.status.code(), Some(4), "{told}");
     assert!(told.contains("db.test is not on this machine"), "{told}");

@@ -77,7 +77,7 @@ impl Per {
         match (per, pattern) {
             ("connection", None) => Ok(Self::Connection),
             ("connection", Some(_)) => Err("match is for toxics with per = \"request\"".to_owned()),
-            ("request", _) if matches!(kind, Kind::Down | Kind::SlowClose) => {
+            ("request", _) if kind.is_of_connections() => {
                 Err(format!("{} is for connections, never for single requests", kind.name()))
             }
             ("request", pattern) => Ok(Self::Request(pattern)),
@@ -184,6 +184,11 @@ impl Kind {
         Self::CorruptStream,
         Self::DropChunks,
     ];
+
+    /// Whether it means nothing to a single request: it is about how a connection begins or ends.
+    pub fn is_of_connections(self) -> bool {
+        matches!(self, Self::Down | Self::SlowClose)
+    }
 
     /// What it is called in scripts, reports and Toxiproxy's API.
     pub fn name(self) -> &'static str {
