@@ -279,7 +279,7 @@ fn quantile_parts(q: f64, run: &Sample, width: u32) -> BTreeMap<u32, Part> {
         let least = 0.01 * f64::from(u8::from(values.share_at_most(value) > 0.0));
         (shares[1] - shares[0]).max(0.0).max(least) * values.count() as f64
     };
-    let all: f64 = run.times.iter().map(|(_, values)| near(values)).sum();
+    let all: f64 = run.times.iter().map(|(_, values)| near(&values)).sum();
     let calls = total.count() as f64;
     by_slice(run, width, |values| {
         let n = values.count() as f64;
@@ -316,7 +316,7 @@ fn throughput_parts(run: &Sample, width: u32) -> BTreeMap<u32, Part> {
 
 fn by_slice(run: &Sample, width: u32, part: impl Fn(&Distribution) -> Part) -> BTreeMap<u32, Part> {
     let slices = run.times.clone().widened(width);
-    slices.iter().map(|(at, values)| (at, part(values))).collect()
+    slices.iter().map(|(at, values)| (at, part(&values))).collect()
 }
 
 fn binned(seconds: &BTreeMap<u32, f64>, width: u32) -> BTreeMap<u32, f64> {

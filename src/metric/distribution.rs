@@ -187,7 +187,21 @@ impl Distribution {
         Ok(read)
     }
 
-    fn filled(&self) -> impl Iterator<Item = (u16, u64)> {
+    /// Of buckets with what they hold, ascending; the sum, the smallest and the largest value are
+    /// known exactly.
+    pub(super) fn of_buckets(filled: &[(u16, u64)], sum: u128, [min, max]: [u64; 2]) -> Self {
+        let (buckets, counts): (Vec<_>, Vec<_>) = filled.iter().copied().unzip();
+        let count = counts.iter().sum();
+        Self { buckets, counts, count, sum, min, max }
+    }
+
+    /// All values together.
+    pub(super) fn sum(&self) -> u128 {
+        self.sum
+    }
+
+    /// The filled buckets with what they hold, ascending.
+    pub(super) fn filled(&self) -> impl Iterator<Item = (u16, u64)> {
         self.buckets.iter().copied().zip(self.counts.iter().copied())
     }
 }

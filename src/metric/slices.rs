@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Distribution, Merge};
+use super::{Distribution, Merge, Packed};
 
 /// Slices kept of one series at most.
 const MOST: u32 = 120;
@@ -20,7 +20,7 @@ pub struct Slices {
     /// Seconds in a slice, a power of two.
     width: u32,
     /// By number from the run's begin; slices without a value are left out.
-    parts: BTreeMap<u32, Distribution>,
+    parts: BTreeMap<u32, Packed>,
 }
 
 impl Default for Slices {
@@ -35,7 +35,7 @@ impl Slices {
         while second / self.width >= MOST {
             self.widen();
         }
-        self.parts.entry(second / self.width).or_default().merge(values);
+        self.parts.entry(second / self.width).or_default().add(values);
     }
 
     /// The same in slices of at least so many seconds.
@@ -50,7 +50,7 @@ impl Slices {
     fn widen(&mut self) {
         self.width *= 2;
         for (at, values) in std::mem::take(&mut self.parts) {
-            self.parts.entry(at / 2).or_default().merge(&values);
+            self.parts.entry(at / 2).or_default().add(&values.unpack());
         }
     }
 
@@ -65,8 +65,8 @@ impl Slices {
     }
 
     /// The slices that hold something, by number from the run's begin.
-    pub fn iter(&self) -> impl Iterator<Item = (u32, &Distribution)> {
-        self.parts.iter().map(|(at, values)| (*at, values))
+    pub fn iter(&self) -> impl Iterator<Item = (u32, Distribution)> {
+        self.parts.iter().map(|(at, values)| (*at, values.unpack()))
     }
 }
 
@@ -77,7 +77,7 @@ impl Merge for Slices {
         }
         for (at, values) in &other.parts {
             let at = u64::from(*at) * u64::from(other.width) / u64::from(self.width);
-            self.parts.entry(at as u32).or_default().merge(values);
+            self.parts.entry(at as u32).or_default().add(&values.unpack());
         }
     }
 }

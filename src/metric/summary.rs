@@ -21,8 +21,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Accumulator, Distribution, Edges, Filter, Gauge, Interval, Kind, Merge, Phase, Received,
-    Series, Slices, Tags, Timeline, Total, levels,
+    Accumulator, Distribution, Edges, Filter, Gauge, Interval, Kind, Merge, Packed, Phase,
+    Received, Series, Slices, Tags, Timeline, Total, levels,
 };
 
 /// Seconds for which late values still move a point's percentiles.
@@ -96,7 +96,7 @@ struct History {
     /// Distributions along the whole run, where runs are compared by this series.
     slices: Option<Slices>,
     /// Distributions of the last [`OPEN_SECONDS`], by intended start.
-    open: BTreeMap<u32, Distribution>,
+    open: BTreeMap<u32, Packed>,
     /// Totals of the last seconds, by completion.
     recent: BTreeMap<u32, Total>,
 }
@@ -351,11 +351,8 @@ impl History {
         if let Some(slices) = &mut self.slices {
             slices.add(intended, values);
         }
-        let open = (intended >= open_from).then(|| {
-            let open = self.open.entry(intended).or_default();
-            open.merge(values);
-            percentiles(open)
-        });
+        let open = (intended >= open_from)
+            .then(|| percentiles(&self.open.entry(intended).or_default().add(values)));
         let Reading::Trend { begun, p50, p95, p99, max, .. } = self.reading_at(intended) else {
             return;
         };
