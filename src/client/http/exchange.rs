@@ -193,8 +193,9 @@ impl Draft {
         self.exchange.duration = self.since.duration_since(self.exchange.started);
     }
 
-    /// Forgets the last reply, before another one takes its place.
+    /// Forgets the last reply, before another one takes its place. Time goes on.
     pub(super) fn clear_reply(&mut self) {
+        self.enter(Stage::Blocked);
         self.exchange.status = 0;
         self.exchange.headers = Headers::default();
         self.exchange.body = Bytes::new();
@@ -213,5 +214,32 @@ impl Draft {
             FailureKind::Timeout,
             format!("not done within {limit:?}: {doing}"),
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reply_that_came_whole_ends_the_time_until_another_one_is_asked_for() {
+        let second = Duration::from_secs(1);
+        let mut draft = Draft::new(Instant::now());
+        draft.enter(Stage::Wait);
+        sleep(second).await;
+        draft.enter(Stage::Receive);
+        draft.came_whole();
+        draft.stop();
+        assert_eq!((draft.exchange.duration, draft.exchange.timing.wait), (second, second));
+        draft.clear_reply();
+        sleep(2 * second).await;
+        draft.stop();
+        draft.time_out(3 * second);
+        assert_eq!(draft.exchange.duration, 3 * second);
+        assert_eq!(draft.exchange.timing.blocked, 2 * second);
+        let detail = draft.exchange.detail.unwrap_or_default();
+        assert!(detail.ends_with("waiting for a free connection"), "{detail}");
     }
 }
