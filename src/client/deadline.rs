@@ -3,14 +3,15 @@
 use std::cell::Cell;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// One timer for many calls. To set a timer and to take it away again costs a lock and a list each,
 /// to put off the one that is set costs a store: so the timer of the last call stays where it is,
-/// and the next call puts it off. When it goes off between two calls nobody hears of it.
+/// and the next call puts it off. Where it goes off between two calls the user is woken in vain.
 #[derive(Default)]
 pub(super) struct Deadline(Cell<Option<Pin<Box<Sleep>>>>);
 
@@ -27,7 +28,8 @@ impl Deadline {
                 return Poll::Ready(Some(output));
             }
             let timer = timer.get_or_insert_with(|| self.set(limit));
-            timer.as_mut().poll(cx).map(|()| None)
+            // A call that has used up its turn is not for that beyond its limit.
+            pin!(unconstrained(timer.as_mut())).poll(cx).map(|()| None)
         })
         .await;
         if timer.is_some() {
@@ -56,7 +58,6 @@ impl fmt::Debug for Deadline {
 
 #[cfg(test)]
 mod tests {
-    use std::pin::pin;
     use std::time::Duration;
 
     use tokio::time::sleep;
@@ -81,6 +82,18 @@ mod tests {
             // The timer goes off meanwhile, or is still set.
             sleep(Duration::from_millis(300 * tenths)).await;
         }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_always_has_something_to_do_is_ended_too() {
+        let busy = async {
+            loop {
+                tokio::task::consume_budget().await;
+            }
+        };
+        let limit = Instant::now() + Duration::from_millis(20);
+        let met: Option<()> = Deadline::default().meet(limit, pin!(busy)).await;
+        assert!(met.is_none() && Instant::now() >= limit);
     }
 
     #[tokio::test(start_paused = true)]
