@@ -92,7 +92,8 @@ pub struct Meter {
     pid: u32,
     began: u64,
     cpu: Duration,
-    disk: BTreeMap<(u32, u64), Traffic>,
+    /// The most that it and all it started were seen to have moved.
+    disk: Option<Traffic>,
     at: Instant,
 }
 
@@ -145,8 +146,7 @@ impl Meter {
     /// Begins to look at a process; none when there is no such.
     pub fn new(pid: u32, tree: &Tree) -> Option<Self> {
         let began = system::stat(pid)?.began;
-        let disk = BTreeMap::new();
-        let mut meter = Self { pid, began, cpu: Duration::ZERO, disk, at: Instant::now() };
+        let mut meter = Self { pid, began, cpu: Duration::ZERO, disk: None, at: Instant::now() };
         meter.read(tree)?;
         Some(meter)
     }
@@ -160,7 +160,7 @@ impl Meter {
     pub fn read(&mut self, tree: &Tree) -> Option<Used> {
         system::stat(self.pid).filter(|stat| stat.began == self.began)?;
         let (mut cpu, mut own, mut shared) = (Duration::ZERO, 0, 0);
-        let (mut disk, mut moved) = (BTreeMap::new(), None::<Traffic>);
+        let mut disk = None::<Traffic>;
         for pid in tree.family(self.pid) {
             // Whoever has ended meanwhile is counted by its parent.
             let (Some(stat), Some(memory)) = (system::stat(pid), system::memory(pid)) else {
@@ -170,16 +170,16 @@ impl Meter {
             own += memory.resident.saturating_sub(memory.shared);
             shared = memory.shared.max(shared);
             if let Some(traffic) = system::disk(pid) {
-                let before = self.disk.get(&(pid, stat.began)).copied().unwrap_or_default();
-                let more = traffic.since(before);
-                let sum = moved.get_or_insert_default();
-                (sum.came, sum.went) = (sum.came + more.came, sum.went + more.went);
-                disk.insert((pid, stat.began), traffic);
+                let sum = disk.get_or_insert_default();
+                (sum.came, sum.went) = (sum.came + traffic.came, sum.went + traffic.went);
             }
         }
-        // Whoever has ended is part of its parent from then on, with all that it ever moved.
-        let ended = self.disk.iter().filter(|(who, _)| !disk.contains_key(who));
-        let moved = moved.map(|moved| ended.fold(moved, |moved, (_, own)| moved.since(*own)));
+        // Whoever has ended is part of its parent once that has taken notice: until then all of
+        // them have moved less than before, and only what is more than the most so far is new.
+        let most = self.disk.unwrap_or_default();
+        let moved = disk.map(|disk| disk.since(most));
+        let disk = disk
+            .map(|disk| Traffic { came: disk.came.max(most.came), went: disk.went.max(most.went) });
         let time = self.at.elapsed().as_secs_f64().max(1e-3);
         let used = cpu.saturating_sub(self.cpu).as_secs_f64() / time;
         (self.cpu, self.disk, self.at) = (cpu, disk, Instant::now());
