@@ -1,10 +1,11 @@
 //! How the values of a trend lie: an HDR histogram of 3 significant digits.
 //!
-//! The buckets are `HdrHistogram`'s, but only those that hold something are kept, sorted. A run
-//! keeps a distribution for every series and second of its last minute; one from the crate takes
-//! 170 KB once it has seen a second in nanoseconds, this one 10 bytes a filled bucket: 5 KB for
-//! 500 different latencies. The crate does what must be like everybody's, the saved form
-//! (V2, deflated), and is the oracle of this file's tests.
+//! The buckets are `HdrHistogram`'s, but only those that hold something are kept, sorted. Every
+//! series has some of them; one from the crate takes 170 KB once it has seen a second in
+//! nanoseconds, this one 10 bytes a filled bucket: 5 KB for 500 different latencies. Those of the
+//! last seconds, which are many, rest in less ([`Packed`](super::packed::Packed)). The crate does
+//! what must be like everybody's, the saved form (V2, deflated), and is the oracle of this file's
+//! tests.
 //!
 //! Count, mean, minimum and maximum are exact; a quantile is the top of its bucket, so at most
 //! 0.1 % above the value it stands for and never above the maximum.

@@ -101,8 +101,9 @@ pub(super) fn family(head: u32) -> Vec<u32> {
     family
 }
 
-/// Lets processes stand still, those that are found meanwhile too; who they are. A signal takes its time to arrive, and whoever is about to make a child may still do
-/// so: it is over when all known ones were seen to stand still, and none was new after that.
+/// Lets processes stand still, those that are found meanwhile too; who they are. A signal takes its
+/// time to arrive, and whoever is about to make a child may still do so: it is over when all known
+/// ones were seen to stand still, and none was new after that.
 pub(super) fn hold_still(found: impl Fn() -> Vec<u32>) -> BTreeSet<u32> {
     let mut held = BTreeSet::new();
     let deadline = Instant::now() + ARRIVAL;

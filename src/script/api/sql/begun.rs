@@ -216,8 +216,8 @@ pub(super) fn troubled(lua: &Lua, call: &str, trouble: Trouble) -> mlua::Result<
     }
 }
 
-/// `INSERT INTO table (columns) VALUES (...), (...)` and its parameters, of a list of rows, each a list in the order of
-/// the columns or a table by their names.
+/// `INSERT INTO table (columns) VALUES (...), (...)` and its parameters, of a list of rows, each a
+/// list in the order of the columns or a table by their names.
 fn insert(
     dialect: Dialect,
     table: &Value,
