@@ -75,7 +75,7 @@ fn the_same_connections_and_requests_of_clients_are_touched_by_one_worker_two_an
         local http = require "loadrun.http"
         local metric = require "loadrun.metric"
         local redis = require "loadrun.redis"
-        local time = require "loadrun.time"
+        local begun = require("loadrun.shared").barrier("begun", 8)
         local target = require("loadrun.sandbox").start()
         local cache = require("loadrun.service").redis {}
         local struck = metric.counter "struck"
@@ -93,7 +93,7 @@ fn the_same_connections_and_requests_of_clients_are_touched_by_one_worker_two_an
         end
         local function run(vu)
           -- Every user has one iteration: none ends before all have begun.
-          time.sleep("500ms")
+          begun:wait()
           for call = 1, 20 do
             for _, name in ipairs(names) do
               if failed(name) then struck:add(1, { call = name .. " " .. vu.id .. "-" .. call }) end
@@ -108,7 +108,7 @@ fn the_same_connections_and_requests_of_clients_are_touched_by_one_worker_two_an
             kind = "reset_peer", toxicity = per == "request" and "20%" or "70%", per = per }
         end
         return {
-          scenarios = { s = { iterations = 8, max_users = 8, start = "500ms", run = run } },
+          scenarios = { s = { iterations = 8, max_users = 8, start = "3s", run = run } },
           faults = faults,
         }"#;
     let touched = ["1", "2", "4"].map(|workers| {

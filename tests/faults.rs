@@ -43,7 +43,7 @@ impl Bench {
             return {{
               scenarios = {{ s = {{ rate = 100, duration = "{duration}", run = read }} }},
               faults = {{ {faults} }},
-              recovery = {{ success = "80%", p99 = "900ms" }},
+              recovery = {{ success = "80%", p99 = "30s" }},
               thresholds = {{ {thresholds} }},
             }}
             "#
@@ -336,8 +336,8 @@ fn awaiting(duration: &str, faults: &str, code: &str) -> Bench {
         local target = sandbox.start()
         local link = fault.proxy {{ name = "link", upstream = target }}
         local other = fault.proxy {{ name = "other", upstream = target }}
-        local api = http.client {{ base = link, timeout = "1s" }}
-        local second = http.client {{ base = other, timeout = "1s" }}
+        local api = http.client {{ base = link, timeout = "20s" }}
+        local second = http.client {{ base = other, timeout = "20s" }}
         local function wrong(options, expected)
           local well, why = pcall(recovery.await, options)
           assert(not well and tostring(why):find(expected, 1, true), tostring(why))
@@ -355,7 +355,7 @@ fn awaiting(duration: &str, faults: &str, code: &str) -> Bench {
             end }},
           }},
           faults = {{ {faults} }},
-          recovery = {{ success = "80%", p99 = "900ms" }},
+          recovery = {{ success = "80%", p99 = "30s" }},
         }}
         "#
     ))
