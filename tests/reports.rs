@@ -163,7 +163,7 @@ fn a_report_that_cannot_be_written_is_named() {
 #[test]
 fn the_sample_that_is_kept_is_a_result_this_program_reads() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let sample = root.join("results/webhook_burst/2026-11-26T02-00-18");
+    let sample = root.join("results/webhook_burst/2026-11-26T03-07-03");
     let told = said(&loadrun(root, &["report", sample.to_str().unwrap()]));
     assert!(told.contains("webhook_burst  VALID  EXCELLENT"), "{told}");
     for file in ["outcome.json", "report.html"] {
