@@ -7,11 +7,13 @@
 //! A value is *raw* as a trend keeps it: whole nanoseconds, bytes, or thousandths of a number
 //! ([`Unit::raw`]). Counters and gauges hold nanoseconds, bytes or the number itself.
 
+mod builtin;
 mod distribution;
 mod grammar;
 mod growth;
 mod judgement;
 mod packed;
+mod received;
 mod recorder;
 mod series;
 mod slices;
@@ -21,12 +23,14 @@ mod timeline;
 mod total;
 mod windows;
 
+pub use builtin::{BUILTIN, Builtin};
 pub use distribution::Distribution;
 pub use growth::{Course, Growth, levels};
 pub use judgement::{Held, Judgement};
 use packed::Packed;
-pub use recorder::{Interval, Received, Recorder, SERIES_LIMIT, SeriesId};
-pub use series::{BUILTIN, Builtin, Kind, Metric, Series, Tags, Unit, show};
+pub use received::Received;
+pub use recorder::{Interval, Recorder, SERIES_LIMIT, SeriesId};
+pub use series::{Kind, Metric, Series, Tags, Unit, show};
 pub use slices::Slices;
 pub use summary::{Point, Reading, Summary};
 use summary::{gather, length, of_phases};

@@ -1,9 +1,8 @@
 //! Where a worker's samples fall: one recorder a worker, no lock.
 //!
 //! A series is looked up once, when it is first needed, and is a number from then on: recording
-//! is an index, a compare and a push. Values wait in a batch of bounded size and are sorted into
-//! their distribution together, which costs about 30 ns a value where one by one costs up to 90.
-//! Once a second everything recorded is taken out; the series and their numbers stay.
+//! is an index, a compare and a push onto what the series has received. Once a second everything
+//! recorded is taken out; the series and their numbers stay.
 //!
 //! Scripts can invent tags without end, so a recorder keeps at most [`SERIES_LIMIT`] series
 //! apart. Samples of later ones still count, in their metric's `{name=other}`.
@@ -12,7 +11,7 @@
 //! belongs to the phase it was meant to be made in, so whoever records says when that was
 //! ([`Recorder::turn_to_call`]); in any other run that is one look at an empty option.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,15 +20,13 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{
-    Accumulator, Counted, Distribution, Edges, Ending, Gauge, Kind, Metric, Series, Tags, Timeline,
-    Total, Windows, windows::Filling,
+    Counted, Edges, Ending, Gauge, Kind, Metric, Series, Tags, Timeline, Windows,
+    received::{Held, Received, Slot},
+    windows::Filling,
 };
 
 /// Series a recorder keeps apart.
 pub const SERIES_LIMIT: usize = 1000;
-
-/// Values of a trend that wait to be sorted in together; at most 16 KB a series.
-pub(super) const BATCH: usize = 2048;
 
 /// A series, for the recorder that gave this out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,17 +52,6 @@ pub struct Interval {
     pub overflowed: u64,
 }
 
-/// What a series received in one phase.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Received {
-    /// The series.
-    pub series: Arc<Series>,
-    /// The number of the phase; `None` in a run without.
-    pub phase: Option<u32>,
-    /// What it received.
-    pub samples: Accumulator,
-}
-
 /// What a recorder knows where something is to be broken.
 #[derive(Debug)]
 struct Watch {
@@ -75,35 +61,6 @@ struct Watch {
     changes: watch::Receiver<Edges>,
     edges: Edges,
     windows: Filling,
-}
-
-/// A series and what it received since the last take.
-#[derive(Debug)]
-struct Slot {
-    series: Arc<Series>,
-    /// The phase of what is in `held`.
-    phase: Option<u32>,
-    held: Held,
-    /// What belongs to other phases.
-    aside: Vec<(Option<u32>, Held)>,
-}
-
-#[derive(Debug)]
-enum Held {
-    Counter(Option<f64>),
-    Gauge(Option<Gauge>),
-    Rate { hits: u64, total: u64 },
-    Trend(Seconds),
-}
-
-/// A trend by second of intended start. Samples of one second mostly come in a row.
-#[derive(Debug, Default)]
-struct Seconds {
-    /// The second of the values in `batch`.
-    second: u32,
-    /// Values not sorted in yet, at most [`BATCH`].
-    batch: Vec<u64>,
-    sorted: BTreeMap<u32, Distribution>,
 }
 
 impl Recorder {
@@ -198,11 +155,10 @@ impl Recorder {
     }
 
     fn intern(&mut self, series: Series) -> SeriesId {
-        let held = Held::empty(series.metric.kind);
         let id = SeriesId(self.slots.len() as u32);
         let series = Arc::new(series);
         self.ids.insert(series.clone(), id);
-        self.slots.push(Slot { series, phase: self.phase, held, aside: Vec::new() });
+        self.slots.push(Slot::new(series, self.phase));
         id
     }
 
@@ -249,23 +205,14 @@ impl Recorder {
     #[inline]
     pub fn record(&mut self, series: SeriesId, second: u32, raw: u64) {
         match self.held(series) {
-            Held::Trend(seconds) => {
-                if seconds.second != second || seconds.batch.len() == BATCH {
-                    seconds.sort_in();
-                    seconds.second = second;
-                }
-                seconds.batch.push(raw);
-            }
+            Held::Trend(seconds) => seconds.push(second, raw),
             other => other.refuse(Kind::Trend),
         }
     }
 
+    #[inline]
     fn held(&mut self, series: SeriesId) -> &mut Held {
-        let slot = &mut self.slots[series.0 as usize];
-        if slot.phase != self.phase {
-            slot.turn_to(self.phase);
-        }
-        &mut slot.held
+        self.slots[series.0 as usize].held(self.phase)
     }
 
     /// What was recorded since the last take. Ids stay valid.
@@ -274,28 +221,6 @@ impl Recorder {
             series: self.slots.iter_mut().flat_map(Slot::take).collect(),
             overflowed: mem::take(&mut self.overflowed),
         }
-    }
-}
-
-impl Slot {
-    /// Samples near the end of a phase belong now to it and now to the next.
-    #[cold]
-    fn turn_to(&mut self, phase: Option<u32>) {
-        let place = self.aside.iter().position(|(aside, _)| *aside == phase);
-        let held = place.map(|place| self.aside.swap_remove(place).1);
-        let held = held.unwrap_or_else(|| Held::empty(self.series.metric.kind));
-        self.aside.push((self.phase, mem::replace(&mut self.held, held)));
-        self.phase = phase;
-    }
-
-    fn take(&mut self) -> impl Iterator<Item = Received> + use<> {
-        let now = (self.phase, self.held.take());
-        let aside = mem::take(&mut self.aside).into_iter();
-        let all = aside.map(|(phase, mut held)| (phase, held.take())).chain([now]);
-        let series = Arc::clone(&self.series);
-        all.filter_map(move |(phase, samples)| {
-            Some(Received { series: Arc::clone(&series), phase, samples: samples? })
-        })
     }
 }
 
@@ -320,50 +245,12 @@ impl Watch {
     }
 }
 
-impl Held {
-    fn empty(kind: Kind) -> Self {
-        match kind {
-            Kind::Counter => Self::Counter(None),
-            Kind::Gauge => Self::Gauge(None),
-            Kind::Rate => Self::Rate { hits: 0, total: 0 },
-            Kind::Trend => Self::Trend(Seconds::default()),
-        }
-    }
-
-    fn take(&mut self) -> Option<Accumulator> {
-        match self {
-            Self::Counter(sum) => sum.take().map(Total::Counter),
-            Self::Gauge(gauge) => gauge.take().map(Total::Gauge),
-            Self::Rate { total: 0, .. } => None,
-            Self::Rate { hits, total } => {
-                Some(Total::Rate { hits: mem::take(hits), total: mem::take(total) })
-            }
-            Self::Trend(seconds) => {
-                seconds.sort_in();
-                let sorted = mem::take(&mut seconds.sorted);
-                (!sorted.is_empty()).then_some(Total::Trend(sorted))
-            }
-        }
-    }
-
-    /// A sample of the wrong kind is a mistake of the caller; it is not worth a user's run.
-    #[cold]
-    fn refuse(&self, kind: Kind) {
-        debug_assert!(false, "a sample for a {kind:?} came to {self:?}");
-    }
-}
-
-impl Seconds {
-    fn sort_in(&mut self) {
-        if !self.batch.is_empty() {
-            self.sorted.entry(self.second).or_default().record_all(&mut self.batch);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::Unit;
+    use std::collections::BTreeMap;
+
+    use super::super::received::BATCH;
+    use super::super::{Accumulator, Distribution, Total, Unit};
     use super::*;
 
     fn metric(kind: Kind) -> Metric {

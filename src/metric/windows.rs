@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::recorder::BATCH;
+use super::received::BATCH;
 use super::{Distribution, Edges, Merge, Slot};
 
 /// How a call came out.
