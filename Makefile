@@ -9,7 +9,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 .PHONY: test
-test: nextest servers toxiproxy-client chromium lua-tools ## every test: Rust, Lua specs, whole runs of the binary, the page in a browser
+test: nextest servers toxiproxy-client junit-schema chromium lua-tools ## every test: Rust, Lua specs, whole runs of the binary, the page in a browser
 	cargo nextest run --all-targets
 	cargo nextest run --test page --run-ignored only
 	cargo test --doc --quiet
@@ -81,3 +81,20 @@ $(TOOLS)/toxiproxy/bin/toxiproxy-0.1.1:
 	@python3 -m venv $(TOOLS)/toxiproxy
 	@$(TOOLS)/toxiproxy/bin/python -m pip install --quiet --disable-pip-version-check toxiproxy-python==0.1.1
 	@touch $@
+
+# Jenkins' schema of JUnit files, which pytest's sources carry, and what holds files against it.
+JUNIT := $(TOOLS)/junit
+PYTEST := pytest-8.4.2
+PYTEST_HASH := sha256:86c0d0b93306b961d58d62a4db4879f27fe25513d4b969df351abdddb3c30e01
+
+.PHONY: junit-schema
+junit-schema: $(JUNIT)/junit-10.xsd
+
+$(JUNIT)/junit-10.xsd:
+	@python3 -m venv $(JUNIT)
+	@$(JUNIT)/bin/python -m pip install --quiet --disable-pip-version-check lxml==6.1.3
+	@echo "$(subst -,==,$(PYTEST)) --hash=$(PYTEST_HASH)" >$(JUNIT)/sources.txt
+	@$(JUNIT)/bin/python -m pip download --quiet --disable-pip-version-check --no-deps \
+		--no-binary pytest --require-hashes --requirement $(JUNIT)/sources.txt --dest $(JUNIT)
+	@tar -xzOf $(JUNIT)/$(PYTEST).tar.gz $(PYTEST)/testing/example_scripts/junit-10.xsd >$@.part
+	@mv $@.part $@

@@ -157,7 +157,7 @@ fn a_run_is_compared_at_its_end_and_its_thresholds_held_against_the_baseline() {
     let before = bench.load("results", &[]);
     bench.said(&["baseline", "save", "main", &before]);
     bench.ask(r#""http.duration{name=item} p50 <= baseline + 20%""#);
-    let run = ["script.lua", "-q", "--baseline", "main", "-p", "latency=40ms"];
+    let run = ["script.lua", "-q", "--baseline", "main", "-p", "latency=40ms", "--report", "junit"];
     let (exit, said) = bench.said(&run);
     assert_eq!(exit, 3, "{said}");
     assert!(said.contains("MISSED") && said.contains(" (limit "), "{said}");
@@ -171,6 +171,13 @@ fn a_run_is_compared_at_its_end_and_its_thresholds_held_against_the_baseline() {
     assert!(refused.len() == 2 && refused.contains(&true) && refused.contains(&false));
     let compared = stamps().filter(|stamp| stamp.path().join("comparison.json").is_file());
     assert_eq!(compared.count(), 1);
+    let cases = stamps().filter_map(|s| fs::read_to_string(s.path().join("junit.xml")).ok());
+    for cases in cases {
+        let (_, baseline) = cases.split_once("<testsuite name=\"script.baseline\"").unwrap();
+        let regressed = baseline.contains("<testcase name=\"visitors: item\"")
+            && baseline.contains("type=\"regressed\"");
+        assert!(regressed || baseline.contains("text is not the same"), "{baseline}");
+    }
 }
 
 #[test]

@@ -255,8 +255,15 @@ fn each_script_is_compared_with_its_own_runs_under_the_name_of_a_baseline() {
     let (exit, out, err) = bench.run(&save);
     assert_eq!(exit, 0, "{out}{err}");
     assert!(out.contains("1 run of a, 1 run of b"), "{out}");
+    let run = ["a.lua", "b.lua", "--quiet", "--report", "junit"];
     let (_, out, err) =
-        bench.run(&["a.lua", "b.lua", "--quiet", "--baseline", "main", "--fail-on", "100%"]);
+        bench.run(&[&run[..], &["--baseline", "main", "--fail-on", "100%"]].concat());
     assert!(out.contains("a at ") && out.contains("b at "), "{out}{err}");
     assert!(!out.contains("REGRESSED") && !err.contains("cannot be compared"), "{out}{err}");
+    let stamps = bench.results("suite").into_iter();
+    let mut asked = stamps.map(|stamp| bench.path("results/suite").join(stamp).join("junit.xml"));
+    let cases = fs::read_to_string(asked.find(|file| file.is_file()).unwrap()).unwrap();
+    for script in ["a", "b"] {
+        assert!(cases.contains(&format!("<testsuite name=\"{script}.baseline\"")), "{cases}");
+    }
 }

@@ -86,7 +86,7 @@ pub fn run(args: &AbArgs) -> Result<u8, Error> {
         runs[side].push(outcome);
     }
     let [a, b] = runs;
-    let compared = compared(&a, &b, &args.judging, &varied)?;
+    let compared = compared(&a, &b, &args.judging, &varied).map_err(Error::Incomparable)?;
     let control = control(&a, args)?;
     compare::print(&compared, Some(&control), args.format)?;
     compare::write_page(&compared, Some(&control), [&a, &b], args.html.as_deref())?;
@@ -119,5 +119,6 @@ fn control(a: &[Outcome], args: &AbArgs) -> Result<Control, Error> {
     let half = |odd: usize| -> Vec<Outcome> {
         a.iter().enumerate().filter(|(at, _)| at % 2 == odd).map(|(_, run)| run.clone()).collect()
     };
-    Ok(Control::of(&compared(&half(0), &half(1), &args.judging, &[])?))
+    let itself = compared(&half(0), &half(1), &args.judging, &[]).map_err(Error::Incomparable)?;
+    Ok(Control::of(&itself))
 }

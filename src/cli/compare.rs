@@ -73,19 +73,20 @@ pub fn run(args: &CompareArgs) -> Result<u8, Error> {
         Some(first) => baseline::of_script(&base, &first.run.name),
         None => base,
     };
-    let compared = compared(&base, &now, &args.judging, &[])?;
+    let compared = compared(&base, &now, &args.judging, &[]).map_err(Error::Incomparable)?;
     print(&compared, None, args.format)?;
     write_page(&compared, None, [&base, &now], args.html.as_deref())?;
     Ok(compared.exit_code())
 }
 
-/// Compares runs that can be; parameters named in `varied` are meant to differ.
+/// Compares runs that can be, or says all that keeps them from it; parameters named in `varied` are
+/// meant to differ.
 pub fn compared(
     base: &[Outcome],
     now: &[Outcome],
     judging: &Judging,
     varied: &[String],
-) -> Result<Comparison, Error> {
+) -> Result<Comparison, Vec<String>> {
     let pairs = base.iter().flat_map(|base| now.iter().map(move |now| (base, now)));
     let mut found: Vec<String> = Vec::new();
     for difference in pairs.flat_map(|(base, now)| compare::differences(base, now, varied)) {
@@ -94,7 +95,7 @@ pub fn compared(
         }
     }
     if !found.is_empty() && !judging.anyway {
-        return Err(Error::Incomparable(found));
+        return Err(found);
     }
     let compared = compare::compare(base, now, judging.fail_on);
     Ok(Comparison { overridden: found, ..compared })

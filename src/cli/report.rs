@@ -66,12 +66,12 @@ pub fn run(args: &ReportArgs) -> Result<u8, Error> {
         if place == Path::new("-") {
             print(|out| match report {
                 Report::Text => report::text(&outcome, None, ink(), out),
-                report => report.write(&outcome, out),
+                report => report.write(&outcome, None, out),
             })?;
             continue;
         }
         let mut text = Vec::new();
-        report.write(&outcome, &mut text).map_err(Error::Summary)?;
+        report.write(&outcome, None, &mut text).map_err(Error::Summary)?;
         write_whole(place, &text).map_err(Error::Report)?;
     }
     Ok(0)

@@ -17,12 +17,12 @@ use super::scripts::{self, Script};
 use super::source::SourceArgs;
 use super::{ink, state, suite, tell, undo};
 use crate::baseline::Baseline;
-use crate::compare::Comparison;
+use crate::compare::{Comparison, Gate, exit_code};
 use crate::engine::{self, Options};
 use crate::error::Error;
 use crate::history;
 use crate::metric::Unit;
-use crate::outcome::{Outcome, Second, write_whole};
+use crate::outcome::{FileError, Outcome, Second, write_whole};
 use crate::plan::{Plan, Problem};
 use crate::report::{self, Report, comparison, ndjson};
 
@@ -145,19 +145,19 @@ pub fn run(args: &RunArgs) -> Result<u8, Error> {
     let ran = scripts.into_iter().next().map(|script| one(script, baseline.as_ref(), args));
     let ran = ran.unwrap_or_else(|| unreachable!("one script was named"))?;
     if args.summary == Summary::Json {
-        print(|out| report::json(&ran.outcome, Some(&ran.place), out))?;
+        print(|out| report::json(&ran.outcome, ran.gate.as_ref(), Some(&ran.place), out))?;
     }
-    Ok(ran.exit)
+    Ok(exit_code(&ran.outcome, ran.gate.as_ref()))
 }
 
 /// A script that was run to its end.
 pub struct Ran {
     /// What it did.
     pub outcome: Outcome,
-    /// Where that is kept.
+    /// How that came out against a baseline, where there is one.
+    pub gate: Option<Gate>,
+    /// Where it is kept.
     pub place: String,
-    /// The worse of its own exit code and its comparison's.
-    pub exit: u8,
 }
 
 /// Runs one script, keeps what it did and tells people of it.
@@ -185,15 +185,15 @@ pub fn one(script: Script, baseline: Option<&Baseline>, args: &RunArgs) -> Resul
         tokio::join!(progress.follow(states), follow(seconds, folder.path().join(ndjson::FILE)));
     });
     let outcome = outcome?;
-    let place = conclude(&outcome, folder.path(), args)?;
+    let saved = outcome.save(folder.path());
+    let base = baseline.map(|baseline| baseline.of_script(&outcome.run.name).outcomes);
+    let gate = base.as_ref().map(|base| hold(&outcome, base, &args.against));
+    let place = conclude(&outcome, gate.as_ref(), saved, folder.path(), args)?;
     remember(&args.out, &outcome, &place);
-    let mut exit = outcome.exit;
-    if let Some(baseline) = baseline {
-        let compared = compare_with(baseline, &outcome, folder.path(), args)?;
-        // Above 3 there is more wrong than a comparison can be.
-        exit = if exit > 3 { exit } else { exit.max(compared) };
+    if let (Some(gate), Some(base)) = (&gate, &base) {
+        tell_of(gate, [base, slice::from_ref(&outcome)], folder.path(), args)?;
     }
-    Ok(Ran { outcome, place, exit })
+    Ok(Ran { outcome, gate, place })
 }
 
 /// Gives thresholds that speak of a baseline its values; all that lack one are told at once.
@@ -222,36 +222,36 @@ fn hold_against(plan: &mut Plan, baseline: Option<&Baseline>) -> Vec<Problem> {
     problems
 }
 
-/// Exit code of a comparison that cannot be made, or does not tell.
-const UNSURE: u8 = 3;
-/// What a pull request is told of it.
+/// What a pull request is told of a comparison.
 const COMPARISON: &str = "comparison.md";
 
-/// Tells how the run compares, on stdout even when it cannot be kept beside the outcome; the exit
-/// code of the comparison.
-fn compare_with(
-    baseline: &Baseline,
-    outcome: &Outcome,
+/// Holds a run against those of a baseline.
+fn hold(outcome: &Outcome, base: &[Outcome], against: &Against) -> Gate {
+    let found = compared(base, slice::from_ref(outcome), &against.judging, &[]);
+    Gate { found, pass_inconclusive: against.pass_inconclusive }
+}
+
+/// Tells how the run compares, on stdout even when it cannot be kept beside the outcome.
+fn tell_of(
+    gate: &Gate,
+    sides: [&[Outcome]; 2],
     folder: &Path,
     args: &RunArgs,
-) -> Result<u8, Error> {
-    let base = baseline.of_script(&outcome.run.name).outcomes;
-    let gate = |exit| if exit == UNSURE && args.against.pass_inconclusive { 0 } else { exit };
-    let compared = match compared(&base, slice::from_ref(outcome), &args.against.judging, &[]) {
-        Err(Error::Incomparable(differences)) => {
+) -> Result<(), Error> {
+    let compared = match &gate.found {
+        Ok(compared) => compared,
+        Err(differences) => {
             let mut text = Vec::new();
-            comparison::refused(&differences, &mut text).map_err(Error::Summary)?;
-            tell(&Error::Incomparable(differences).to_string());
-            write_whole(&folder.join(COMPARISON), &text).map_err(Error::Report)?;
-            return Ok(gate(UNSURE));
+            comparison::refused(differences, &mut text).map_err(Error::Summary)?;
+            tell(&Error::Incomparable(differences.clone()).to_string());
+            return write_whole(&folder.join(COMPARISON), &text).map_err(Error::Report);
         }
-        compared => compared?,
     };
-    let written = write_comparison(&compared, [&base, slice::from_ref(outcome)], folder, args);
+    let written = write_comparison(compared, sides, folder, args);
     if args.summary == Summary::Text {
-        compare::print(&compared, None, Format::Text)?;
+        compare::print(compared, None, Format::Text)?;
     }
-    written.map(|()| gate(compared.exit_code()))
+    written
 }
 
 /// Keeps a comparison beside the outcome it is of.
@@ -281,19 +281,25 @@ pub fn remember(out: &Path, outcome: &Outcome, place: &str) {
     }
 }
 
-/// Saves, then prints for people: the summary even when saving failed. Where it is kept.
-fn conclude(outcome: &Outcome, folder: &Path, args: &RunArgs) -> Result<String, Error> {
-    let saved = outcome.save(folder);
+/// Writes reports, then prints for people: the summary even when it could not be saved. Where it is
+/// kept.
+fn conclude(
+    outcome: &Outcome,
+    gate: Option<&Gate>,
+    saved: Result<PathBuf, FileError>,
+    folder: &Path,
+    args: &RunArgs,
+) -> Result<String, Error> {
     let reported = args.reports.iter().try_for_each(|form| {
         let Form::Of(report) = form else { return Ok(()) };
         let mut text = Vec::new();
-        report.write(outcome, &mut text).map_err(Error::Summary)?;
+        report.write(outcome, gate, &mut text).map_err(Error::Summary)?;
         write_whole(&folder.join(report.file()), &text).map_err(Error::Report)
     });
     let place = saved.as_ref().ok().map(|path| path.display().to_string());
     let printed = match args.summary {
         Summary::Text => print(|out| report::text(outcome, place.as_deref(), ink(), out)),
-        Summary::Json if saved.is_err() => print(|out| report::json(outcome, None, out)),
+        Summary::Json if saved.is_err() => print(|out| report::json(outcome, gate, None, out)),
         Summary::Json => Ok(()),
     };
     let place = saved.map_err(Error::Results)?.display().to_string();

@@ -70,7 +70,7 @@ fn foresee(scripts: &[Script], args: &RunArgs) -> Result<(), Error> {
 
 fn ended(ran: Result<Ran, Error>) -> Ended {
     match ran {
-        Ok(Ran { outcome, place, exit }) => Ended::Ran { outcome: Box::new(outcome), place, exit },
+        Ok(Ran { outcome, gate, place }) => Ended::Ran { outcome: Box::new(outcome), gate, place },
         Err(error) => {
             let what = error.to_string();
             tell(&what);

@@ -19,6 +19,7 @@
 
 mod comparable;
 mod estimate;
+mod gate;
 mod sample;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ use crate::outcome::Outcome;
 
 pub use comparable::{differences, is_same_run};
 use estimate::{Estimate, Figure};
+pub use gate::{Gate, exit_code};
 use sample::{Key, Sample};
 
 /// Calls on each side from which an operation is compared.
@@ -316,7 +318,7 @@ impl OperationChange {
     }
 
     /// Whether it is too small a part of the runs to hold up the whole.
-    fn is_negligible(&self) -> bool {
+    pub fn is_negligible(&self) -> bool {
         self.rows.is_empty() && self.calls.iter().all(|calls| (*calls as f64) < FEWEST_CALLS)
     }
 }

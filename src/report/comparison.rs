@@ -168,6 +168,20 @@ pub(super) fn told(control: &Control) -> String {
     )
 }
 
+/// What was compared and how it came out, a line each.
+pub(super) fn head(comparison: &Comparison) -> String {
+    let overridden = comparison.overridden.iter().map(|it| format!("compared anyway: {it}"));
+    let lines = [runs(comparison), said(comparison)].into_iter().chain(overridden);
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A figure before and after, on one line.
+pub(super) fn line(row: &Row) -> String {
+    let [base, now] = values(row);
+    let (figure, change, interval, finding) = (row.figure, change(row), interval(row), row.finding);
+    format!("{figure} {base} -> {now}: {change} ({interval}), {finding}")
+}
+
 /// An operation and its figures with this finding.
 fn named(operation: &OperationChange, finding: Finding) -> String {
     let rows = operation.rows.iter().filter(|row| row.finding == finding);
@@ -239,87 +253,4 @@ fn escaped(text: &str) -> String {
         escaped.push(c);
     }
     escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(figure: &'static str, scale: Scale, change: f64, finding: Finding) -> Row {
-        let base = if scale == Scale::Share { 0.01 } else { 20e6 };
-        let now = if scale == Scale::Share { base + change } else { base * (1.0 + change) };
-        let (low, high) = (Some(change - 0.011), Some(change + 0.012));
-        Row { figure, scale, base, now, change, low, high, chance: 0.01, finding }
-    }
-
-    fn operation(name: &str, rows: Vec<Row>, finding: Finding) -> OperationChange {
-        OperationChange {
-            scenario: "buyers".to_owned(),
-            metric: "http.duration".to_owned(),
-            name: name.to_owned(),
-            calls: [1000, 990],
-            why: rows.is_empty().then(|| "fewer than 100 calls".to_owned()),
-            rows,
-            finding,
-        }
-    }
-
-    fn comparison(verdict: Finding) -> Comparison {
-        let started = "2026-01-02T03:04:05Z".to_owned();
-        let run = RunName { name: "shop".to_owned(), started };
-        let rows = vec![
-            row("mean", Scale::Time, 0.2, Finding::Regressed),
-            row("p50", Scale::Time, -0.3, Finding::Improved),
-            Row { high: None, ..row("p99", Scale::Time, 0.0, Finding::Inconclusive) },
-            Row { low: None, high: None, ..row("p95", Scale::Time, 0.0, Finding::Inconclusive) },
-            row("failed", Scale::Share, 0.004, Finding::Unchanged),
-            row("throughput", Scale::PerSecond, -1e-7, Finding::Unchanged),
-        ];
-        Comparison {
-            verdict,
-            base: vec![run.clone(), run.clone()],
-            now: vec![run],
-            limit: 0.05,
-            overridden: vec!["parameter size is 10 in base, 20 now".to_owned()],
-            operations: vec![
-                operation("item|*", rows, verdict),
-                operation("rare", Vec::new(), Finding::Inconclusive),
-            ],
-        }
-    }
-
-    fn control() -> Control {
-        let noise = [("mean", Some(0.012)), ("p50", Some(0.008)), ("p99", None)];
-        Control { verdict: Finding::Unchanged, noise: noise.into() }
-    }
-
-    fn written(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
-        let mut out = Vec::new();
-        write(&mut out).unwrap();
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn the_comparison_as_text() {
-        let comparison = comparison(Finding::Regressed);
-        insta::assert_snapshot!(written(|out| text(
-            &comparison,
-            Some(&control()),
-            Ink::PLAIN,
-            out
-        )));
-    }
-
-    #[test]
-    fn the_comparison_for_a_pull_request() {
-        let comparison = comparison(Finding::Regressed);
-        insta::assert_snapshot!(written(|out| markdown(&comparison, Some(&control()), out)));
-    }
-
-    #[test]
-    fn every_verdict_is_said_in_a_sentence() {
-        let findings = [Finding::Improved, Finding::Unchanged, Finding::Inconclusive];
-        let said = findings.map(|finding| said(&comparison(finding)));
-        insta::assert_snapshot!(said.join("\n"));
-    }
 }

@@ -10,18 +10,24 @@ use serde_json::{Value, json};
 
 use super::figures;
 use super::processes::{self, Process};
+use crate::compare::{self, Gate};
 use crate::metric::Distribution;
 use crate::outcome::operations::{self, Operation};
 use crate::outcome::{Outcome, ScenarioOutcome};
 
 /// Writes the summary of `outcome` as one line of JSON; `place` is where its files lie.
-pub fn write(outcome: &Outcome, place: Option<&str>, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, &value(outcome, place))?;
+pub fn write(
+    outcome: &Outcome,
+    gate: Option<&Gate>,
+    place: Option<&str>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, &value(outcome, gate, place))?;
     writeln!(out)
 }
 
 /// The summary of `outcome`.
-pub fn value(outcome: &Outcome, place: Option<&str>) -> Value {
+pub fn value(outcome: &Outcome, gate: Option<&Gate>, place: Option<&str>) -> Value {
     json!({
         "schema": outcome.schema,
         "name": outcome.run.name,
@@ -31,7 +37,8 @@ pub fn value(outcome: &Outcome, place: Option<&str>) -> Value {
         "verdict": outcome.verdict,
         "reasons": outcome.reasons,
         "grade": outcome.grade,
-        "exit": outcome.exit,
+        "exit": compare::exit_code(outcome, gate),
+        "comparison": gate.map(comparison),
         "interrupted": outcome.run.interrupted,
         "aborted_by": outcome.run.aborted_by,
         "thresholds": outcome.thresholds,
@@ -44,6 +51,15 @@ pub fn value(outcome: &Outcome, place: Option<&str>) -> Value {
         "processes": processes::of(outcome).iter().map(process).collect::<Vec<_>>(),
         "generator": outcome.generator,
         "results": place,
+    })
+}
+
+fn comparison(gate: &Gate) -> Value {
+    let compared = gate.found.as_ref();
+    json!({
+        "verdict": compared.ok().map(|comparison| comparison.verdict),
+        "exit": gate.exit_code(),
+        "not_compared": compared.err(),
     })
 }
 

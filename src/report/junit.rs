@@ -1,5 +1,5 @@
 //! `JUnit` XML, which every CI system shows: the run verdict, each threshold, each fault and each
-//! check is a test case.
+//! check is a test case, and each operation that was held against a baseline.
 //!
 //! The verdict is a case of its own, since a run that cannot be believed has not passed, whatever
 //! its thresholds say. A check fails when it did not hold once, as in the summary. What went wrong
@@ -10,24 +10,27 @@ use std::io::{self, Write};
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::faults;
 use super::figures::{self, Check};
+use super::{comparison, faults};
+use crate::compare::{Finding, Gate, OperationChange};
 use crate::outcome::{FaultOutcome, Outcome, RunVerdict, Verdict};
 
-/// Writes `outcome` as a report of suites: run, thresholds, faults where there are any, checks.
-pub fn write(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
-    whole(&outcome.run.name, suites(outcome), out)
+/// Writes `outcome` as a report of suites.
+pub fn write(outcome: &Outcome, gate: Option<&Gate>, out: &mut dyn Write) -> io::Result<()> {
+    whole(&outcome.run.name, suites(outcome, gate), out)
 }
 
-/// Run, thresholds, faults where there are any, and checks of one outcome.
-pub fn suites(outcome: &Outcome) -> Vec<TestSuite> {
+/// Run, thresholds, faults where there are any, checks, and the baseline where there is one.
+pub fn suites(outcome: &Outcome, gate: Option<&Gate>) -> Vec<TestSuite> {
     let thresholds = outcome.thresholds.iter().map(threshold).collect();
     let checks = figures::checks(outcome).iter().map(check).collect();
     let faults: Vec<_> = outcome.faults.iter().map(fault).collect();
     let broken = (!faults.is_empty()).then(|| suite(outcome, "faults", faults));
     let asked =
         [suite(outcome, "run", vec![verdict(outcome)]), suite(outcome, "thresholds", thresholds)];
-    asked.into_iter().chain(broken).chain([suite(outcome, "checks", checks)]).collect()
+    let baseline = gate.map(|gate| suite(outcome, "baseline", compared(gate)));
+    let checks = [suite(outcome, "checks", checks)];
+    asked.into_iter().chain(broken).chain(checks).chain(baseline).collect()
 }
 
 /// Writes suites as one report.
@@ -35,8 +38,11 @@ pub fn whole(name: &str, suites: Vec<TestSuite>, out: &mut dyn Write) -> io::Res
     let mut report = Report::new(name);
     report.add_test_suites(suites);
     let text = report.to_string().map_err(io::Error::other)?;
-    // The schemas of Jenkins know this of a suite, and not of the whole. Nothing is ever skipped.
-    writeln!(out, "{}", text.replacen(" skipped=\"0\"", "", 1).trim_end())
+    // The schemas of Jenkins know this of a suite, and not of the whole, whose own comes first.
+    let skipped = format!(" skipped=\"{}\"", report.skipped);
+    let text = text.replacen(&skipped, "", 1);
+    // No XML may hold these two, and the crate lets them through.
+    writeln!(out, "{}", text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}").trim_end())
 }
 
 fn suite(outcome: &Outcome, part: &str, cases: Vec<TestCase>) -> TestSuite {
@@ -106,6 +112,55 @@ fn fault(fault: &FaultOutcome) -> TestCase {
 fn check(check: &Check) -> TestCase {
     let why = format!("did not hold {} of {} times", check.failed, check.of);
     case(check.name, check.failed == 0, "check", why)
+}
+
+/// That there is something to compare, then each operation; one of too few calls to say anything
+/// is skipped.
+fn compared(gate: &Gate) -> Vec<TestCase> {
+    const WHOLE: &str = "it can be compared";
+    let comparison = match &gate.found {
+        Ok(comparison) => comparison,
+        Err(differences) => return vec![untold(gate, WHOLE, differences.join("; "))],
+    };
+    let mut whole = if comparison.operations.iter().all(OperationChange::is_negligible) {
+        untold(gate, WHOLE, "no operation has calls enough")
+    } else {
+        TestCase::new(WHOLE, TestCaseStatus::success())
+    };
+    whole.set_system_out(comparison::head(comparison));
+    let operations = comparison.operations.iter().map(|operation| changed(operation, gate));
+    [whole].into_iter().chain(operations).collect()
+}
+
+fn changed(operation: &OperationChange, gate: &Gate) -> TestCase {
+    let name = comparison::subject(operation);
+    let told = |finding: Option<Finding>| {
+        let rows = operation.rows.iter().filter(|row| finding.is_none_or(|it| row.finding == it));
+        rows.map(comparison::line).collect::<Vec<_>>().join("\n")
+    };
+    let mut case = match (operation.finding, &operation.why) {
+        (_, Some(why)) if operation.is_negligible() => skipped(&name, why.as_str()),
+        (_, Some(why)) => untold(gate, &name, why.as_str()),
+        (Finding::Inconclusive, None) => untold(gate, &name, told(Some(Finding::Inconclusive))),
+        (finding, None) => {
+            case(&name, finding != Finding::Regressed, "regressed", told(Some(Finding::Regressed)))
+        }
+    };
+    if !operation.rows.is_empty() {
+        case.set_system_out(told(None));
+    }
+    case
+}
+
+/// A case of which nothing can be told fails where that fails the run.
+fn untold(gate: &Gate, name: &str, why: impl Into<String>) -> TestCase {
+    if gate.pass_inconclusive { skipped(name, why) } else { case(name, false, "inconclusive", why) }
+}
+
+fn skipped(name: &str, why: impl Into<String>) -> TestCase {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(why.into());
+    TestCase::new(name, status)
 }
 
 /// What failed and what broke, for whoever opens the suite.

@@ -1,6 +1,6 @@
 //! How we tell: each report one file, a pure function from an [`Outcome`] to text.
 //!
-//! A report reads nothing but the outcome and writes nothing but what it is given to write to.
+//! A report reads nothing but what it is given, and writes nothing but what it is given to write to.
 //! `csv` is the template.
 
 pub mod comparison;
@@ -24,6 +24,7 @@ use std::io::{self, Write};
 pub use json::write as json;
 pub use text::{Ink, write as text};
 
+use crate::compare::Gate;
 use crate::outcome::Outcome;
 
 /// A form of report that is kept in a file.
@@ -72,13 +73,19 @@ impl Report {
         }
     }
 
-    /// Writes it.
-    pub fn write(self, outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    /// Writes it; where a run was held against a baseline, forms for machines tell of that too, and
+    /// for people there is a [`comparison`].
+    pub fn write(
+        self,
+        outcome: &Outcome,
+        gate: Option<&Gate>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         match self {
             Self::Text => text(outcome, None, Ink::PLAIN, out),
-            Self::Json => json(outcome, None, out),
+            Self::Json => json(outcome, gate, None, out),
             Self::Csv => csv::write(outcome, out),
-            Self::Junit => junit::write(outcome, out),
+            Self::Junit => junit::write(outcome, gate, out),
             Self::Markdown => markdown::write(outcome, out),
             Self::Html => html::write(outcome, out),
         }

@@ -9,6 +9,7 @@ use super::Report;
 use super::figures::{percent, seconds, time};
 use super::table::table;
 use super::text::{Ink, grade, verdict};
+use crate::compare::{self, Gate};
 use crate::outcome::{Grade, Outcome, RunVerdict, operations};
 
 /// Scripts that were run, or were to be.
@@ -34,10 +35,10 @@ pub enum Ended {
     Ran {
         /// What it did.
         outcome: Box<Outcome>,
-        /// Where that is kept.
+        /// How that came out against a baseline, where there is one.
+        gate: Option<Gate>,
+        /// Where it is kept.
         place: String,
-        /// Its exit code by itself.
-        exit: u8,
     },
     /// It could not start, or broke.
     Failed {
@@ -54,7 +55,8 @@ impl Ended {
     /// The exit code of the script by itself; `None` when it was not run.
     pub fn exit(&self) -> Option<u8> {
         match self {
-            Self::Ran { exit, .. } | Self::Failed { exit, .. } => Some(*exit),
+            Self::Ran { outcome, gate, .. } => Some(compare::exit_code(outcome, gate.as_ref())),
+            Self::Failed { exit, .. } => Some(*exit),
             Self::NotRun => None,
         }
     }
@@ -66,14 +68,14 @@ impl Ended {
         }
     }
 
-    /// What its comparison with a baseline made worse, where it did.
+    /// What its baseline fails it for, where it does.
     fn compared(&self) -> Option<&'static str> {
-        match self {
-            Self::Ran { outcome, exit, .. } if *exit != outcome.exit => Some(match exit {
-                1 => "slower than its baseline",
-                _ => "whether it is slower than its baseline cannot be told",
-            }),
-            _ => None,
+        let Self::Ran { gate: Some(gate), .. } = self else { return None };
+        match (&gate.found, gate.exit_code()) {
+            (_, 0) => None,
+            (Err(_), _) => Some("cannot be compared with its baseline"),
+            (Ok(_), 1) => Some("slower than its baseline"),
+            (Ok(_), _) => Some("whether it is slower than its baseline cannot be told"),
         }
     }
 
@@ -205,8 +207,8 @@ fn row(ended: &Ended) -> [String; 6] {
 pub fn json(suite: &Suite, out: &mut dyn Write) -> io::Result<()> {
     let part = |part: &Part| -> Value {
         let (what, summary) = match &part.ended {
-            Ended::Ran { outcome, place, .. } => {
-                (None, Some(super::json::value(outcome, Some(place))))
+            Ended::Ran { outcome, gate, place } => {
+                (None, Some(super::json::value(outcome, gate.as_ref(), Some(place))))
             }
             Ended::Failed { what, .. } => (Some(what.as_str()), None),
             Ended::NotRun => (Some("the suite was interrupted"), None),
@@ -274,7 +276,7 @@ fn markdown(suite: &Suite, out: &mut dyn Write) -> io::Result<()> {
 /// Writes the cases of all scripts; one without an outcome is an error.
 fn junit(suite: &Suite, out: &mut dyn Write) -> io::Result<()> {
     let suites = suite.parts.iter().flat_map(|part| match &part.ended {
-        Ended::Ran { outcome, .. } => super::junit::suites(outcome),
+        Ended::Ran { outcome, gate, .. } => super::junit::suites(outcome, gate.as_ref()),
         Ended::Failed { what, .. } => vec![without_outcome(part, what)],
         Ended::NotRun => vec![without_outcome(part, "the suite was interrupted")],
     });

@@ -2,11 +2,15 @@
 
 use super::suite::{self, Ended, Part, Suite};
 use super::{Ink, Report, json, text};
+use crate::compare::Finding;
 use crate::metric::Tags;
 use crate::outcome::{Outcome, RunVerdict};
 
+mod compared;
 mod made;
+mod schema;
 
+use compared::gate;
 pub(super) use made::outcome;
 
 fn written(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
@@ -23,14 +27,14 @@ fn the_text_summary() {
 
 #[test]
 fn the_json_summary() {
-    let line = written(|out| json(&outcome(), None, out));
+    let line = written(|out| json(&outcome(), None, None, out));
     assert_eq!(line.lines().count(), 1);
     let value: serde_json::Value = serde_json::from_str(&line).unwrap();
     insta::assert_snapshot!(serde_json::to_string_pretty(&value).unwrap());
 }
 
 fn file(report: Report, outcome: &Outcome) -> String {
-    written(|out| report.write(outcome, out))
+    written(|out| report.write(outcome, None, out))
 }
 
 #[test]
@@ -188,8 +192,8 @@ fn an_outcome_that_was_saved_tells_the_same() {
 fn a_suite(interrupted: bool) -> Suite {
     let ran = Ended::Ran {
         outcome: Box::new(outcome()),
+        gate: None,
         place: "results/shop/stamp/outcome.json".to_owned(),
-        exit: outcome().exit,
     };
     let what = "error: service \"cache\": no redis-server\n  --> cache|mix.lua:3".to_owned();
     let failed = Ended::Failed { what, exit: 4 };
@@ -208,26 +212,32 @@ fn the_table_of_a_suite() {
 }
 
 #[test]
-fn a_script_of_a_suite_that_only_its_baseline_fails_is_told_with_that() {
-    let told = |compared: u8| {
+fn a_script_of_a_suite_that_its_baseline_fails_is_told_with_that() {
+    let told = |gate| {
         let outcome = Outcome { exit: 0, ..outcome() };
         let (outcome, place) = (Box::new(outcome), String::new());
-        let ended = Ended::Ran { outcome, place, exit: compared };
+        let ended = Ended::Ran { outcome, gate: Some(gate), place };
         let parts = vec![Part { script: "shop.lua".to_owned(), ended }];
         let suite = Suite { parts, interrupted: false };
         let markdown = suite::form(Report::Markdown).unwrap();
+        let junit = suite::form(Report::Junit).unwrap();
+        assert!(written(|out| junit(&suite, out)).contains("shop.baseline"));
         let text = written(|out| suite::text(&suite, Ink::PLAIN, out));
-        text + &written(|out| markdown(&suite, out))
+        (suite.exit(), text + &written(|out| markdown(&suite, out)))
     };
-    for (exit, why) in [
-        (1, "slower than its baseline"),
-        (3, "whether it is slower than its baseline cannot be told"),
+    let unsure = gate(Some(Finding::Inconclusive), false);
+    for (gate, exit, why) in [
+        (gate(Some(Finding::Regressed), true), 1, "slower than its baseline"),
+        (unsure, 3, "whether it is slower than its baseline cannot be told"),
+        (gate(None, false), 3, "cannot be compared with its baseline"),
     ] {
-        let told = told(exit);
+        let (own, told) = told(gate);
+        assert_eq!(own, exit);
         let lines = [format!("\nshop.lua: {why}\n"), format!("\n`shop.lua`: {why}\n")];
         assert!(lines.iter().all(|line| told.contains(line)), "{told}");
     }
-    assert!(!told(0).contains("baseline"), "{}", told(0));
+    let (exit, told) = told(gate(None, true));
+    assert!(exit == 0 && !told.contains("baseline"), "{told}");
 }
 
 #[test]

@@ -1,0 +1,68 @@
+//! A comparison as a gate: what a run has to get through besides its thresholds.
+
+use super::{Comparison, Finding, Outcome};
+
+/// How a run came out against a baseline, and whether that fails it.
+pub struct Gate {
+    /// The comparison, or everything that kept the runs from being compared.
+    pub found: Result<Comparison, Vec<String>>,
+    /// That it cannot be told, or compared, does not fail the run.
+    pub pass_inconclusive: bool,
+}
+
+impl Gate {
+    /// 0: passed; 1: regressed; 3: it cannot be told, and that fails.
+    pub fn exit_code(&self) -> u8 {
+        match &self.found {
+            _ if self.verdict() == Finding::Inconclusive && self.pass_inconclusive => 0,
+            Ok(comparison) => comparison.exit_code(),
+            Err(_) => 3,
+        }
+    }
+
+    /// What can be said of the run; nothing where it could not be compared.
+    pub fn verdict(&self) -> Finding {
+        self.found.as_ref().map_or(Finding::Inconclusive, |comparison| comparison.verdict)
+    }
+}
+
+/// The worse exit code of a run and its gate.
+pub fn exit_code(outcome: &Outcome, gate: Option<&Gate>) -> u8 {
+    match gate {
+        // Above 3 there is more wrong than a comparison can be.
+        Some(gate) if outcome.exit <= 3 => outcome.exit.max(gate.exit_code()),
+        _ => outcome.exit,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(verdict: Option<Finding>, pass_inconclusive: bool) -> Gate {
+        let comparison = |verdict| Comparison {
+            verdict,
+            base: Vec::new(),
+            now: Vec::new(),
+            limit: 0.05,
+            overridden: Vec::new(),
+            operations: Vec::new(),
+        };
+        Gate { found: verdict.map(comparison).ok_or_else(Vec::new), pass_inconclusive }
+    }
+
+    #[test]
+    fn that_it_cannot_be_told_fails_unless_it_is_to_pass_and_a_regression_always_does() {
+        let (regressed, unsure) = (Some(Finding::Regressed), Some(Finding::Inconclusive));
+        for (verdict, strict, lenient) in [
+            (Some(Finding::Improved), 0, 0),
+            (Some(Finding::Unchanged), 0, 0),
+            (regressed, 1, 1),
+            (unsure, 3, 0),
+            (None, 3, 0),
+        ] {
+            let exits = [false, true].map(|pass| gate(verdict, pass).exit_code());
+            assert_eq!(exits, [strict, lenient], "{verdict:?}");
+        }
+    }
+}
