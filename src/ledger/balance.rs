@@ -67,7 +67,7 @@ impl Balance {
                 return false;
             }
             self.lost += count;
-            let at = Duration::from_millis(fate.acked().into());
+            let at = Duration::from_millis(fate.acked_at().into());
             let (first, last) = self.lost_between.unwrap_or((at, at));
             self.lost_between = Some((first.min(at), last.max(at)));
             return true;

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 /// What is known of one id.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Fate {
     /// A set of the flags below; 0 for an id nobody mentioned.
-    flags: u8,
+    pub(super) flags: u8,
     /// From being sent to the first ack, in milliseconds; at most a minute.
-    answered: u16,
+    pub(super) answered: u16,
     /// When it was first said to be sent, or answered: milliseconds since the run began, enough
     /// for 49 days.
-    sent: u32,
+    pub(super) sent: u32,
 }
 
 impl Fate {
@@ -55,12 +55,12 @@ impl Fate {
     }
 
     /// When it was sent, if anybody said so.
-    pub(super) fn sent(self) -> Option<Duration> {
+    pub(super) fn sent_at(self) -> Option<Duration> {
         self.is(Self::EXPECTED).then(|| Duration::from_millis(self.sent.into()))
     }
 
     /// When it was first acked, in milliseconds.
-    pub(super) fn acked(self) -> u32 {
+    pub(super) fn acked_at(self) -> u32 {
         self.sent.saturating_add(self.answered.into())
     }
 

@@ -17,14 +17,28 @@
 //! Memory: an id that counts up (`order-1`, `order-2`, also `order-0001`, `7-12`) is a number behind
 //! its prefix. Once it has landed it is one of a compressed set: next to nothing where its neighbours
 //! fared alike (80 KB for ten million), two bytes at most where they did not, and more only where
-//! numbers lie far apart. Until then it takes about 14 bytes among others that are open, up to 170
-//! alone; so a reader that looks only at the end finds all of them open. Any other id takes its length
-//! and about 50 bytes, landed or not.
+//! numbers lie far apart. Until then its times are kept to the millisecond, packed with those of its
+//! neighbours: ten million ids of a thousand a second, answered within 64 ms and looked for only at
+//! the end, take 23 MB. Each takes 2 bits, those of the milliseconds that 256 of its prefix span and
+//! those of the slowest answer among them: ten times as slow a prefix, or ten times as slow an
+//! answer, costs 0.4 bytes more. The newest thousand of a prefix take about 14 bytes each, and one that
+//! is alone among numbers far apart up to 170. Any other id takes its length and about 50 bytes, landed
+//! or not.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `balance.rs` | what became of all ids, in numbers |
+//! | `fate.rs` | what is known of one id |
+//! | `id.rs` | which ids are numbers |
+//! | `numbers.rs` | the numbers behind one prefix: `open.rs` until they land, then sets |
+//! | `page.rs` | what is known of neighbours, in few bits |
 
 mod balance;
 mod fate;
 mod id;
 mod numbers;
+mod open;
+mod page;
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -97,7 +111,7 @@ impl Ledger {
             self.duplicated += 1;
             return None;
         }
-        let took = now.saturating_sub(before.sent()?);
+        let took = now.saturating_sub(before.sent_at()?);
         self.slowest_landing = self.slowest_landing.max(Some(took));
         self.late += u64::from(self.limit.is_some_and(|limit| took > limit));
         Some(took)
@@ -116,8 +130,13 @@ impl Ledger {
             balance.enter(fate, count);
         }
         for (id, fate) in self.single() {
-            if balance.enter(fate, 1) {
-                first_lost.insert((fate.acked(), id.to_string()));
+            let is_lost = balance.enter(fate, 1);
+            // Most are not among the first, and need no name.
+            let is_first = |(last, _): &(u32, String)| fate.acked_at() <= *last;
+            if is_lost
+                && (first_lost.len() < LOST_SAMPLE || first_lost.last().is_some_and(is_first))
+            {
+                first_lost.insert((fate.acked_at(), id.to_string()));
                 if first_lost.len() > LOST_SAMPLE {
                     first_lost.pop_last();
                 }
@@ -144,7 +163,7 @@ impl Ledger {
     /// Every id of which something is known but those that are in a set.
     fn single(&self) -> impl Iterator<Item = (Id<'_>, Fate)> {
         let numbered = self.numbered.iter().flat_map(|(prefix, numbers)| {
-            numbers.open().map(move |(number, fate)| (Id::Numbered(prefix, number), fate))
+            numbers.open.all().map(move |(number, fate)| (Id::Numbered(prefix, number), fate))
         });
         numbered.chain(self.texts.iter().map(|(id, fate)| (Id::Text(id), *fate)))
     }
