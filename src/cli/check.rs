@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::scripts;
 use super::source::SourceArgs;
+use crate::engine;
 use crate::error::Error;
 use crate::fault;
 use crate::plan::{Arrivals, FaultDecl, Load, ParamValue, Plan, Scenario, ServiceDecl, Start};
@@ -94,7 +95,17 @@ fn service(service: &ServiceDecl) -> String {
         let key = key.strip_prefix(setting::CONFIG).unwrap_or(key);
         format!("{all} {key}={value}")
     });
-    format!("{name}: {kind}{given}")
+    let far = engine::outside_upstream(service).map(far).unwrap_or_default();
+    format!("{name}: {kind}{given}{far}")
+}
+
+/// What is to be said of an address that is not on this machine.
+fn far(address: &str) -> String {
+    let place = fault::address(address).unwrap_or_default();
+    let host = Reach::default().beyond(&place).map(str::to_owned);
+    host.map_or_else(String::new, |host| {
+        format!("  (not on this machine: only with --allow-fault {host})")
+    })
 }
 
 /// What is broken, when, and whether that has to be allowed.
@@ -102,11 +113,8 @@ fn broken(fault: &FaultDecl) -> String {
     let FaultDecl { name, kind, on, .. } = fault;
     let what = if kind == name { String::new() } else { format!("{kind} ") };
     let times = format!("from {} for {}", show_duration(fault.at), show_duration(fault.lasts));
-    let place = on.contains("://").then(|| fault::address(on).ok()).flatten();
-    let far = place.filter(|place| Reach::default().check(place).is_err());
-    let far = far.and_then(|place| Some(place.rsplit_once(':')?.0.to_owned()));
-    let only = far.map(|host| format!("  (not on this machine: only with --allow-fault {host})"));
-    format!("{name}: {what}on {on}, {times}{}", only.unwrap_or_default())
+    let far = if on.contains("://") { far(on) } else { String::new() };
+    format!("{name}: {what}on {on}, {times}{far}")
 }
 
 /// A headed list, or nothing when it is empty.

@@ -160,11 +160,22 @@ pub struct Ran {
     pub place: String,
 }
 
+/// What the run of a script is told, but for who hears of its seconds.
+pub(super) fn options(script: &Path, args: &RunArgs) -> Options {
+    Options {
+        name: stem(script),
+        workers: args.workers.map(usize::from),
+        allow_command: args.allow_command,
+        allow_fault: args.allow_fault.clone(),
+        seconds: None,
+        journals: state::journals(),
+    }
+}
+
 /// Runs one script, keeps what it did and tells people of it.
 pub fn one(script: Script, baseline: Option<&Baseline>, args: &RunArgs) -> Result<Ran, Error> {
     let Script { path, loaded } = script;
-    let name = stem(&path);
-    let folder = Folder::make(&args.out, &name)?;
+    let folder = Folder::make(&args.out, &stem(&path))?;
     let detail = match (args.quiet, args.verbose) {
         (true, _) => Detail::Quiet,
         (_, true) => Detail::Verbose,
@@ -172,14 +183,7 @@ pub fn one(script: Script, baseline: Option<&Baseline>, args: &RunArgs) -> Resul
     };
     let (told, seconds) = mpsc::unbounded_channel();
     let told = args.reports.contains(&Form::Seconds).then_some(told);
-    let options = Options {
-        name,
-        workers: args.workers.map(usize::from),
-        allow_command: args.allow_command,
-        allow_fault: args.allow_fault.clone(),
-        seconds: told,
-        journals: state::journals(),
-    };
+    let options = Options { seconds: told, ..options(&path, args) };
     let progress = Progress::new(detail, io::stderr().is_terminal(), loaded.control.world());
     let outcome = engine::run(loaded, options, |states| async {
         tokio::join!(progress.follow(states), follow(seconds, folder.path().join(ndjson::FILE)));

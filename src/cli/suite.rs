@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
 use super::folder::Folder;
-use super::run::{Form, Ran, RunArgs, Summary, one, print, stem};
+use super::run::{Form, Ran, RunArgs, Summary, one, options, print, stem};
 use super::scripts::Script;
 use super::{ink, stop, tell};
 use crate::baseline::Baseline;
@@ -56,10 +56,7 @@ pub fn run(scripts: Vec<Script>, baseline: Option<&Baseline>, args: &RunArgs) ->
 fn foresee(scripts: &[Script], args: &RunArgs) -> Result<(), Error> {
     let mut problems: Vec<Problem> = Vec::new();
     for script in scripts {
-        match engine::foresee(&script.loaded, args.allow_command) {
-            Err(EngineError::Services(wrong)) => problems.extend(wrong),
-            foreseen => foreseen?,
-        }
+        problems.extend(engine::foresee(&script.loaded, &options(&script.path, args))?);
     }
     if !problems.is_empty() {
         return Err(problems.into());

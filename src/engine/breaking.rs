@@ -21,7 +21,7 @@ use crate::fault::{
     self, Ask, Awaited, Break, Holding, Journal, Mark, Record, Subject, Thing, Waited,
 };
 use crate::metric::Timeline;
-use crate::plan::{FaultDecl, Plan, Problem};
+use crate::plan::{FaultDecl, Plan};
 use crate::script::{Calls, World};
 use crate::service::Process;
 use crate::wire::proxy::Reach;
@@ -95,19 +95,6 @@ impl Breaking {
     pub fn found(&self, process: &Process) {
         let name = process.declared().name.clone();
         self.services.borrow_mut().insert(name, process.clone());
-    }
-
-    /// What of the plan's faults concerns others than they may.
-    pub fn out_of_reach(&self) -> Vec<Problem> {
-        let far = self.plan.faults.iter().filter(|fault| fault.on.contains("://"));
-        let problems = far.filter_map(|fault| {
-            let checked = fault::address(&fault.on).and_then(|place| self.reach.check(&place));
-            Some(
-                Problem::new(format!("fault {:?}: {}", fault.name, checked.err()?))
-                    .at(&fault.place),
-            )
-        });
-        problems.collect()
     }
 
     /// The load begins: from now on the faults of the plan stand when they are due.

@@ -17,7 +17,7 @@ use super::machine::{self, Machine};
 use super::progress::{Progress, Stage};
 use super::proxies::Proxies;
 use super::worker::{self, Ended, Gates, Message, Orders};
-use super::{EngineError, Options, faults, listeners, services, signals};
+use super::{EngineError, Options, faults, foreseen, listeners, services, signals};
 use crate::executor::{Halt, Stop, Stripe};
 use crate::fault::{Holder, Journal};
 use crate::metric::{Kind, Tags, Timeline};
@@ -188,10 +188,12 @@ impl Conductor {
 
     /// Services and `setup`.
     async fn prepare(&self, running: &mut Vec<Running>) -> Result<(), EngineError> {
-        let absent = machine::absent(&self.plan.watch);
-        if !absent.is_empty() {
-            return Err(EngineError::Services(absent));
+        let mut problems = machine::absent(&self.plan.watch);
+        problems.extend(foreseen::problems(&self.plan, &self.world, &self.options)?);
+        if !problems.is_empty() {
+            return Err(EngineError::Services(problems));
         }
+        foreseen::warn(&self.world, &self.options);
         if !self.plan.services.is_empty() {
             self.stage(Stage::Services);
             // First: a service may have to know where they are.
@@ -206,10 +208,6 @@ impl Conductor {
             for running in running.iter() {
                 self.breaking.found(running.process());
             }
-        }
-        let far = self.breaking.out_of_reach();
-        if !far.is_empty() {
-            return Err(EngineError::Services(far));
         }
         if self.plan.has_setup {
             self.stage(Stage::Setup);

@@ -25,6 +25,7 @@ mod closing;
 mod collector;
 mod conduct;
 mod faults;
+mod foreseen;
 mod listeners;
 mod machine;
 mod progress;
@@ -36,6 +37,7 @@ mod waiting;
 mod worker;
 
 pub use progress::{Progress, ScenarioProgress, Stage};
+pub use proxies::outside as outside_upstream;
 
 /// What a run is told besides its script.
 #[derive(Debug, Clone)]
@@ -117,8 +119,8 @@ impl fmt::Display for EngineError {
 impl std::error::Error for EngineError {}
 
 /// What keeps a loaded script from starting, as far as that is known before anything is started.
-pub fn foresee(loaded: &Loaded, allow_command: bool) -> Result<(), EngineError> {
-    services::foresee(&loaded.plan.services, &loaded.control.world(), allow_command)
+pub fn foresee(loaded: &Loaded, options: &Options) -> Result<Vec<Problem>, EngineError> {
+    foreseen::problems(&loaded.plan, &loaded.control.world(), options)
 }
 
 /// Runs a loaded script to its outcome. `watch` is given the run's state to follow, once a second

@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use url::Url;
 
-use crate::fault::Thing;
+use crate::fault::{self, Thing};
 use crate::plan::{Problem, ServiceDecl};
 use crate::script::World;
 use crate::script::own::WITHIN;
@@ -24,10 +24,6 @@ pub const KIND: &str = Thing::PROXY;
 
 /// What stands before the name of a service as an upstream.
 const SERVICE: &str = "service:";
-
-/// Ports of addresses that name none.
-const PORTS: &[(&str, u16)] =
-    &[("http", 80), ("https", 443), ("redis", 6379), ("postgres", 5432), ("mysql", 3306)];
 
 /// All proxies of a run. Closed when it is dropped.
 #[derive(Default)]
@@ -76,8 +72,9 @@ impl Proxies {
             Some(name) => world.service(name).url.get().cloned().unwrap_or_default(),
             None => declared.options.get("upstream").cloned().unwrap_or_default(),
         };
-        let (address, url) = split(&upstream)?;
-        reach.check(&address).map_err(|what| format!("upstream: {what}"))?;
+        let address = fault::address(&upstream)
+            .and_then(|address| reach.check(&address).map(|()| address))
+            .map_err(|what| format!("upstream: {what}"))?;
         let route = Route {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             upstream: address,
@@ -86,7 +83,7 @@ impl Proxies {
         let handle = self.handle().map_err(|error| format!("no thread: {error}"))?;
         let _inside = handle.enter();
         let proxy = Proxy::open(route, world.source.seed).map_err(|error| error.to_string())?;
-        world.found(&declared.name, &at(url, proxy.address()), std::process::id());
+        world.found(&declared.name, &at(&upstream, proxy.address()), std::process::id());
         Ok(Arc::new(proxy))
     }
 
@@ -123,22 +120,15 @@ pub fn upstream_of(declared: &ServiceDecl) -> Option<&str> {
     declared.options.get("upstream").filter(|_| declared.kind == KIND)?.strip_prefix(SERVICE)
 }
 
-/// `host:port` of an upstream, and the URL it was given as.
-fn split(upstream: &str) -> Result<(String, Option<Url>), String> {
-    if !upstream.contains("://") {
-        return Ok((upstream.to_owned(), None));
-    }
-    let url = Url::parse(upstream).map_err(|error| format!("upstream {upstream:?}: {error}"))?;
-    let usual = || PORTS.iter().find(|(scheme, _)| *scheme == url.scheme()).map(|(_, port)| *port);
-    let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default().or_else(usual))
-    else {
-        return Err(format!("upstream {upstream:?} has no host or port"));
-    };
-    Ok((format!("{host}:{port}"), Some(url)))
+/// Where a proxy leads that does not lead to a service of the run.
+pub fn outside(declared: &ServiceDecl) -> Option<&str> {
+    let upstream = declared.options.get("upstream").filter(|_| declared.kind == KIND)?;
+    (!upstream.starts_with(SERVICE)).then_some(upstream)
 }
 
 /// The address of a proxy, in the form its upstream was given in.
-fn at(url: Option<Url>, address: SocketAddr) -> String {
+fn at(upstream: &str, address: SocketAddr) -> String {
+    let url = upstream.contains("://").then(|| Url::parse(upstream).ok()).flatten();
     let Some(mut url) = url else { return address.to_string() };
     // An address and a port fit into every URL that has a host.
     let _ = url.set_host(Some(&address.ip().to_string()));
@@ -155,16 +145,14 @@ mod tests {
     #[test]
     fn a_proxy_has_the_address_of_its_upstream_with_another_port() {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 7000));
-        for (upstream, dialled, shown) in [
-            ("http://localhost:8080/v1", "localhost:8080", "http://127.0.0.1:7000/v1"),
-            ("http://127.0.0.1", "127.0.0.1:80", "http://127.0.0.1:7000"),
-            ("redis://:pw@127.0.0.1:6380/2", "127.0.0.1:6380", "redis://:pw@127.0.0.1:7000/2"),
-            ("postgres://u@127.0.0.1/db", "127.0.0.1:5432", "postgres://u@127.0.0.1:7000/db"),
-            ("127.0.0.1:9000", "127.0.0.1:9000", "127.0.0.1:7000"),
+        for (upstream, shown) in [
+            ("http://localhost:8080/v1", "http://127.0.0.1:7000/v1"),
+            ("http://127.0.0.1", "http://127.0.0.1:7000"),
+            ("redis://:pw@127.0.0.1:6380/2", "redis://:pw@127.0.0.1:7000/2"),
+            ("postgres://u@127.0.0.1/db", "postgres://u@127.0.0.1:7000/db"),
+            ("127.0.0.1:9000", "127.0.0.1:7000"),
         ] {
-            let (host, url) = split(upstream).unwrap();
-            assert_eq!((host.as_str(), at(url, address).as_str()), (dialled, shown));
+            assert_eq!(at(upstream, address), shown);
         }
-        assert!(split("mem://here").is_err());
     }
 }

@@ -24,10 +24,6 @@ pub(super) async fn start(
     proxies: &Proxies,
     running: &mut Vec<Running>,
 ) -> Result<(), EngineError> {
-    let commands = declared.iter().filter(|decl| decl.kind == command::KIND);
-    if !options.allow_command && commands.clone().next().is_some() {
-        return Err(EngineError::Services(commands.map(forbidden).collect()));
-    }
     let site = site(world)?;
     let reach = Reach { allowed: options.allow_fault.clone() };
     // An endpoint of loadrun itself is there already.
@@ -72,11 +68,11 @@ fn site(world: &World) -> Result<Site, EngineError> {
 
 /// What is known not to start without starting anything: a command that is not allowed, a program
 /// that is not on this machine.
-pub(super) fn foresee(
+pub(super) fn foreseen(
     declared: &[ServiceDecl],
     world: &World,
     allow_command: bool,
-) -> Result<(), EngineError> {
+) -> Result<Vec<Problem>, EngineError> {
     let site = site(world)?;
     let problems = declared.iter().filter(|decl| decl.kind != proxies::KIND).filter_map(|decl| {
         if decl.kind == command::KIND && !allow_command {
@@ -84,8 +80,7 @@ pub(super) fn foresee(
         }
         service::foresee(decl, &site).err().map(|error| problem(world, decl, error))
     });
-    let problems: Vec<_> = problems.collect();
-    if problems.is_empty() { Ok(()) } else { Err(EngineError::Services(problems)) }
+    Ok(problems.collect())
 }
 
 /// This program's own file.

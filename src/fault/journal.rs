@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{Access, FlockOperation, access, flock};
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
@@ -90,6 +90,15 @@ impl Journal {
     /// A journal in this folder, of a run of this script; `exe` is this program.
     pub fn new(folder: PathBuf, exe: PathBuf, script: String) -> Self {
         Self { folder, exe, script, open: RefCell::default() }
+    }
+
+    /// Why there can be no journal in that folder, if there cannot; leaves no trace of having looked.
+    pub fn cannot_be_in(folder: &Path) -> Option<io::Error> {
+        let there = folder.ancestors().find(|folder| folder.exists())?;
+        if !there.is_dir() {
+            return Some(io::ErrorKind::NotADirectory.into());
+        }
+        access(there, Access::WRITE_OK | Access::EXEC_OK).err().map(Into::into)
     }
 
     /// Writes down how to put right what is about to be broken, and returns its number once it is

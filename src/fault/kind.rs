@@ -66,6 +66,17 @@ pub enum Break {
     Sql(sql::Break),
 }
 
+impl Break {
+    /// Whether it would stay when this process is gone, so that it has to be written down before.
+    pub fn outlives_us(&self) -> bool {
+        match self {
+            Self::Process(how) => *how == process::Break::Pause,
+            Self::Redis(how) => how.is_setting(),
+            Self::Calls | Self::Link(_) | Self::Sql(_) => false,
+        }
+    }
+}
+
 impl<'a> Thing<'a> {
     /// What the plan calls a proxy among its services.
     pub const PROXY: &'static str = "proxy";
@@ -273,7 +284,7 @@ fn seconds(text: &str) -> Option<Duration> {
     bare.or_else(|| parse_duration(text).ok())
 }
 
-/// `host:port` of a server's URL.
+/// `host:port` of a server, from its URL or as it is.
 pub fn address(url: &str) -> Result<String, String> {
     const PORTS: &[(&str, u16)] = &[
         ("redis", 6379),
@@ -282,13 +293,16 @@ pub fn address(url: &str) -> Result<String, String> {
         ("mysql", 3306),
         ("mariadb", 3306),
     ];
+    if !url.contains("://") {
+        return Ok(url.to_owned());
+    }
     // The error does not show it: there may be a password in it.
     let parsed = url::Url::parse(url).map_err(|error| format!("malformed URL: {error}"))?;
     let usual = PORTS.iter().find(|(scheme, _)| *scheme == parsed.scheme());
-    let port = parsed.port().or(usual.map(|(_, port)| *port));
+    let port = parsed.port_or_known_default().or(usual.map(|(_, port)| *port));
     match (parsed.host_str(), port) {
         (Some(host), Some(port)) => Ok(format!("{host}:{port}")),
-        _ => Err("the URL has no host".to_owned()),
+        _ => Err("the URL has no host or port".to_owned()),
     }
 }
 
@@ -373,6 +387,17 @@ mod tests {
         ] {
             assert_eq!(Thing::of(url, &[]), Ok(thing));
             assert_eq!(address(url).as_deref(), Ok(place));
+        }
+        for (given, place) in [
+            ("http://localhost/v1", "localhost:80"),
+            ("https://[::1]:8443", "[::1]:8443"),
+            ("127.0.0.1:9000", "127.0.0.1:9000"),
+        ] {
+            assert_eq!(address(given).as_deref(), Ok(place));
+        }
+        for (given, wrong) in [("mem://here", "no host or port"), ("redis://", "no host")] {
+            let told = address(given).unwrap_err();
+            assert!(told.contains(wrong), "{told}");
         }
         assert!(Thing::of("http://127.0.0.1", &[]).is_err());
         assert!(Thing::of("cache", &[]).is_err());

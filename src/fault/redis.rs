@@ -84,6 +84,11 @@ impl Break {
         matches!(self, Self::Memory { policy, irreversible: false, .. } if policy != "noeviction")
     }
 
+    /// Whether it changes a setting of the server, which would keep it.
+    pub(super) fn is_setting(&self) -> bool {
+        matches!(self, Self::Clients(_) | Self::Memory { .. } | Self::Password)
+    }
+
     /// Why both cannot stand at the same time, if they cannot.
     pub(super) fn contradicts(&self, other: &Self) -> Option<&'static str> {
         let all = Self::Pause { writes: false };

@@ -237,22 +237,65 @@ fn a_fault_of_what_is_not_there_is_told_and_the_run_is_not_valid() {
 }
 
 #[test]
-fn what_is_not_on_this_machine_is_out_of_reach() {
-    let script = r#"return {
+fn what_is_not_on_this_machine_is_out_of_reach_before_anything_is_started() {
+    let script = r#"local fault = require "loadrun.fault"
+    local target = require "loadrun.sandbox".start()
+    local near = fault.proxy { name = "near", upstream = target }
+    local far = fault.proxy { name = "far", upstream = "http://shop.test/v1" }
+    return {
       scenarios = { s = { users = 1, duration = "1s", run = function() end } },
-      faults = { { at = 0, for_ = "1s", on = "redis://db.test:6379", kind = "kill_clients" } },
+      faults = {
+        { at = 0, for_ = "1s", on = "redis://:pw@db.test:6379", kind = "kill_clients" },
+        { at = 0, for_ = "1s", on = target, kind = "pause" },
+      },
     }"#;
     let bench = Bench::new(script);
     let checked = bench.command(&["check", "script.lua"]).output().unwrap();
     let told = String::from_utf8_lossy(&checked.stdout);
-    let listed = "faults\n  kill_clients: on redis://db.test:6379, from 0 s for 1 s  \
-                  (not on this machine: only with --allow-fault db.test)";
-    assert!(told.contains(listed), "{told}");
-    let run = bench.command(&["script.lua"]).output().unwrap();
+    let only = |host| format!("  (not on this machine: only with --allow-fault {host})\n");
+    for listed in [
+        "far: proxy upstream=http://shop.test/v1".to_owned() + &only("shop.test"),
+        "kill_clients: on redis://:pw@db.test:6379, from 0 s for 1 s".to_owned() + &only("db.test"),
+        "near: proxy upstream=service:sandbox\n".to_owned(),
+    ] {
+        assert!(told.contains(&listed), "{told}");
+    }
+    let mut run = bench.command(&["script.lua"]);
+    std::fs::write(bench.0.path().join("file"), "").unwrap();
+    let state = bench.0.path().join("file");
+    let run = run.env("XDG_STATE_HOME", &state).output().unwrap();
     let told = String::from_utf8_lossy(&run.stderr);
     assert_eq!(run.status.code(), Some(4), "{told}");
-    assert!(told.contains("db.test is not on this machine"), "{told}");
-    assert!(told.contains("--allow-fault db.test") && told.contains("script.lua:3"), "{told}");
+    let expected = format!(
+        "error: the proxy \"far\" leads to shop.test, which is not on this machine\n  \
+           --> script.lua:4\n  \
+           hint: add --allow-fault shop.test if it may be broken\n\n\
+         error: the fault \"kill_clients\" is on db.test, which is not on this machine\n  \
+           --> script.lua:8\n  \
+           hint: add --allow-fault db.test if it may be broken\n\n\
+         error: the fault \"pause\" cannot be written down in {}/loadrun: not a directory\n  \
+           --> script.lua:9\n  \
+           hint: from there it is undone should this run be killed. Set XDG_STATE_HOME to a folder \
+         that can be written to\n",
+        state.display()
+    );
+    assert!(told.ends_with(&expected), "{told}\n{expected}");
+}
+
+#[test]
+fn a_script_that_may_break_things_itself_is_warned_where_nothing_can_be_written_down() {
+    let bench = timeline(
+        r#"
+        local well, why = pcall(fault.start, target, { kind = "pause", for_ = "1s" })
+        assert(not well and tostring(why):find("so nothing was broken", 1, true), why)
+        "#,
+    );
+    std::fs::write(bench.0.path().join("file"), "").unwrap();
+    let mut run = bench.command(&["script.lua"]);
+    let run = run.env("XDG_STATE_HOME", bench.0.path().join("file")).output().unwrap();
+    let told = String::from_utf8_lossy(&run.stderr);
+    assert!(told.contains("so no service will be paused"), "{told}");
+    assert!(!told.contains("traceback"), "{told}");
 }
 
 /// A script whose one iteration is the code, beside a practice target.

@@ -12,19 +12,26 @@ pub struct Reach {
 impl Reach {
     /// Checks `host:port`; the error says what is wrong and what to do.
     pub fn check(&self, address: &str) -> Result<(), String> {
-        let Some((host, port)) = split(address) else {
+        let Some((_, port)) = split(address) else {
             return Err(format!("{address:?} is not an address; expected \"host:port\""));
         };
         if port.parse::<u16>().is_err() {
             return Err(format!("{address:?} has no port; expected \"host:port\""));
         }
-        if is_loopback(host) || self.allowed.iter().any(|allowed| allowed == host) {
-            return Ok(());
+        match self.beyond(address) {
+            None => Ok(()),
+            Some(host) => Err(format!(
+                "{host} is not on this machine, and faults reach no further unless they are \
+                 allowed to: --allow-fault {host}"
+            )),
         }
-        Err(format!(
-            "{host} is not on this machine, and faults reach no further unless they are allowed \
-             to: --allow-fault {host}"
-        ))
+    }
+
+    /// The host of `host:port`, where that is neither this machine nor allowed.
+    pub fn beyond<'a>(&self, address: &'a str) -> Option<&'a str> {
+        let (host, _) = split(address)?;
+        let near = is_loopback(host) || self.allowed.iter().any(|allowed| allowed == host);
+        (!near).then_some(host)
     }
 }
 
