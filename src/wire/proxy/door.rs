@@ -1,6 +1,7 @@
 //! Listening. A proxy that is down has no listener, so that the system itself refuses; a second
 //! socket, bound but never listening, keeps the port from being given to anyone else meanwhile.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,17 +10,14 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::task::{Id, JoinError, JoinSet};
 
+use super::super::toxic::{Marks, Rigged};
 use super::pipe::{Guest, carry};
 use super::{Rig, Traffic};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
-
-/// How long connections have to close by themselves where the proxy goes down.
-const FAREWELL: Duration = Duration::from_millis(200);
 
 /// How long to wait when the system has no socket left.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(10);
@@ -44,6 +42,8 @@ pub(super) struct Door {
     standing: watch::Sender<Standing>,
     traffic: Arc<Traffic>,
     guests: JoinSet<()>,
+    /// What of each is counted already, by its task.
+    marks: HashMap<Id, Marks>,
 }
 
 /// What the door hears of.
@@ -73,6 +73,7 @@ impl Door {
             standing: watch::Sender::new(standing),
             traffic,
             guests: JoinSet::new(),
+            marks: HashMap::new(),
         })
     }
 
@@ -103,7 +104,7 @@ impl Door {
                 changed = self.rig.changed() => {
                     return if changed.is_ok() { Event::Rigged } else { Event::Gone };
                 }
-                Some(_) = self.guests.join_next() => {}
+                Some(left) = self.guests.join_next_with_id() => self.forget(left),
                 accepted = accept(self.listener.as_ref()) => return Event::Accepted(accepted),
             }
         }
@@ -115,28 +116,43 @@ impl Door {
             client,
             seed: self.seed,
             connection,
+            marks: Marks::default(),
             rig: self.rig.clone(),
             traffic: Arc::clone(&self.traffic),
         };
-        self.guests.spawn(carry(guest));
+        let marks = guest.marks.clone();
+        self.marks.insert(self.guests.spawn(carry(guest)).id(), marks);
+    }
+
+    fn forget(&mut self, left: Result<(Id, ()), JoinError>) {
+        let id = left.map_or_else(|error| error.id(), |(id, ())| id);
+        self.marks.remove(&id);
+    }
+
+    /// Closes every connection. Each that is still open is counted by the toxic that does it, now:
+    /// whether it would have closed by itself in a moment makes no difference.
+    async fn turn_out(&mut self, down: Option<&Rigged>) {
+        while let Some(left) = self.guests.try_join_next_with_id() {
+            self.forget(left);
+        }
+        if let Some(down) = down {
+            self.marks.values().for_each(|marks| marks.turn_away(down));
+        }
+        // Each ends when it is next looked at, and waits for nothing before.
+        self.guests.shutdown().await;
+        self.marks.clear();
     }
 
     /// Listens or refuses as the rig says.
     async fn follow(&mut self) {
-        let (open, enabled, version) = {
+        let (open, down, version) = {
             let rig = self.rig.borrow_and_update();
-            (rig.is_open(), rig.enabled, rig.version)
+            (rig.is_open(), rig.down().filter(|_| rig.enabled).cloned(), rig.version)
         };
         let mut refused = None;
         if !open {
             self.listener = None;
-            if enabled {
-                // Each sees the same rig, counts itself as touched, and closes.
-                let all_gone = async { while self.guests.join_next().await.is_some() {} };
-                // Who does not in time is closed all the same: "down" has to be true now.
-                let _ = timeout(FAREWELL, all_gone).await;
-            }
-            self.guests.abort_all();
+            self.turn_out(down.as_deref()).await;
         } else if self.listener.is_none() {
             match bound(self.address).and_then(|socket| socket.listen(BACKLOG)) {
                 Ok(listener) => self.listener = Some(listener),

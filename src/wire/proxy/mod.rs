@@ -77,7 +77,12 @@ struct Rig {
 impl Rig {
     /// Whether connections are let in.
     fn is_open(&self) -> bool {
-        self.enabled && !self.toxics.iter().any(|rigged| rigged.toxic.kind == Kind::Down)
+        self.enabled && self.down().is_none()
+    }
+
+    /// The toxic that keeps everybody out.
+    fn down(&self) -> Option<&Arc<Rigged>> {
+        self.toxics.iter().find(|rigged| rigged.toxic.kind == Kind::Down)
     }
 }
 

@@ -43,6 +43,8 @@ pub(super) struct Guest {
     pub(super) seed: u64,
     /// Its number, from 0.
     pub(super) connection: u64,
+    /// What of it is counted already.
+    pub(super) marks: Marks,
     pub(super) rig: watch::Receiver<Rig>,
     pub(super) traffic: Arc<Traffic>,
 }
@@ -68,7 +70,7 @@ pub(super) async fn between(guest: Guest, server: TcpStream) {
         let _ = socket.set_nodelay(true);
     }
     let fate = Fate::default();
-    let (marks, talk) = (Marks::default(), Talk::default());
+    let talk = Talk::default();
     let pipe = |from, to, direction, heard, passed| Pipe {
         from,
         to,
@@ -76,7 +78,7 @@ pub(super) async fn between(guest: Guest, server: TcpStream) {
             seed: guest.seed,
             connection: guest.connection,
             direction,
-            marks: marks.clone(),
+            marks: guest.marks.clone(),
         }),
         framer: protocol.map(|protocol| Framer::new(protocol, direction, talk.clone())),
         rig: guest.rig.clone(),

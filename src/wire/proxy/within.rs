@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::super::frame::Protocol;
-use super::super::toxic::{Kind, Rigged, roll};
+use super::super::toxic::{Kind, Marks, Rigged, roll};
 use super::pipe::{Guest, between};
 use super::{Proxy, Rig, Traffic};
 
@@ -59,8 +59,7 @@ impl Via<'_> {
         loop {
             let swallowed = {
                 let rig = rig.borrow_and_update();
-                let refusing = |rigged: &&Arc<Rigged>| rigged.toxic.kind == Kind::Down;
-                if let Some(rigged) = rig.toxics.iter().find(refusing) {
+                if let Some(rigged) = rig.down() {
                     rigged.tally.turn_away();
                     return Err(Refused);
                 }
@@ -102,6 +101,7 @@ impl Via<'_> {
             client,
             seed: link.seed,
             connection: self.number,
+            marks: Marks::default(),
             rig: link.rig.subscribe(),
             traffic: Arc::clone(&link.traffic),
         };

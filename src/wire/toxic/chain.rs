@@ -222,6 +222,16 @@ impl Whose {
 }
 
 impl Marks {
+    /// Counts the connection as one that a toxic ended, unless it is counted already.
+    pub(in crate::wire) fn turn_away(&self, rigged: &Rigged) {
+        if self.is_first(rigged, Mark::Met) {
+            rigged.tally.meet();
+        }
+        if self.is_first(rigged, Mark::Touched) {
+            rigged.tally.touch_connection();
+        }
+    }
+
     fn is_first(&self, rigged: &Rigged, mark: Mark) -> bool {
         let tally = Arc::as_ptr(&rigged.tally) as usize;
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((tally, mark))
