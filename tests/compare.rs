@@ -2,10 +2,12 @@
 //! they should be.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot start a run has failed")]
+#![expect(clippy::print_stderr, reason = "what was not tested is told")]
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::thread;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -53,9 +55,15 @@ impl Bench {
 
     /// A run of the script into a results folder of its own; where its outcome lies.
     fn load(&self, out: &str, arguments: &[&str]) -> String {
-        let output = self.run(&[&["script.lua", "-q", "--out", out], arguments].concat());
-        assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+        let (exit, said) = self.calm(&[&["script.lua", "-q", "--out", out], arguments].concat());
+        assert_eq!(exit, 0, "{said}");
         format!("{out}/script")
+    }
+
+    /// A run, and again while this machine is too busy for it to be valid.
+    fn calm(&self, arguments: &[&str]) -> (i32, String) {
+        let mut runs = (0..5).map(|_| self.said(arguments));
+        runs.find(|(_, said)| !is_busy(said)).expect("this machine is too busy to load anything")
     }
 
     /// Runs it, with what it prints and its exit code.
@@ -63,6 +71,11 @@ impl Bench {
         let output = self.run(arguments);
         (output.status.code().unwrap(), stdout(&output) + &stderr(&output))
     }
+}
+
+/// Whether a run was spoilt by who else is on this machine.
+fn is_busy(said: &str) -> bool {
+    said.contains("GENERATOR_LIMITED")
 }
 
 fn stdout(output: &Output) -> String {
@@ -73,15 +86,57 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// How slow the practice target is, and how slow a fifth slower: long enough that a busy machine adds
+/// nothing to speak of.
+const LATENCIES: [&str; 2] = ["latency=normal 1s 50ms", "latency=normal 1.2s 60ms"];
+
+/// A base, ten runs of the same target, then ten of the slower one: where each lies, unless this
+/// machine was too busy for it to be valid.
+fn twenty_one_runs(bench: &Bench) -> Vec<Option<String>> {
+    let run = |n: usize| {
+        let (out, seed) = (format!("run{n}"), n.to_string());
+        let latency = LATENCIES[usize::from(n > 10)];
+        let given = ["--out", &out, "--seed", &seed, "-p", latency];
+        let (exit, said) = bench.said(&[&["script.lua", "-q"], &given[..]].concat());
+        let busy = exit == 3 && is_busy(&said);
+        assert!(exit == 0 || busy, "{said}");
+        (!busy).then(|| format!("{out}/script"))
+    };
+    // A run mostly waits, so that some at a time do not disturb each other.
+    let halves = [0..11, 11..21].map(|half| {
+        thread::scope(|scope| {
+            let runs: Vec<_> = half.map(|n| scope.spawn(move || run(n))).collect();
+            runs.into_iter().map(|run| run.join().unwrap()).collect::<Vec<_>>()
+        })
+    });
+    halves.concat()
+}
+
 #[test]
-fn a_target_twice_as_slow_fails_the_gate_in_every_format() {
+fn a_target_a_fifth_slower_fails_the_gate_ten_times_of_ten_and_the_same_passes_as_often() {
     let bench = Bench::new();
-    let before = bench.load("before", &[]);
-    let after = bench.load("after", &["-p", "latency=40ms"]);
-    let (exit, said) = bench.said(&["compare", &before, &after]);
+    let runs = twenty_one_runs(&bench);
+    let Some(base) = &runs[0] else {
+        return eprintln!("this machine is too busy to load anything");
+    };
+    for (n, now) in runs.iter().enumerate().skip(1) {
+        let Some(now) = now else {
+            eprintln!("this machine was too busy for run {n}");
+            continue;
+        };
+        let (exit, said) = bench.said(&["compare", base, now, "--anyway"]);
+        assert_eq!(exit, i32::from(n > 10), "run {n}: {said}");
+    }
+    if let Some(slower) = runs[11..].iter().flatten().next() {
+        in_every_format(&bench, base, slower);
+    }
+}
+
+fn in_every_format(bench: &Bench, before: &str, after: &str) {
+    let (exit, said) = bench.said(&["compare", before, after]);
     assert_eq!(exit, 3, "{said}");
-    assert!(said.contains("parameter latency is 20ms in base, 40ms now"), "{said}");
-    let compare = ["compare", &before, &after, "--anyway"];
+    assert!(said.contains("parameter latency is normal 1s 50ms in base, normal 1.2s"), "{said}");
+    let compare = ["compare", before, after, "--anyway"];
     let (exit, said) = bench.said(&compare);
     assert_eq!(exit, 1, "{said}");
     for part in ["REGRESSED", "visitors: item", "p50", "compared anyway: parameter latency"] {
@@ -93,8 +148,8 @@ fn a_target_twice_as_slow_fails_the_gate_in_every_format() {
     let (exit, said) = bench.said(&[&compare[..], &["--format", "json"]].concat());
     let value: Value = serde_json::from_str(&said).unwrap();
     assert_eq!((exit, &value["exit"], &value["verdict"]), (1, &1.into(), &"REGRESSED".into()));
-    let (exit, said) = bench.said(&["compare", &after, &before, "--anyway", "--fail-on", "60%"]);
-    assert_ne!(exit, 1, "{said}");
+    let (exit, said) = bench.said(&[&compare[..], &["--fail-on", "60%"]].concat());
+    assert_eq!(exit, 0, "{said}");
 }
 
 #[test]
@@ -125,7 +180,10 @@ fn what_is_not_a_run_is_refused_with_everything_that_is_wrong() {
 #[test]
 fn runs_are_kept_under_a_name_shown_compared_with_and_removed() {
     let bench = Bench::new();
-    let (one, two) = (bench.load("one", &[]), bench.load("two", &[]));
+    let [one, two] = thread::scope(|scope| {
+        let runs = ["one", "two"].map(|out| scope.spawn(|| bench.load(out, &[])));
+        runs.map(|run| run.join().unwrap())
+    });
     let (exit, said) = bench.said(&["baseline", "save", "main", &one]);
     assert_eq!(exit, 0, "{said}");
     assert!(said.contains("1 run of script"), "{said}");
@@ -158,19 +216,19 @@ fn a_run_is_compared_at_its_end_and_its_thresholds_held_against_the_baseline() {
     bench.said(&["baseline", "save", "main", &before]);
     bench.ask(r#""http.duration{name=item} p50 <= baseline + 20%""#);
     let run = ["script.lua", "-q", "--baseline", "main", "-p", "latency=40ms", "--report", "junit"];
-    let (exit, said) = bench.said(&run);
+    let (exit, said) = bench.calm(&run);
     assert_eq!(exit, 3, "{said}");
     assert!(said.contains("MISSED") && said.contains(" (limit "), "{said}");
     assert!(said.contains("the script's text is not the same"), "{said}");
-    let (exit, said) = bench.said(&[&run[..], &["--anyway"]].concat());
+    let (exit, said) = bench.calm(&[&run[..], &["--anyway"]].concat());
     assert_eq!(exit, 2, "{said}");
     assert!(said.contains("REGRESSED") && said.contains("compared anyway"), "{said}");
     let stamps = || fs::read_dir(bench.path("results/script")).unwrap().flatten();
     let told = stamps().filter_map(|s| fs::read_to_string(s.path().join("comparison.md")).ok());
     let refused = told.map(|text| text.starts_with("### NOT COMPARED")).collect::<Vec<_>>();
-    assert!(refused.len() == 2 && refused.contains(&true) && refused.contains(&false));
+    assert!(refused.contains(&true) && refused.contains(&false));
     let compared = stamps().filter(|stamp| stamp.path().join("comparison.json").is_file());
-    assert_eq!(compared.count(), 1);
+    assert_eq!(compared.count(), refused.iter().filter(|refused| !**refused).count());
     let cases = stamps().filter_map(|s| fs::read_to_string(s.path().join("junit.xml")).ok());
     for cases in cases {
         let (_, baseline) = cases.split_once("<testsuite name=\"script.baseline\"").unwrap();
@@ -183,7 +241,18 @@ fn a_run_is_compared_at_its_end_and_its_thresholds_held_against_the_baseline() {
 #[test]
 fn two_targets_in_turn_are_compared_with_the_noise_of_the_machine() {
     let bench = Bench::new();
-    let ab = ["ab", "script.lua", "-q", "--rounds", "2", "--format", "json", "--html", "ab.html"];
+    let ab = [
+        "ab",
+        "script.lua",
+        "-q",
+        "--rounds",
+        "2",
+        "--format",
+        "json",
+        "--html",
+        "ab.html",
+        "--anyway",
+    ];
     let sides = ["--a", "latency=20ms", "--b", "latency=60ms"];
     let (exit, said) = bench.said(&[&ab[..], &sides].concat());
     assert_eq!(exit, 1, "{said}");

@@ -23,6 +23,7 @@ use crate::script;
 
 /// Arguments of `ab`.
 #[derive(Debug, Args)]
+#[command(after_help = compare::EXITS)]
 pub struct AbArgs {
     /// The script, a Lua file that returns a table
     #[arg(value_name = "SCRIPT")]

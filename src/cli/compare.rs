@@ -12,8 +12,17 @@ use crate::outcome::{Outcome, write_whole};
 use crate::report::comparison;
 use crate::units;
 
+/// What every command that compares exits with.
+pub const EXITS: &str = "\
+Exit codes:
+  0  no regression
+  1  regressed: worse by more than --fail-on, beyond the noise
+  3  inconclusive, or the runs cannot be compared
+  4  could not start: usage, a file or a baseline that is not there or is damaged";
+
 /// Arguments of a comparison.
 #[derive(Debug, Args)]
+#[command(after_help = EXITS)]
 pub struct CompareArgs {
     /// What to compare with: an outcome.json, a folder of results, or a baseline's name
     base: String,
