@@ -264,6 +264,13 @@ fn soak_finds_a_leak_that_was_put_into_the_target_and_none_without() {
     assert!(missed(&found, "memory.kept"), "{text}");
     fs::remove_dir_all(folder.path().join("results")).unwrap();
 
+    let checked = said(&loadrun(folder.path(), &["check", &soak, "--profile", "hours"]));
+    for hours in ["growth < 50MB", "growth < 1MB/h", "memory.kept value < 10MB", "up to 2h"] {
+        assert!(checked.contains(hours), "no {hours} in\n{checked}");
+    }
+    let checked = said(&loadrun(folder.path(), &["check", &soak]));
+    assert!(checked.contains("operations = 100000"), "{checked}");
+
     let sound = run("none");
     let text = said(&sound);
     let found = outcome(folder.path(), "soak");
@@ -292,6 +299,28 @@ fn breaking_point_finds_what_the_target_was_told_to_carry() {
     let highest = told.unwrap()["total"]["gauge"]["last"].as_f64().unwrap();
     assert!((40.0..=101.0).contains(&highest), "{highest}: {}", said(&ran));
     assert!(said(&ran).contains("it broke by status 429: "), "{}", said(&ran));
+}
+
+#[test]
+fn breaking_point_comes_with_large_bodies_many_keys_and_a_connection_for_each_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = shipped("breaking_point.lua");
+    let short = ["-p", "begin=20", "-p", "ceiling=50", "-p", "steps=1", "-p", "step=1"];
+    let count = |profile: &str, metric: &str| {
+        let given = ["--quiet", "--profile", profile, "-p", "wanted=0"];
+        let ran = loadrun(folder.path(), &[&[&*script], &given[..], &short].concat());
+        assert!([0, 3].contains(&code(&ran)), "{}", said(&ran));
+        let outcome = outcome(folder.path(), "breaking_point");
+        let of = |metric| series(&outcome, metric, "name", "call").unwrap()["total"].clone();
+        let calls = of("http.failed")["rate"]["total"].as_f64().unwrap();
+        (calls, of(metric)["counter"].as_f64().unwrap())
+    };
+    let (calls, sent) = count("payload", "http.sent");
+    assert!(calls > 5.0 && sent > calls * 200_000.0, "{sent} bytes in {calls} calls");
+    let (calls, opened) = count("connections", "http.connects");
+    assert!(calls > 5.0 && (opened - calls).abs() < 0.5, "{opened} connections, {calls} calls");
+    let checked = said(&loadrun(folder.path(), &["check", &script, "--profile", "keys"]));
+    assert!(checked.contains("keys = 1000"), "{checked}");
 }
 
 #[test]
