@@ -1,5 +1,5 @@
 //! The page of a real run in a real browser: it shows everything, asks for nothing, and reads well
-//! on a wide screen and on a phone, in light and in dark.
+//! on a wide screen, on a phone and on paper, in light and in dark.
 //!
 //! Needs Chromium, so `cargo test` alone leaves these out; `make test` installs it and runs them.
 
@@ -58,7 +58,11 @@ const FAULTS: &str = r#"(() => {
   const faults = [];
   const name = (e) => e.tagName + "." + e.className + " " + e.textContent.trim().slice(0, 40);
   const width = document.documentElement.clientWidth;
-  if (document.documentElement.scrollWidth > width) faults.push("the page scrolls sideways");
+  if (document.documentElement.scrollWidth > width) {
+    const beyond = [...document.querySelectorAll("body *")]
+      .filter((e) => e.getBoundingClientRect().right > width + 0.5);
+    faults.push("the page scrolls sideways by " + (document.documentElement.scrollWidth - width) + " px: " + beyond.map(name).slice(0, 5).join("; "));
+  }
   const lum = (c) => {
     const [r, g, b] = c.match(/[\d.]+/g).slice(0, 3)
       .map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
@@ -80,6 +84,12 @@ const FAULTS: &str = r#"(() => {
     if (box.right > width + 0.5 || box.left < -0.5) faults.push("outside: " + name(e));
     const style = getComputedStyle(e);
     if (style.overflowX !== "visible" && e.scrollWidth > e.clientWidth) faults.push("clipped: " + name(e));
+    if (e.childNodes.length === 1 && /^\S{2,12}( \S{1,3})?$/.test(e.textContent.trim())) {
+      const text = document.createRange();
+      text.selectNodeContents(e);
+      const lines = new Set([...text.getClientRects()].map((b) => Math.round(b.top)));
+      if (lines.size > 1) faults.push("broken: " + name(e));
+    }
     const seen = contrast(style.color, behind(e));
     if (seen < 4.5) faults.push("contrast " + seen.toFixed(2) + ": " + name(e));
   }
@@ -101,6 +111,11 @@ const FAULTS: &str = r#"(() => {
   if (document.querySelectorAll("img").length) faults.push("an image");
   return faults;
 })()"#;
+
+/// How a page is looked at: as wide as a screen, a phone and a sheet are.
+const LOOKS: [(u32, &str); 5] =
+    [(1280, "light"), (1280, "dark"), (400, "light"), (400, "dark"), (750, PAPER)];
+const PAPER: &str = "paper";
 
 /// Chromium with one page, driven by its own protocol.
 struct Browser {
@@ -211,11 +226,15 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
+    /// Shows it so wide, in `light` or `dark`, or as it is printed.
     fn look(&mut self, width: u32, scheme: &str) {
         let size =
             json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
         self.ask("Emulation.setDeviceMetricsOverride", &size);
-        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        // Whoever prints may prefer dark as well, and paper does not.
+        let (media, scheme) = if scheme == PAPER { ("print", "dark") } else { ("screen", scheme) };
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        let media = json!({ "media": media, "features": features });
         self.ask("Emulation.setEmulatedMedia", &media);
     }
 
@@ -254,18 +273,23 @@ fn a_page(folder: &Path) -> PathBuf {
 
 #[test]
 #[ignore = "needs Chromium: make test"]
-fn the_page_shows_all_asks_for_nothing_and_fits_wide_and_narrow_in_light_and_dark() {
+fn the_page_shows_all_asks_for_nothing_and_fits_screens_and_paper_in_light_and_dark() {
     let folder = tempfile::tempdir().unwrap();
     let page = a_page(folder.path());
     assert!(!fs::read_to_string(&page).unwrap().contains("a-secret-of-the-script"));
     let mut browser = Browser::start();
-    for (width, scheme) in [(1280, "light"), (1280, "dark"), (400, "light"), (400, "dark")] {
+    for (width, scheme) in LOOKS {
         browser.look(width, scheme);
         browser.open(&page);
         let faults = browser.value(FAULTS);
         assert_eq!(faults, json!([]), "{width} px, {scheme}");
-        let dark = browser.value("matchMedia('(prefers-color-scheme: dark)').matches");
-        assert_eq!(dark, json!(scheme == "dark"));
+        let ground = browser.value("getComputedStyle(document.body).backgroundColor");
+        let own = match scheme {
+            "light" => "rgb(252, 251, 248)",
+            "dark" => "rgb(21, 23, 26)",
+            _ => "rgb(255, 255, 255)",
+        };
+        assert_eq!(ground, json!(own), "{width} px, {scheme}");
         let sections = browser.value("[...document.querySelectorAll('section')].map(s => s.id)");
         for id in
             ["thresholds", "time", "operations", "faults", "failures", "checks", "errors", "script"]
@@ -349,7 +373,7 @@ fn the_pages_of_a_comparison_and_of_a_history_read_well_too_and_ask_for_nothing(
     let (pages, said) = pages_of_two_runs(folder.path());
     let mut browser = Browser::start();
     for page in &pages {
-        for (width, scheme) in [(1280, "light"), (1280, "dark"), (400, "light"), (400, "dark")] {
+        for (width, scheme) in LOOKS {
             browser.look(width, scheme);
             browser.open(page);
             assert_eq!(

@@ -182,7 +182,7 @@ pub(super) fn facts(recovery: &Recovery) -> Vec<Vec<Fact>> {
 
 /// A time with how exact it is.
 fn exact(recovery: &Recovery, seconds: f64) -> String {
-    format!("{} +-{}", time(seconds), time(recovery.resolution))
+    format!("{} ±{}", time(seconds), time(recovery.resolution))
 }
 
 fn felt(recovery: &Recovery) -> Vec<Fact> {

@@ -134,20 +134,18 @@ fn compared(gate: &Gate) -> Vec<TestCase> {
 
 fn changed(operation: &OperationChange, gate: &Gate) -> TestCase {
     let name = comparison::subject(operation);
-    let told = |finding: Option<Finding>| {
-        let rows = operation.rows.iter().filter(|row| finding.is_none_or(|it| row.finding == it));
-        rows.map(comparison::line).collect::<Vec<_>>().join("\n")
-    };
+    let rows = operation.rows.iter();
+    // A message is an attribute, in which lines do not end.
+    let why = rows.clone().filter(|row| row.finding == operation.finding).map(comparison::line);
+    let why = why.collect::<Vec<_>>().join("; ");
     let mut case = match (operation.finding, &operation.why) {
         (_, Some(why)) if operation.is_negligible() => skipped(&name, why.as_str()),
         (_, Some(why)) => untold(gate, &name, why.as_str()),
-        (Finding::Inconclusive, None) => untold(gate, &name, told(Some(Finding::Inconclusive))),
-        (finding, None) => {
-            case(&name, finding != Finding::Regressed, "regressed", told(Some(Finding::Regressed)))
-        }
+        (Finding::Inconclusive, None) => untold(gate, &name, why),
+        (finding, None) => case(&name, finding != Finding::Regressed, "regressed", why),
     };
     if !operation.rows.is_empty() {
-        case.set_system_out(told(None));
+        case.set_system_out(rows.map(comparison::line).collect::<Vec<_>>().join("\n"));
     }
     case
 }

@@ -1,10 +1,10 @@
 //! Golden texts of every report, from one outcome made by hand.
 
 use super::suite::{self, Ended, Part, Suite};
-use super::{Ink, Report, json, text};
+use super::{Ink, Report, json, ndjson, text};
 use crate::compare::Finding;
 use crate::metric::Tags;
-use crate::outcome::{Outcome, RunVerdict};
+use crate::outcome::{Outcome, RunVerdict, Second, SeriesSecond};
 
 mod compared;
 mod made;
@@ -55,17 +55,34 @@ fn the_markdown_for_a_pull_request() {
     insta::assert_snapshot!(file(Report::Markdown, &outcome()));
 }
 
-#[test]
-fn the_page() {
-    let page = file(Report::Html, &outcome());
-    // Style and script are files of their own.
+/// A page without its style and script, which are files of their own, an element a line.
+fn elements(page: &str) -> String {
     let cut = |text: &str, from: &str, to: &str| {
         let (before, rest) = text.split_once(from).unwrap();
         let (_, after) = rest.split_once(to).unwrap();
         format!("{before}{from}{to}{after}")
     };
-    let page = cut(&cut(&page, "<style>", "</style>"), "<script>", "</script>");
-    insta::assert_snapshot!(page.replace("><", ">\n<"));
+    let page = cut(&cut(page, "<style>", "</style>"), "<script>", "</script>");
+    page.replace("><", ">\n<")
+}
+
+#[test]
+fn the_page() {
+    insta::assert_snapshot!(elements(&file(Report::Html, &outcome())));
+}
+
+#[test]
+fn the_line_of_a_second() {
+    let series = outcome().series.into_iter().map(|series| SeriesSecond {
+        metric: series.metric,
+        unit: series.unit,
+        tags: series.tags,
+        total: series.total,
+    });
+    let second = Second { second: 3, series: series.collect() };
+    let line = written(|out| ndjson::write(&second, out));
+    assert_eq!(line.matches('\n').count(), 1);
+    insta::assert_snapshot!(line.replace("},{", "},\n{"));
 }
 
 #[test]

@@ -49,9 +49,10 @@ fn charts(entries: &[Entry]) -> Markup {
         trends(entries).into_iter().filter(|trend| trend.values.iter().any(Option::is_some));
     html! {
         @if left_out > 0 {
-            p.note { "Charts leave out " (left_out) " runs that are not VALID." }
+            p.note { "Charts leave out what is not VALID, runs: " (left_out) "." }
         }
-        @if !valid.is_empty() {
+        // One run is no trend.
+        @if valid.len() > 1 {
             div.charts.runs {
                 @for trend in trends {
                     (drawn(trend, &axis))

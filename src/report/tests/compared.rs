@@ -1,9 +1,9 @@
 //! What is told of a comparison, from one made by hand: by itself, and among the cases of a run.
 
-use super::{Report, outcome, read_junit, written};
+use super::{Report, elements, outcome, read_junit, written};
 use crate::compare::{Comparison, Control, Finding, Gate, OperationChange, Row, RunName, Scale};
 use crate::report::Ink;
-use crate::report::comparison::{markdown, said, text};
+use crate::report::comparison::{json, markdown, page, said, text};
 
 fn row(figure: &'static str, scale: Scale, change: f64, finding: Finding) -> Row {
     let base = if scale == Scale::Share { 0.01 } else { 20e6 };
@@ -69,6 +69,22 @@ fn the_comparison_as_text() {
 fn the_comparison_for_a_pull_request() {
     let comparison = comparison(Finding::Regressed);
     insta::assert_snapshot!(written(|out| markdown(&comparison, Some(&control()), out)));
+}
+
+#[test]
+fn the_comparison_for_a_machine() {
+    let comparison = comparison(Finding::Regressed);
+    let line = written(|out| json(&comparison, Some(&control()), out));
+    assert_eq!(line.lines().count(), 1);
+    let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&value).unwrap());
+}
+
+#[test]
+fn the_page_of_a_comparison() {
+    let (comparison, side) = (comparison(Finding::Regressed), [outcome()]);
+    let page = written(|out| page(&comparison, Some(&control()), [&side, &side], out));
+    insta::assert_snapshot!(elements(&page));
 }
 
 #[test]
