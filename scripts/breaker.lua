@@ -92,7 +92,7 @@ return {
   },
   faults = {
     { name = "some fail", at = "6s", for_ = "3s", on = some },
-    { name = "all fail", at = "10s", for_ = "3s", on = all },
+    { name = "all fail", at = "12s", for_ = "3s", on = all },
     {
       name = "no redis",
       at = FAULT.at,

@@ -70,7 +70,15 @@ impl Bench {
 #[test]
 fn an_outage_of_a_link_is_felt_recovered_from_and_told() {
     let fault = r#"{ at = "6s", for_ = "2s", on = link, kind = "down" }"#;
-    let bench = Bench::new("11s", fault, r#""recovery.time{fault=down} max < 1h""#);
+    let thresholds = r#"
+      "recovery.time{fault=down} max < 1h",
+      "recovery.detect max < 1h",
+      "http.failed{phase=fault, fault=down} rate > 20%",
+      "http.failed{phase=baseline} rate < 20%",
+      "http.duration{phase=recovery} p50 < 1h",
+      "budget.burnt < 2%",
+    "#;
+    let bench = Bench::new("11s", fault, thresholds);
     let run = bench.command(&["script.lua"]).output().unwrap();
     let told = String::from_utf8_lossy(&run.stdout);
     let outcome = bench.outcome();
@@ -86,7 +94,8 @@ fn an_outage_of_a_link_is_felt_recovered_from_and_told() {
     assert!(failed > 100, "{failed} of the 200 calls made meanwhile");
     assert!(recovery["detect"].as_f64().unwrap() >= 1.5);
     assert!(recovery["cost"]["lost"].as_f64().unwrap() >= failed as f64 / 2.0);
-    assert_eq!(outcome["thresholds"][0]["limit_held"], true, "{told}");
+    let held = outcome["thresholds"].as_array().unwrap().iter().map(|it| &it["limit_held"]);
+    assert_eq!(held.collect::<Vec<_>>(), [true; 6], "{told}");
     assert!(told.contains("down  recovered: down on link, for 2 s from 6 s"), "{told}");
 }
 
@@ -102,9 +111,19 @@ fn a_fault_that_touches_nothing_says_so_and_gives_no_number() {
 }
 
 #[test]
-fn a_process_that_is_killed_is_back_before_it_is_ready_and_both_are_told() {
-    let fault = r#"{ at = "6s", for_ = "2s", on = target, kind = "kill" }"#;
-    let bench = Bench::new("11s", fault, "");
+fn a_redis_that_is_killed_is_back_before_it_is_ready_and_the_outage_is_as_long_as_it_was_away() {
+    let bench = Bench::of(
+        r#"
+        local redis = require "loadrun.redis"
+        local own = require("loadrun.service").redis {}
+        local cache = redis.client { url = own, timeout = "1s" }
+        return {
+          scenarios = { s = { rate = 100, duration = "11s", run = function() cache:get("a") end } },
+          faults = { { at = "6s", for_ = "2s", on = own, kind = "kill" } },
+          recovery = { success = "80%", p99 = "30s" },
+        }
+        "#,
+    );
     let run = bench.command(&["script.lua"]).output().unwrap();
     let told = String::from_utf8_lossy(&run.stdout);
     let outcome = bench.outcome();
@@ -114,9 +133,17 @@ fn a_process_that_is_killed_is_back_before_it_is_ready_and_both_are_told() {
     assert!(time("away") >= 6.0 && time("back") >= 8.0 && time("ready") > time("back"), "{fault}");
     assert!(fault["effect"].as_str().unwrap().contains("signal: 9"), "{fault}");
     assert_eq!(fault["cleared"], fault["process"]["back"]);
-    assert!(fault["recovery"]["fault"]["failed"].as_u64().unwrap() > 100, "{told}");
     assert!(told.contains("process away at 6"), "{told}");
     assert_eq!(outcome["verdict"], "VALID", "{told}");
+    let recovery = &fault["recovery"];
+    assert!(recovery["fault"]["failed"].as_u64().unwrap() > 100, "{told}");
+    // Where loadrun itself was late, it says that its times tell nothing.
+    if recovery["verdict"] != "generator_limited" {
+        assert_eq!(recovery["verdict"], "recovered", "{told}");
+        let [outage, exact] = ["outage", "resolution"].map(|it| recovery[it].as_f64().unwrap());
+        let least = time("back") - time("away") - exact;
+        assert!((least..=time("ready") - time("away") + exact).contains(&outage), "{told}");
+    }
 }
 
 #[test]
@@ -205,21 +232,30 @@ fn the_recovery_script_loses_no_order_that_was_acknowledged() {
 }
 
 #[test]
-fn an_interrupt_ends_a_fault_before_its_lease() {
+fn a_signal_and_a_threshold_that_aborts_end_a_fault_before_its_lease() {
+    use rustix::process::{Pid, Signal, kill_process};
     let fault = r#"{ at = "0s", for_ = "1h", on = link, kind = "latency", latency = "50ms" }"#;
-    let bench = Bench::new("30s", fault, "");
-    let mut run = bench.command(&["script.lua"]).spawn().unwrap();
-    let lines = BufReader::new(run.stderr.take().unwrap()).lines();
-    let mut seen = lines.map_while(Result::ok);
-    assert!(seen.any(|line| line.contains("under way")));
-    let pid = rustix::process::Pid::from_child(&run);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    let _ = seen.by_ref().count();
-    assert_eq!(run.wait().unwrap().code(), Some(130));
-    let fault = &bench.outcome()["faults"][0];
-    assert_eq!(fault["unclean"], Value::Null);
-    assert!(fault["cleared"].as_f64().unwrap() < 30.0, "{fault}");
-    assert!(fault["touched"].as_u64().unwrap() > 0, "{fault}");
+    for (signal, thresholds) in [
+        (Some(Signal::INT), ""),
+        (Some(Signal::TERM), ""),
+        (Some(Signal::HUP), ""),
+        (None, r#""http.duration max < 1ms, abort""#),
+    ] {
+        let bench = Bench::new("30s", fault, thresholds);
+        let mut run = bench.command(&["script.lua"]).spawn().unwrap();
+        let lines = BufReader::new(run.stderr.take().unwrap()).lines();
+        let mut seen = lines.map_while(Result::ok);
+        assert!(seen.any(|line| line.contains("under way")));
+        if let Some(signal) = signal {
+            kill_process(Pid::from_child(&run), signal).unwrap();
+        }
+        let _ = seen.by_ref().count();
+        assert_eq!(run.wait().unwrap().code(), Some(if signal.is_some() { 130 } else { 3 }));
+        let fault = &bench.outcome()["faults"][0];
+        assert_eq!(fault["unclean"], Value::Null);
+        assert!(fault["cleared"].as_f64().unwrap() < 30.0, "{fault}");
+        assert!(fault["touched"].as_u64().unwrap() > 0, "{fault}");
+    }
 }
 
 #[test]

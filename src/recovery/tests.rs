@@ -391,6 +391,22 @@ fn few_calls_are_judged_together_and_none_is_not_good() {
 }
 
 #[test]
+fn windows_of_a_single_call_are_judged_together_as_soon_as_they_are_enough() {
+    // A call every 500 ms: ten seconds of them say something.
+    let mut made = Made::around((150_000, 210_000), 300_000);
+    for at in (0..300_000).step_by(500) {
+        let ending = if within(at, 150_000, 210_000) { Ending::Failed } else { Ending::Good };
+        made.add(MILLI * at, MILLI * 5, ending);
+    }
+    let recovery = made.assess();
+    assert_eq!(recovery.verdict, Verdict::Recovered);
+    assert_eq!((recovery.onset, recovery.recover), (Some(0.0), Some(0.0)));
+    // Three times ten seconds.
+    assert_eq!((recovery.detect, recovery.outage), (Some(30.0), Some(60.0)));
+    near(cost(&recovery).lost, 120.0, 0.0);
+}
+
+#[test]
 fn a_fault_is_watched_until_the_next_one_begins() {
     let timeline = Timeline::new(MILLI * 1_000);
     let notes = [("a", 5, 9), ("b", 7, 11), ("c", 20, 25)];

@@ -148,6 +148,16 @@ fn hostile() -> Outcome {
 }
 
 #[test]
+fn what_is_still_broken_stands_in_a_red_line_with_the_command_that_mends_it() {
+    let mut outcome = outcome();
+    let why = "it still has no password; `loadrun undo` puts it back";
+    outcome.faults[0].unclean = Some(why.to_owned());
+    let told = written(|out| text(&outcome, None, Ink { colour: true, ..Ink::PLAIN }, out));
+    let line = told.lines().find(|line| line.contains(why)).unwrap();
+    assert_eq!(line, format!("    \u{1b}[1m\u{1b}[31mmay still be there: {why}\u{1b}[0m"));
+}
+
+#[test]
 fn a_text_from_outside_is_text_in_every_report() {
     let outcome = hostile();
     let junit = read_junit(&file(Report::Junit, &outcome));

@@ -225,6 +225,29 @@ fn a_black_hole_swallows_and_closes_only_streams_that_lost_something() {
 }
 
 #[test]
+fn a_slow_close_delays_the_end_and_nothing_before_it() {
+    let start = Instant::now();
+    let mut chain = chain_of(&rig(&[toxic(Kind::SlowClose, &[("delay", "2s")])]), start);
+    chain.accept(said(10), start);
+    chain.accept(Parcel::End, start + MILLI);
+    let (out, _) = run(&mut chain, start + MILLI, start + MILLI * 5_000);
+    assert_eq!(out, [(start + MILLI, said(10)), (start + MILLI * 2_001, Parcel::End)]);
+}
+
+#[test]
+fn a_reset_lets_bytes_through_until_its_time_has_come() {
+    let start = Instant::now();
+    let rig = rig(&[toxic(Kind::ResetPeer, &[("timeout", "3s")])]);
+    let mut chain = chain_of(&rig, start);
+    chain.accept(said(10), start);
+    let early = start + MILLI * 2_999;
+    assert_eq!(run(&mut chain, start, early), (vec![(start, said(10))], None));
+    assert_eq!(rig[0].tally.touched().connections, 0);
+    assert_eq!(run(&mut chain, early, start + MILLI * 3_000), (vec![], Some(Cut::Reset)));
+    assert_eq!(rig[0].tally.touched().connections, 1);
+}
+
+#[test]
 fn drops_and_corruption_come_as_often_as_they_say() {
     let start = Instant::now();
     for (kind, seen) in [(Kind::DropChunks, 0..=0), (Kind::CorruptStream, 1..=1)] {
