@@ -23,8 +23,7 @@
 ---@field on loadrun.Duration how long it is there
 ---@field off loadrun.Duration how long it is not, until it is there again
 
---- What is broken, and for how long. What else it takes depends on its kind. Of links, in
---- Toxiproxy's names: `latency`, `jitter`, `rate`, `bytes`, `timeout`, `delay`, `probability`, ...
+--- What is broken, and for how long. What else it takes depends on its kind.
 ---@class loadrun.fault.Spec
 ---@field for_ loadrun.Duration how long it lasts, whatever happens
 ---@field kind? "calls" | loadrun.fault.LinkKind | loadrun.fault.ProcessKind | loadrun.fault.RedisKind | loadrun.fault.SqlKind
@@ -34,6 +33,16 @@
 ---@field toxicity? string | number of a link: the share of connections it concerns; all when nothing is given
 ---@field per? "connection" | "request" of a link: what it concerns or not; connections when nothing is given
 ---@field match? string with `per = "request"`: which requests, `"GET cart:*"`, `"POST /orders*"`, `"UPDATE *"`
+---@field latency? loadrun.Duration of `latency`: how much later bytes arrive
+---@field jitter? loadrun.Duration of `latency`: by how much that varies
+---@field distribution? "uniform" | "normal" | "pareto" of `latency`: how it varies
+---@field rate? string | number of `bandwidth`: at most so much a second, `"64KB/s"`; 0: nothing until it is taken away
+---@field delay? loadrun.Duration of `slow_close`: how much later the end arrives; of `slicer`: the time between two pieces
+---@field timeout? loadrun.Duration of `timeout`, `reset_peer`: until the connection is closed, or reset
+---@field average_size? string | integer of `slicer`: how large pieces are, `"100B"`
+---@field size_variation? string | integer of `slicer`: by how much that varies
+---@field bytes? string | integer of `limit_data`: after how many the connection is closed
+---@field probability? string | number of `corrupt_stream`, `drop_chunks`: which share of chunks, `"5%"`
 ---@field restart_after? loadrun.Duration of `kill`, `stop`, `restart`: how long the process is away; as long as the fault lasts, for `restart` no longer than it takes
 ---@field with? table<string, string | number | boolean> of `kill`, `stop`, `restart`: settings it is started with, in place of those declared, until the fault is over
 ---@field mode? "all" | "write" of `client_pause`: which commands wait

@@ -379,6 +379,33 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_and_what_it_takes_stands_in_the_page_and_in_the_types() {
+        let page = include_str!("../../docs/faults.md");
+        let types = include_str!("../../lib-lua/types/fault.lua");
+        let toxics = toxic::Kind::ALL.into_iter().map(|kind| {
+            (kind.name(), kind.fields().iter().map(|field| field.name).collect::<Vec<_>>())
+        });
+        let others = process::KINDS.iter().chain(super::super::redis::KINDS).chain(sql::KINDS);
+        let kinds = others.map(|kind| {
+            (kind.name, kind.fields.iter().map(|field| field.name).collect::<Vec<_>>())
+        });
+        for (name, fields) in toxics.chain(kinds) {
+            let own = |line: &&str| line.starts_with('|') && line.contains(&format!("`{name}`"));
+            assert!(page.lines().any(|line| own(&line)), "{name} is not in docs/faults.md");
+            assert!(types.contains(&format!("\"{name}\"")), "{name} is not in types/fault.lua");
+            for field in fields {
+                let told =
+                    page.lines().filter(own).any(|line| line.contains(&format!("`{field}`")));
+                // In the row of the kind, or in a sentence of its own.
+                let named = page.contains(&format!("`{field} = "));
+                assert!(told || named, "{name}: {field} is not in docs/faults.md");
+                let typed = types.contains(&format!("---@field {field}? "));
+                assert!(typed, "{name}: {field} is not in types/fault.lua");
+            }
+        }
+    }
+
+    #[test]
     fn a_url_says_what_stands_there_and_its_address() {
         for (url, thing, place) in [
             ("redis://:pw@127.0.0.1", Thing::Server("redis"), "127.0.0.1:6379"),
@@ -408,6 +435,10 @@ mod tests {
         let read = |kind, amounts: &[_], thing| read(&fault(kind, amounts), thing).unwrap();
         let redis = |kind, amounts: &[_]| read(kind, amounts, Thing::Service("redis"));
         let sql = |kind, amounts: &[_]| read(kind, amounts, Thing::Service("postgres"));
+        let link =
+            |kind| read(kind, &[("latency", "1s")][..usize::from(kind == "latency")], Thing::Link);
+        assert!(contradiction(&link("latency"), &link("down")).is_some());
+        assert!(contradiction(&link("latency"), &link("hold")).is_none());
         let memory = redis("maxmemory", &[("share", "1")]);
         let pause = redis("client_pause", &[]);
         let lock = sql("lock_table", &[("table", "a")]);

@@ -16,7 +16,7 @@ use super::stretch::Stretch;
 /// Fewest calls that say something.
 pub(super) const ENOUGH: u64 = 20;
 
-/// Fewest windows that say what is normal.
+/// Fewest windows that say what is normal. Where that is given, one says how much is usual.
 const LEAST: usize = 10;
 
 /// Share of the baseline's windows that must be steady by their own measure.
@@ -63,7 +63,9 @@ impl Steady {
     /// Learns from the baseline what is not given; `None` when it is too short or too uneven.
     pub(super) fn learn(windows: &[Stretch], terms: &Terms) -> Option<Self> {
         let merged = merged(windows);
-        if merged.len() < LEAST {
+        let given = terms.success.is_some() && terms.p99.is_some();
+        let enough = merged.len() >= LEAST || merged.iter().any(|w| w.offered() >= ENOUGH) && given;
+        if !enough {
             return None;
         }
         let success = Spread::of(merged.iter().map(share).collect());

@@ -372,6 +372,14 @@ fn a_short_or_uneven_baseline_says_nothing() {
     let short = Span { baseline: MILLI * 4_000, ..made.span() };
     let recovery = made.within(short);
     assert_eq!((recovery.verdict, recovery.cost), (Verdict::NoBaseline, None));
+    // Unless it is said what is normal; then it says only how much is usual.
+    let given = Terms { p99: Some(MILLI * 200), success: Some(0.9), ..Terms::default() };
+    let given = Made { terms: given, ..made };
+    let recovery = given.within(short);
+    assert_eq!((recovery.verdict, recovery.recover), (Verdict::Recovered, Some(0.0)));
+    near(cost(&recovery).deficit, 1_000.0, 1e-6);
+    let none = Span { baseline: Duration::ZERO, ..short };
+    assert_eq!(given.within(none).verdict, Verdict::NoBaseline);
     // A fifth of the windows fail without any fault.
     let recovery = run(|at| (MILLI * 5, at % 2_500 < 500)).assess();
     assert_eq!((recovery.verdict, recovery.recover), (Verdict::NoBaseline, None));

@@ -288,6 +288,9 @@ fn a_script_that_may_break_things_itself_is_warned_where_nothing_can_be_written_
         r#"
         local well, why = pcall(fault.start, target, { kind = "pause", for_ = "1s" })
         assert(not well and tostring(why):find("so nothing was broken", 1, true), why)
+        local away = { kind = "kill_clients", for_ = "1s" }
+        well, why = pcall(fault.start, "redis://10.0.0.9:6379", away)
+        assert(not well and tostring(why):find("--allow-fault 10.0.0.9", 1, true), why)
         "#,
     );
     std::fs::write(bench.0.path().join("file"), "").unwrap();
