@@ -32,7 +32,8 @@ async fn at_work(onlooker: &Client, asked: &str, expected: i64) {
 
 /// A statement, and how long it may take.
 fn within(sql: &str, timeout: Duration) -> Call {
-    Call { text: sql.into(), parameters: Vec::new(), prepare: true, timeout: Some(timeout) }
+    let text = sql.into();
+    Call { text, parameters: Vec::new(), prepare: true, keep: Keep::Rows, timeout: Some(timeout) }
 }
 
 /// A statement that is given up early.
@@ -84,14 +85,18 @@ async fn postgresql_stops_what_was_given_up_and_what_that_took_is_counted() {
 }
 
 #[tokio::test]
-async fn postgresql_works_on_where_nobody_is_to_ask_it_to_stop() {
-    let server = Server::postgres(&[]).await;
+async fn postgresql_works_on_where_nobody_is_to_ask_it_to_stop_and_where_nobody_is_let_in() {
+    let server = Server::postgres(&["max_connections=3", "superuser_reserved_connections=0"]).await;
     let (onlooker, db) = (to(&server.url, 1), to(&server.url, 1));
     let settings = Settings { cancel: false, ..db.pool.settings().clone() };
-    let db = Client::new(settings);
-    is_late(&db.call(&Work::Call(brief(SLEEP))).await);
-    assert_eq!(db.settle(Instant::now() + LONG).await, 0);
+    let quiet = Client::new(settings);
+    is_late(&quiet.call(&Work::Call(brief(SLEEP))).await);
+    assert_eq!(quiet.settle(Instant::now() + LONG).await, 0);
     at_work(&onlooker, SLEEPING, 1).await;
+    // The last place is that of the statement to be cancelled.
+    is_late(&db.call(&Work::Call(brief(SLEEP))).await);
+    assert_eq!(db.settle(Instant::now() + LONG).await, 1, "it was tried");
+    at_work(&onlooker, SLEEPING, 2).await;
 }
 
 #[tokio::test]
