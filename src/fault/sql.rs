@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::kind::{Field, Kind, Wrong, checked};
 use super::{Ended, VERIFY};
 use crate::client::sql::{
-    Address, Begin, Call, Client, Database, Datum, Dialect, Rows, Settings, Transaction, Trouble,
-    Work,
+    Address, Begin, Call, Client, Database, Datum, Dialect, Keep, Rows, Settings, Transaction,
+    Trouble, Work,
 };
 use crate::plan::FaultDecl;
 use crate::service::setting::Takes;
@@ -162,7 +162,7 @@ fn client(database: &Database, size: usize) -> Rc<Client> {
 
 fn statement(text: &str) -> Work {
     let (text, parameters) = (Arc::from(text), Vec::new());
-    Work::Call(Call { text, parameters, prepare: false, timeout: None })
+    Work::Call(Call { text, parameters, prepare: false, keep: Keep::Rows, timeout: None })
 }
 
 fn integer(datum: &Datum) -> Option<i64> {

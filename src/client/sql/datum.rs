@@ -52,7 +52,7 @@ impl Datum {
 /// The rows of an answer, and how many a statement changed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rows {
-    /// The columns in order; empty where there is no row.
+    /// The columns in order; empty where there is no row, or only its first value was wanted.
     pub columns: Vec<Box<str>>,
     /// The values row by row: as many for each row as there are columns.
     pub cells: Vec<Datum>,

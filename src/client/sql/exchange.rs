@@ -104,10 +104,21 @@ impl Draft {
         self.started = started;
     }
 
+    /// When it has taken so long since it was asked for.
+    pub(super) fn until(&self, limit: Duration) -> Instant {
+        self.started + limit
+    }
+
     /// There is a connection: from now on it is the server's time.
     pub(super) fn run(&mut self) {
         self.stage = Stage::Running;
         self.had = Some(Instant::now());
+    }
+
+    /// There was one at once: it is the server's time from the begin on.
+    pub(super) fn run_at_once(&mut self) {
+        self.stage = Stage::Running;
+        self.had = Some(self.started);
     }
 
     /// Ends the time that is measured.

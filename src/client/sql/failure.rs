@@ -26,6 +26,12 @@ impl Broken {
         Self { trouble: Trouble::Misused(what.into()), usable: true, no_socket: false }
     }
 
+    /// Whether the server found a message malformed, such as one with too few parameters.
+    pub(super) fn is_malformed(&self) -> bool {
+        let Trouble::Failed(failure) = &self.trouble else { return false };
+        self.usable && failure.kind == FailureKind::Protocol
+    }
+
     /// A failure after which the connection is of no more use.
     pub(super) fn lost(kind: FailureKind, detail: impl Into<String>) -> Self {
         Self { trouble: Trouble::failed(kind, detail), usable: false, no_socket: false }

@@ -26,6 +26,8 @@ mod stream;
 mod taking;
 mod transaction;
 
+use std::cell::RefCell;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +42,7 @@ pub use statement::name;
 pub use stream::Stream;
 pub use transaction::{Begin, Isolation, Transaction};
 
+use super::deadline::Deadline;
 use super::{Failure, FailureKind};
 use connection::Connection;
 use exchange::{Draft, Stage};
@@ -59,8 +62,21 @@ pub struct Call {
     pub parameters: Vec<Datum>,
     /// Whether it is prepared once a connection, or anew each time.
     pub prepare: bool,
+    /// What of its answer is wanted.
+    pub keep: Keep,
     /// In place of the client's own.
     pub timeout: Option<Duration>,
+}
+
+/// What is wanted of an answer. All of it is read from the server in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// All rows, up to the client's limit.
+    Rows,
+    /// The first row.
+    Row,
+    /// The first column of the first row, without its name.
+    Value,
 }
 
 /// What is done with a connection.
@@ -91,6 +107,8 @@ impl Work {
 #[derive(Debug)]
 pub struct Client {
     pool: Rc<Pool>,
+    /// Timers of calls that have ended, for those to come.
+    deadlines: RefCell<Vec<Deadline>>,
 }
 
 impl Client {
@@ -98,7 +116,7 @@ impl Client {
     pub fn new(mut settings: Settings) -> Rc<Self> {
         settings.timeout = settings.timeout.min(LONGEST);
         settings.connect_timeout = settings.connect_timeout.min(LONGEST);
-        Rc::new(Self { pool: Pool::new(settings) })
+        Rc::new(Self { pool: Pool::new(settings), deadlines: RefCell::default() })
     }
 
     /// Which database it is for; an error while a service's address is not known.
@@ -117,12 +135,14 @@ impl Client {
     pub async fn call(&self, work: &Work) -> Exchange {
         let mut draft = Draft::new();
         let limit = self.limit(work.timeout());
-        let running = self.run(work, &mut draft);
-        let Ok(answer) = timeout(limit, running).await else {
+        let until = draft.until(limit);
+        let deadline = self.deadlines.borrow_mut().pop().unwrap_or_default();
+        let answer = deadline.meet(until, pin!(self.run(work, &mut draft))).await;
+        self.deadlines.borrow_mut().push(deadline);
+        let answer = answer.unwrap_or_else(|| {
             draft.stop();
-            let failure = self.out_of_time(&draft, limit);
-            return draft.finish(Err(Trouble::Failed(failure)));
-        };
+            Err(Trouble::Failed(self.out_of_time(&draft, limit)))
+        });
         draft.finish(answer)
     }
 
@@ -213,7 +233,7 @@ impl Client {
 async fn perform(connection: &mut Connection, work: &Work, limit: u64) -> Result<Rows, Broken> {
     match work {
         Work::Call(call) => {
-            let mut taking = Taking::keep(limit);
+            let mut taking = Taking::keep(call.keep, limit);
             connection.run(call, &mut taking).await?;
             Ok(taking.rows())
         }

@@ -63,10 +63,11 @@ impl Connection {
         while let Some(answer) = answers.try_next().await? {
             match answer {
                 Either::Left(done) => taking.changed(done.rows_affected()),
-                Either::Right(row) => {
+                Either::Right(row) if taking.wants_row() => {
                     read(&row, taking)?;
                     taking.pass_on().await?;
                 }
+                Either::Right(_) => {}
             }
         }
         Ok(())
@@ -113,7 +114,8 @@ fn read(row: &MySqlRow, taking: &mut Taking) -> Result<(), Broken> {
     if taking.begins() {
         taking.columns(row.columns().iter().map(Column::name));
     }
-    for (at, column) in row.columns().iter().enumerate() {
+    let wanted = taking.wanted(row.columns().len());
+    for (at, column) in row.columns().iter().enumerate().take(wanted) {
         let value = row.try_get_raw(at)?;
         // A zero date counts as null with the driver, so null is what has no bytes.
         let datum = match <&[u8] as Decode<MySql>>::decode(value) {

@@ -8,11 +8,10 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::cancel::Canceller;
@@ -34,7 +33,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 pub(super) struct Pool {
     settings: Settings,
     idle: RefCell<Vec<Connection>>,
-    permits: Arc<Semaphore>,
+    /// Connections there may be besides those that are held.
+    permits: Semaphore,
     opening: Semaphore,
     outage: RefCell<Outage>,
     /// Wakes those who pause when an attempt has succeeded.
@@ -56,13 +56,13 @@ struct Outage {
     last: Option<Failure>,
 }
 
-/// A connection in use. Dropping it closes it; [`Held::give_back`] keeps it for the next.
+/// A connection in use, and the right to have one. Dropping it closes the connection;
+/// [`Held::give_back`] keeps it for the next.
 #[derive(Debug)]
 pub(super) struct Held {
     /// There until it is given back, or lent.
     connection: Option<Connection>,
     pool: Rc<Pool>,
-    permit: Option<OwnedSemaphorePermit>,
     /// The connection's number while the server is at work for it.
     at_work: Option<u64>,
 }
@@ -70,7 +70,7 @@ pub(super) struct Held {
 impl Pool {
     pub(super) fn new(settings: Settings) -> Rc<Self> {
         Rc::new(Self {
-            permits: Arc::new(Semaphore::new(settings.size.clamp(1, Semaphore::MAX_PERMITS))),
+            permits: Semaphore::new(settings.size.clamp(1, Semaphore::MAX_PERMITS)),
             idle: RefCell::default(),
             opening: Semaphore::new(OPENING),
             outage: RefCell::default(),
@@ -97,19 +97,42 @@ impl Pool {
 
     /// A connection: the one given back last, or a fresh one.
     pub(super) async fn take(self: &Rc<Self>, draft: &mut Draft) -> Result<Held, Trouble> {
-        // The semaphore is never closed.
-        let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
-        let idle = self.idle.borrow_mut().pop();
+        let (mut held, queued) = match self.try_hold() {
+            Some(held) => (held, false),
+            None => (self.hold().await, true),
+        };
+        held.connection = self.idle.borrow_mut().pop();
         if let Some(canceller) = &*self.canceller.borrow() {
             draft.connects += canceller.opened();
         }
-        let connection = match idle {
-            Some(connection) => connection,
-            // Boxed: what only few calls need must not make all futures large.
-            None => Box::pin(self.connect(draft)).await?,
-        };
-        draft.run();
-        Ok(Held { connection: Some(connection), pool: Rc::clone(self), permit, at_work: None })
+        match held.connection {
+            Some(_) if !queued => draft.run_at_once(),
+            Some(_) => draft.run(),
+            None => {
+                // Boxed: what only few calls need must not make all futures large.
+                held.connection = Some(Box::pin(self.connect(draft)).await?);
+                draft.run();
+            }
+        }
+        Ok(held)
+    }
+
+    /// The right to a connection, if one is left. Those in the queue are not overtaken: what is given
+    /// back while there is one is theirs.
+    fn try_hold(self: &Rc<Self>) -> Option<Held> {
+        self.permits.try_acquire().ok().map(|permit| {
+            permit.forget();
+            Held { connection: None, pool: Rc::clone(self), at_work: None }
+        })
+    }
+
+    /// The right to a connection, in turn.
+    async fn hold(self: &Rc<Self>) -> Held {
+        // The semaphore is never closed.
+        if let Ok(permit) = self.permits.acquire().await {
+            permit.forget();
+        }
+        Held { connection: None, pool: Rc::clone(self), at_work: None }
     }
 
     /// Has the server stop what it does on a connection that is closed here.
@@ -262,8 +285,6 @@ impl Held {
         if let Some(connection) = self.connection.take() {
             self.pool.idle.borrow_mut().push(connection);
         }
-        // The next one in the queue must find the connection when it gets the permit.
-        self.permit.take();
     }
 }
 
@@ -272,6 +293,10 @@ impl Drop for Held {
         if let Some(number) = self.at_work {
             self.pool.cancel(number);
         }
+        // Closed before another one is opened in its place. One that was given back is there by now for
+        // the next in the queue.
+        drop(self.connection.take());
+        self.pool.permits.add_permits(1);
     }
 }
 

@@ -88,10 +88,11 @@ impl Connection {
         while let Some(answer) = answers.try_next().await? {
             match answer {
                 Either::Left(done) => taking.changed(done.rows_affected()),
-                Either::Right(row) => {
+                Either::Right(row) if taking.wants_row() => {
                     read(&row, taking)?;
                     taking.pass_on().await?;
                 }
+                Either::Right(_) => {}
             }
         }
         Ok(())
@@ -146,7 +147,8 @@ fn read(row: &SqliteRow, taking: &mut Taking) -> Result<(), Broken> {
     if taking.begins() {
         taking.columns(row.columns().iter().map(Column::name));
     }
-    for (at, column) in row.columns().iter().enumerate() {
+    let wanted = taking.wanted(row.columns().len());
+    for (at, column) in row.columns().iter().enumerate().take(wanted) {
         let value = row.try_get_raw(at)?;
         let kind = if value.is_null() { "NULL" } else { &*value.type_info().name().to_owned() };
         let datum = match kind {

@@ -2,9 +2,9 @@
 
 use tokio::sync::mpsc;
 
-use super::FailureKind;
 use super::datum::{Datum, Rows};
 use super::failure::Broken;
+use super::{FailureKind, Keep};
 
 /// Rows handed on at once.
 const BATCH: usize = 64;
@@ -13,6 +13,7 @@ const BATCH: usize = 64;
 #[derive(Debug)]
 pub(super) struct Taking {
     rows: Rows,
+    keep: Keep,
     /// Bytes of memory left; beyond them an answer is too large.
     left: u64,
     limit: u64,
@@ -21,14 +22,29 @@ pub(super) struct Taking {
 }
 
 impl Taking {
-    /// Keeps the rows, up to so many bytes.
-    pub(super) fn keep(limit: u64) -> Self {
-        Self { rows: Rows::default(), left: limit, limit, reader: None }
+    /// Keeps of the rows what is wanted, up to so many bytes.
+    pub(super) fn keep(keep: Keep, limit: u64) -> Self {
+        Self { rows: Rows::default(), keep, left: limit, limit, reader: None }
     }
 
     /// Hands the rows on in batches; none may be larger than the limit.
     pub(super) fn hand_on(limit: u64, reader: mpsc::Sender<Rows>) -> Self {
-        Self { reader: Some(reader), ..Self::keep(limit) }
+        Self { reader: Some(reader), ..Self::keep(Keep::Rows, limit) }
+    }
+
+    /// Whether one more row is wanted.
+    pub(super) fn wants_row(&self) -> bool {
+        self.keep == Keep::Rows || self.rows.is_empty()
+    }
+
+    /// Whether no more than one row is wanted.
+    pub(super) fn wants_one(&self) -> bool {
+        self.keep != Keep::Rows
+    }
+
+    /// How many columns of so many are wanted.
+    pub(super) fn wanted(&self, columns: usize) -> usize {
+        if self.keep == Keep::Value { columns.min(1) } else { columns }
     }
 
     /// Whether no row has been taken since the last was handed on.
@@ -39,6 +55,9 @@ impl Taking {
     /// Names the columns of the rows to come. Those of another answer, of several statements in
     /// one text, take the place of what was there.
     pub(super) fn columns<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
+        if self.keep == Keep::Value {
+            return;
+        }
         self.rows.columns = names.map(Into::into).collect();
         self.rows.cells.clear();
     }

@@ -35,6 +35,7 @@ fn statement(text: &str, parameters: &[Datum]) -> Work {
         text: text.into(),
         parameters: parameters.to_vec(),
         prepare: true,
+        keep: Keep::Rows,
         timeout: None,
     })
 }
@@ -47,6 +48,17 @@ fn text(text: &str) -> Datum {
 async fn rows(client: &Client, sql: &str, parameters: &[Datum]) -> Rows {
     let exchange = client.call(&statement(sql, parameters)).await;
     exchange.answer.unwrap_or_else(|trouble| panic!("{sql}: {trouble:?}"))
+}
+
+/// Of an answer that is kept in part the rest is not, whatever it is; the next call finds nothing of it.
+async fn keeps_what_is_wanted(db: &Client) {
+    let sql = "SELECT 1 AS a, 'x' AS b UNION ALL SELECT 2, 'y' UNION ALL SELECT 3, 'z' ORDER BY a";
+    for (keep, columns, cells) in [(Keep::Row, 2, 2), (Keep::Value, 0, 1), (Keep::Rows, 2, 6)] {
+        let Work::Call(call) = statement(sql, &[]) else { unreachable!() };
+        let rows = db.call(&Work::Call(Call { keep, ..call })).await.answer.unwrap();
+        assert_eq!((rows.columns.len(), rows.cells.len()), (columns, cells), "{rows:?}");
+        assert_eq!(rows.cells[0], Datum::Integer(1));
+    }
 }
 
 /// Several statements that must succeed.

@@ -5,6 +5,7 @@ use super::*;
 #[tokio::test]
 async fn values_keep_the_class_they_were_stored_with() {
     let db = client(memory(), 2, Duration::from_secs(5));
+    keeps_what_is_wanted(&db).await;
     batch(&db, "CREATE TABLE t (v, truth BOOLEAN)").await;
     for value in [
         Datum::Integer(i64::MAX),

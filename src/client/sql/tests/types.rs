@@ -79,6 +79,7 @@ fn postgres_cases() -> Vec<(&'static str, Vec<Datum>)> {
 async fn every_type_of_postgresql_comes_back_as_it_was() {
     let server = Server::postgres(&[]).await;
     let db = to(&server.url, 1);
+    keeps_what_is_wanted(&db).await;
     batch(&db, "CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE DOMAIN small AS smallint").await;
     for (kind, values) in postgres_cases() {
         for value in values {
@@ -144,6 +145,7 @@ fn mariadb_cases() -> Vec<(&'static str, Vec<Datum>)> {
 async fn every_type_of_mariadb_comes_back_as_it_was() {
     let server = Server::mariadb(&[]).await;
     let db = to(&server.url, 1);
+    keeps_what_is_wanted(&db).await;
     for (kind, values) in mariadb_cases() {
         batch(&db, &format!("CREATE OR REPLACE TABLE t (v {kind} NULL)")).await;
         for value in values.into_iter().chain([Datum::Null]) {

@@ -1,12 +1,13 @@
 //! One statement from a script's call to its answer.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use mlua::{Lua, LuaString, Value};
 
 use super::options::CallOptions;
 use super::{Shared, values};
-use crate::client::sql::{Call, Datum, Dialect, Exchange, Rows, Trouble, Work};
+use crate::client::sql::{Call, Datum, Dialect, Exchange, Keep, Rows, Trouble, Work};
 use crate::script::calls::strike;
 use crate::script::context::UserState;
 use crate::script::failed::Failed;
@@ -51,6 +52,15 @@ impl Want {
             Self::One => "one",
             Self::Query => "query",
             Self::Value => "value",
+        }
+    }
+
+    /// What of the answer is looked at.
+    fn keep(self) -> Keep {
+        match self {
+            Self::One => Keep::Row,
+            Self::Value => Keep::Value,
+            _ => Keep::Rows,
         }
     }
 
@@ -107,8 +117,8 @@ pub(super) fn begin(
         }
         _ => {
             let opts = CallOptions::statement(&third).map_err(wrong)?;
-            let parameters = values::parameters(&second).map_err(wrong)?;
             let mut statement = statements.given(&first).map_err(wrong)?;
+            let parameters = statement.parameters(&second).map_err(wrong)?;
             if want == Want::Explain {
                 let dialect = shared.client.dialect().map_err(wrong)?;
                 statement = statements.known(&explained(dialect, &statement.text));
@@ -116,11 +126,13 @@ pub(super) fn begin(
             (statement, parameters, opts)
         }
     };
-    let operation = operation(shared, &user, &opts, &statement.name);
-    let (text, timeout) = (statement.text, opts.timeout);
+    let operation = statement.operation(shared, &user, &opts);
+    let (text, timeout) = (Arc::clone(&statement.text), opts.timeout);
     let work = match want {
         Want::Batch => Work::Batch { text, timeout },
-        _ => Work::Call(Call { text, parameters, prepare: opts.prepare, timeout }),
+        _ => {
+            Work::Call(Call { text, parameters, prepare: opts.prepare, keep: want.keep(), timeout })
+        }
     };
     Ok(Begun { shared: Rc::clone(shared), user, call, want, work, operation })
 }

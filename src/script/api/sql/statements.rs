@@ -3,14 +3,20 @@
 //! A script says the same few statements over and over. To read one again costs more than all else
 //! that is done for a call before it is sent.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
+use std::hash::Hash;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use mlua::Value;
+use mlua::{LuaString, Value};
+use rustc_hash::FxHashMap;
 
-use crate::client::sql;
+use super::options::CallOptions;
+use super::values::{self, Look};
+use super::{Shared, begun};
+use crate::client::sql::{self, Datum};
+use crate::script::context::UserState;
+use crate::script::measure::{Operation, ScenarioMeter};
 use crate::script::options::shown;
 
 /// Most statements kept; beyond it all are read again. A script that writes its values into the text
@@ -21,25 +27,73 @@ const MOST: usize = 1_000;
 const LONGEST: usize = 4 << 10;
 
 /// A statement that was read.
-#[derive(Clone)]
 pub(super) struct Statement {
     pub(super) text: Arc<str>,
     /// What it is called where the script does not say.
-    pub(super) name: Rc<[u8]>,
+    name: Box<[u8]>,
+    /// Where its samples go under that name, and in which scenario.
+    operation: RefCell<Option<(Rc<ScenarioMeter>, Rc<Operation>)>>,
+    /// Whether it was given parameters that were a list and nothing else.
+    given_a_list: Cell<bool>,
 }
 
-/// What one client was given to send so far.
+/// What one client was given to send so far. A script makes it up for itself alone, so a plain hash
+/// will do.
 #[derive(Default)]
-pub(super) struct Statements(RefCell<HashMap<Arc<str>, Statement>>);
+pub(super) struct Statements {
+    read: RefCell<FxHashMap<Arc<str>, Rc<Statement>>>,
+    /// The same by where Lua has the text, which it keeps there while it is held here.
+    seen: RefCell<FxHashMap<usize, (LuaString, Rc<Statement>)>>,
+}
+
+impl Statement {
+    fn read(text: &str) -> Rc<Self> {
+        let mut name = Vec::new();
+        sql::name(text.as_bytes(), &mut name);
+        Rc::new(Self {
+            text: text.into(),
+            name: name.into(),
+            operation: RefCell::default(),
+            given_a_list: Cell::new(false),
+        })
+    }
+
+    /// The parameters of a call of it. They are looked at closely until they were right once: a
+    /// script that writes names for numbers does so from the first call on.
+    pub(super) fn parameters(&self, given: &Value) -> Result<Vec<Datum>, String> {
+        let look = if self.given_a_list.get() { Look::List } else { Look::Whole };
+        let found = values::parameters(given, look)?;
+        self.given_a_list.set(!found.is_empty());
+        Ok(found)
+    }
+
+    /// Where the sample of a call of it goes; `None` where calls are not measured.
+    pub(super) fn operation(
+        &self,
+        shared: &Shared,
+        user: &UserState,
+        opts: &CallOptions,
+    ) -> Option<Rc<Operation>> {
+        if opts.name.is_some() || !opts.tags.is_empty() || !user.measured.get() {
+            return begun::operation(shared, user, opts, &self.name);
+        }
+        let mut known = self.operation.borrow_mut();
+        if let Some((meter, operation)) = &*known
+            && Rc::ptr_eq(meter, &user.scenario)
+        {
+            return Some(Rc::clone(operation));
+        }
+        let found = begun::operation(shared, user, opts, &self.name)?;
+        *known = Some((Rc::clone(&user.scenario), Rc::clone(&found)));
+        Some(found)
+    }
+}
 
 impl Statements {
     /// The statement a script gives.
-    pub(super) fn given(&self, text: &Value) -> Result<Statement, String> {
+    pub(super) fn given(&self, text: &Value) -> Result<Rc<Statement>, String> {
         match text {
-            Value::String(text) => match text.to_str() {
-                Ok(text) => Ok(self.known(&text)),
-                Err(_) => Err("expected a statement in UTF-8, got other bytes".to_owned()),
-            },
+            Value::String(text) => self.in_place(text),
             other => Err(format!(
                 "expected a statement, got {}\n  hint: call it as `db:query(\"SELECT 1\")`",
                 shown(other)
@@ -47,22 +101,44 @@ impl Statements {
         }
     }
 
+    /// The statement of a text that Lua has.
+    fn in_place(&self, text: &LuaString) -> Result<Rc<Statement>, String> {
+        let place = text.to_pointer() as usize;
+        if let Some((_, known)) = self.seen.borrow().get(&place) {
+            return Ok(Rc::clone(known));
+        }
+        let Ok(utf8) = text.to_str() else {
+            return Err("expected a statement in UTF-8, got other bytes".to_owned());
+        };
+        let known = self.known(&utf8);
+        keep(&self.seen, &known, place, || (text.clone(), Rc::clone(&known)));
+        Ok(known)
+    }
+
     /// The statement of that text.
-    pub(super) fn known(&self, text: &str) -> Statement {
-        if let Some(known) = self.0.borrow().get(text) {
-            return known.clone();
+    pub(super) fn known(&self, text: &str) -> Rc<Statement> {
+        if let Some(known) = self.read.borrow().get(text) {
+            return Rc::clone(known);
         }
-        let mut name = Vec::new();
-        sql::name(text.as_bytes(), &mut name);
-        let read = Statement { text: text.into(), name: name.into() };
-        if text.len() <= LONGEST {
-            let mut all = self.0.borrow_mut();
-            if all.len() >= MOST {
-                all.clear();
-            }
-            all.insert(Arc::clone(&read.text), read.clone());
-        }
+        let read = Statement::read(text);
+        keep(&self.read, &read, Arc::clone(&read.text), || Rc::clone(&read));
         read
+    }
+}
+
+/// Keeps what leads to a statement, if its text is not too long.
+fn keep<K: Eq + Hash, V>(
+    all: &RefCell<FxHashMap<K, V>>,
+    statement: &Statement,
+    key: K,
+    value: impl FnOnce() -> V,
+) {
+    if statement.text.len() <= LONGEST {
+        let mut all = all.borrow_mut();
+        if all.len() >= MOST {
+            all.clear();
+        }
+        all.insert(key, value());
     }
 }
 
@@ -79,11 +155,31 @@ mod tests {
         for n in 0..MOST * 3 {
             let text = format!("SELECT {n}");
             assert_eq!(*statements.known(&text).text, *text);
-            assert!(statements.0.borrow().len() <= MOST);
+            assert!(statements.read.borrow().len() <= MOST);
         }
-        let kept = statements.0.borrow().len();
+        let kept = statements.read.borrow().len();
         let long = format!("SELECT '{}'", "x".repeat(LONGEST));
         assert_eq!(&*statements.known(&long).name, b"SELECT ?");
-        assert_eq!(statements.0.borrow().len(), kept);
+        assert_eq!(statements.read.borrow().len(), kept);
+    }
+
+    #[test]
+    fn a_statement_is_known_by_where_lua_has_it_and_never_taken_for_another() {
+        let lua = mlua::Lua::new();
+        let statements = Statements::default();
+        let given = |text: &str| statements.given(&Value::String(lua.create_string(text).unwrap()));
+        for n in 0..MOST * 3 {
+            // Lua lets go of each, and puts another one in its place.
+            let text = format!("SELECT {n} /* longer than what Lua has but once */");
+            assert_eq!(*given(&text).unwrap().text, *text);
+            assert!(statements.seen.borrow().len() <= MOST);
+            if n % 100 == 0 {
+                lua.gc_collect().unwrap();
+            }
+        }
+        let text = Value::String(lua.create_string("SELECT 1").unwrap());
+        let first = statements.given(&text).unwrap();
+        assert!(Rc::ptr_eq(&first, &statements.given(&text).unwrap()));
+        assert!(statements.given(&Value::String(lua.create_string(b"\xff").unwrap())).is_err());
     }
 }

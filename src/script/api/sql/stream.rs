@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use mlua::{Function, Lua, LuaString, MetaMethod, Table, UserData, UserDataMethods, Value};
 
@@ -14,7 +15,7 @@ use super::Shared;
 use super::begun::{self, Answer};
 use super::options::CallOptions;
 use super::values;
-use crate::client::sql::{Call, Datum, Exchange, Rows, Stream, Trouble};
+use crate::client::sql::{Call, Datum, Exchange, Keep, Rows, Stream, Trouble};
 use crate::script::calls::strike;
 use crate::script::context::UserState;
 use crate::script::failed::Failed;
@@ -46,11 +47,12 @@ pub(super) fn begin(
     let user = shared.context.may_wait(lua, CALL)?;
     let wrong = |what: String| misuse(lua, format!("{CALL}: {what}"));
     let opts = CallOptions::statement(opts).map_err(wrong)?;
-    let parameters = values::parameters(parameters).map_err(wrong)?;
     let statement = shared.statements.given(text).map_err(wrong)?;
-    let operation = begun::operation(shared, &user, &opts, &statement.name);
-    let text = statement.text;
-    let call = Call { text, parameters, prepare: opts.prepare, timeout: opts.timeout };
+    let parameters = statement.parameters(parameters).map_err(wrong)?;
+    let operation = statement.operation(shared, &user, &opts);
+    let text = Arc::clone(&statement.text);
+    let (prepare, timeout) = (opts.prepare, opts.timeout);
+    let call = Call { text, parameters, prepare, keep: Keep::Rows, timeout };
     Ok(Begun { shared: Rc::clone(shared), user, call, operation })
 }
 

@@ -35,8 +35,17 @@ pub(super) fn parameter(value: &Value) -> Result<Datum, String> {
     })
 }
 
+/// How closely the parameters of a statement are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Nothing but a list will do.
+    Whole,
+    /// What stands beside a list is not seen, which is a third of the work.
+    List,
+}
+
 /// The parameters of a statement: nil for none, or a list without gaps.
-pub(super) fn parameters(value: &Value) -> Result<Vec<Datum>, String> {
+pub(super) fn parameters(value: &Value, look: Look) -> Result<Vec<Datum>, String> {
     let list = match value {
         Value::Nil => return Ok(Vec::new()),
         Value::Table(list) => list,
@@ -45,7 +54,24 @@ pub(super) fn parameters(value: &Value) -> Result<Vec<Datum>, String> {
             return Err(format!("{what}\n  hint: write `{{ 1, \"a\" }}`, one value a placeholder"));
         }
     };
+    if look == Look::List
+        && let Some(found) = listed(list)
+    {
+        return Ok(found);
+    }
     items(list).map_err(|what| format!("parameter {what}"))
+}
+
+/// The values of what is a list as far as its length goes.
+fn listed(list: &Table) -> Option<Vec<Datum>> {
+    let length = list.raw_len();
+    let mut found = Vec::with_capacity(length);
+    let take = |value: Value| {
+        found.push(parameter(&value).map_err(mlua::Error::runtime)?);
+        Ok(())
+    };
+    list.for_each_value(take).ok()?;
+    (found.len() == length && length > 0).then_some(found)
 }
 
 /// The values of a list without gaps; the error begins with the number of the item.
@@ -191,6 +217,30 @@ mod tests {
         ] {
             let error = read(code).unwrap_err();
             assert!(error.starts_with(what), "{code}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_look_at_the_list_alone_finds_the_same_in_every_list_and_refuses_the_same_in_it() {
+        let lua = Lua::new();
+        for (code, beside) in [
+            ("{ 1, 'a', true, 2.5, NULL }", false),
+            ("{}", false),
+            ("{ [3] = 3, [2] = 2, [1] = 1 }", false),
+            ("{ 1, nil, 3 }", false),
+            ("{ [2] = 2 }", false),
+            ("{ id = 2 }", false),
+            ("{ 1, print }", false),
+            ("{ 1, id = 2 }", true),
+        ] {
+            lua.globals().set("NULL", Value::NULL).unwrap();
+            let list: Value = lua.load(code).eval().unwrap();
+            let (whole, alone) = (parameters(&list, Look::Whole), parameters(&list, Look::List));
+            if beside {
+                assert!(whole.is_err() && alone.is_ok(), "{code}");
+            } else {
+                assert_eq!(whole, alone, "{code}");
+            }
         }
     }
 }
