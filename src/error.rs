@@ -28,7 +28,7 @@ pub enum Error {
     Outcome(FileError),
     /// A report could not be written.
     Report(FileError),
-    /// The summary could not be printed.
+    /// What was asked for could not be printed.
     Summary(io::Error),
 }
 
@@ -73,7 +73,7 @@ impl fmt::Display for Error {
             }
             Self::Summary(error) => write!(
                 f,
-                "error: could not print the summary: {error}\n  hint: the results were kept"
+                "error: could not print: {error}\n  hint: what a run left in the results is there"
             ),
             Self::Results(error) => write!(
                 f,

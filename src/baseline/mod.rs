@@ -149,7 +149,7 @@ impl Baseline {
         }
         let hint = format!("loadrun baseline save {name} --replace, with runs made now");
         let told = |what| BaselineError { what, hint };
-        let found: Self = match load_sealed(&path, "baseline", SCHEMA) {
+        let found: Self = match load_sealed(&path, "a baseline", SCHEMA) {
             Ok(found) => found,
             Err(error) => return Err(told(error.to_string())),
         };

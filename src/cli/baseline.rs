@@ -1,6 +1,6 @@
 //! `loadrun baseline`: runs kept under a name, to hold later ones against.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::ink;
+use super::run::print;
 use crate::baseline::{Baseline, locate};
 use crate::error::Error;
 use crate::plan::Problem;
@@ -80,8 +81,7 @@ pub fn run(args: &BaselineArgs) -> Result<u8, Error> {
             String::new()
         }
     };
-    // Whoever closed the pipe has read enough.
-    let _ = io::stdout().lock().write_all(text.as_bytes());
+    print(|out| out.write_all(text.as_bytes()))?;
     Ok(0)
 }
 

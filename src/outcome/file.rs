@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::error::Category;
 use sha2::{Digest as _, Sha256};
 
 use super::{Outcome, SCHEMA};
@@ -55,7 +56,7 @@ impl Outcome {
     /// trusted to be what a run left there is refused, with the reason.
     pub fn load(path: &Path) -> Result<Self, FileError> {
         let path = if path.is_dir() { path.join(FILE) } else { path.to_owned() };
-        load_sealed(&path, "outcome", SCHEMA)
+        load_sealed(&path, "an outcome", SCHEMA)
     }
 }
 
@@ -66,19 +67,21 @@ pub fn save_sealed(value: &impl Serialize, path: &Path) -> Result<(), FileError>
     write_whole(path, sealed(&text).as_bytes())
 }
 
-/// Reads what [`save_sealed`] wrote, a `noun` of this `schema`.
+/// Reads what [`save_sealed`] wrote, "a thing" of this `schema`.
 pub fn load_sealed<T: DeserializeOwned>(
     path: &Path,
-    noun: &str,
+    thing: &str,
     schema: u32,
 ) -> Result<T, FileError> {
     let told = |what: &str, hint: &str| FileError::new(path, what.to_owned(), hint);
     let text = fs::read(path).map_err(|e| told(&e.to_string(), NAME_ONE))?;
     let text = String::from_utf8(text).map_err(|_| told("not text", NAME_ONE))?;
-    let head: Head = serde_json::from_str(&text).map_err(|e| {
-        let foreign = format!("not an {noun} of loadrun");
-        let cut = if e.is_eof() { "cut off" } else { &foreign };
-        told(&format!("{cut}: {e}"), if e.is_eof() { RUN_AGAIN } else { NAME_ONE })
+    if text.trim().is_empty() {
+        return Err(told("empty", RUN_AGAIN));
+    }
+    let head: Head = serde_json::from_str(&text).map_err(|e| match e.classify() {
+        Category::Eof => told(&format!("cut off after {}", at(&e)), RUN_AGAIN),
+        _ => told(&format!("not {thing} of loadrun"), NAME_ONE),
     })?;
     if head.schema != schema {
         let what = format!(
@@ -89,11 +92,16 @@ pub fn load_sealed<T: DeserializeOwned>(
         let older = "read it with that version of loadrun, or run the script again";
         return Err(told(&what, if head.schema > schema { newer } else { older }));
     }
-    if head.sha256.is_some_and(|digest| !is_sealed(&text, &digest)) {
+    if head.sha256.is_none_or(|digest| !is_sealed(&text, &digest)) {
         let what = "edited or damaged: its content is not what its digest was made of";
         return Err(told(what, "use the file as the run wrote it, or run the script again"));
     }
-    serde_json::from_str(&text).map_err(|e| told(&format!("damaged: {e}"), RUN_AGAIN))
+    serde_json::from_str(&text).map_err(|e| told(&format!("damaged at {}", at(&e)), RUN_AGAIN))
+}
+
+/// Where JSON ends to be what it should: what else there is to say of it names types of this program.
+fn at(error: &serde_json::Error) -> String {
+    format!("line {}, column {}", error.line(), error.column())
 }
 
 const NAME_ONE: &str = "name an outcome.json, or the results folder it lies in";
@@ -144,23 +152,18 @@ struct Head {
     sha256: Option<String>,
 }
 
-/// Writes a file beside its place, syncs, then renames: a reader sees all of it or none.
+/// Writes a file beside its place, syncs, then renames: a reader sees all of it or none. A link is
+/// followed; into a pipe or a device it is written as it goes.
 pub fn write_whole(path: &Path, text: &[u8]) -> Result<(), FileError> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let written = || -> io::Result<()> {
-        let mut builder = tempfile::Builder::new();
-        // As any other file: others may read it where the user's mask lets them.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.tempfile_in(parent.unwrap_or(Path::new(".")))?;
-        file.write_all(text)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|e| e.error)?;
-        Ok(())
+    let written = match fs::metadata(path) {
+        Ok(there) if !there.is_file() && !there.is_dir() => write_into(path, text),
+        Ok(_) => fs::canonicalize(path).and_then(|place| replace(&place, text)),
+        Err(_) => replace(path, text),
     };
-    written().map_err(|error| {
+    written.map_err(|error| {
         let hint = match error.kind() {
             io::ErrorKind::NotFound => "make its folder, or choose another place",
+            io::ErrorKind::IsADirectory => "name a file in it",
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "choose a place that can be written to"
             }
@@ -168,10 +171,30 @@ pub fn write_whole(path: &Path, text: &[u8]) -> Result<(), FileError> {
             _ => "free the disk, or choose another place",
         };
         // What came by way of `tempfile` names its file as well, which is there no more.
-        let of_system = error.raw_os_error().is_some();
-        let what = if of_system { error.to_string() } else { error.kind().to_string() };
+        let what = match error.kind() {
+            _ if error.raw_os_error().is_some() => error.to_string(),
+            io::ErrorKind::NotFound => "there is no such folder".to_owned(),
+            kind => kind.to_string(),
+        };
         FileError::new(path, what, hint)
     })
+}
+
+fn write_into(path: &Path, text: &[u8]) -> io::Result<()> {
+    fs::File::options().write(true).open(path)?.write_all(text)
+}
+
+fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let mut builder = tempfile::Builder::new();
+    // As any other file: others may read it where the user's mask lets them.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(parent.unwrap_or(Path::new(".")))?;
+    file.write_all(text)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|e| e.error)?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -191,12 +214,19 @@ mod tests {
     fn a_file_of_something_else_is_refused_by_name() {
         for text in ["{\"version\": 3}", "[]", "hello", ""] {
             let (what, hint) = refused(text);
-            let told = what.contains("not an outcome of loadrun") || what.contains("cut off");
-            assert!(told, "{text}: {what}");
+            let told = ["not an outcome of loadrun", "cut off", "empty"];
+            assert!(told.iter().any(|told| what.starts_with(told)), "{text}: {what}");
             assert!(!hint.is_empty());
         }
         let (what, _) = refused("{\"schema\": 1, \"loa");
-        assert!(what.starts_with("cut off"), "{what}");
+        assert_eq!(what, "cut off after line 1, column 18");
+        for (text, told) in [("", "empty"), ("[]", "not an outcome of loadrun")] {
+            assert_eq!(refused(text).0, told);
+        }
+        let unsealed = refused("{\"schema\": 1, \"loadrun\": \"x\", \"run\": 3}").0;
+        assert!(unsealed.starts_with("edited or damaged"), "{unsealed}");
+        let (what, _) = refused(&sealed("{\"schema\":1,\"loadrun\":\"x\",\"run\":3}"));
+        assert!(what.starts_with("damaged at line 1, column"), "{what}");
     }
 
     #[test]
@@ -225,5 +255,28 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = write_whole(&folder.path().join("none/report.csv"), b"x").unwrap_err();
         assert!(error.to_string().contains("none/report.csv: "), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_and_a_pipe_stay_what_they_are_and_get_what_was_meant_for_them() {
+        use std::os::unix::fs::{FileTypeExt as _, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let [file, link, pipe] = ["file", "link", "pipe"].map(|name| folder.path().join(name));
+        fs::write(&file, "before").unwrap();
+        symlink(&file, &link).unwrap();
+        write_whole(&link, b"after").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&file).unwrap(), b"after");
+
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read(pipe).unwrap()
+        });
+        write_whole(&pipe, b"through").unwrap();
+        assert_eq!(reader.join().unwrap(), b"through");
+        assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
     }
 }
