@@ -18,6 +18,7 @@
 //! A noisy 99th percentile alone thus does not stop a merge; it is shown.
 
 mod comparable;
+mod control;
 mod estimate;
 mod gate;
 mod sample;
@@ -30,6 +31,7 @@ use serde::Serialize;
 use crate::outcome::Outcome;
 
 pub use comparable::{differences, is_same_run};
+pub use control::Control;
 use estimate::{Estimate, Figure};
 pub use gate::{Gate, exit_code};
 use sample::{Key, Sample};
@@ -167,28 +169,6 @@ impl Comparison {
     /// Every row there is.
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
         self.operations.iter().flat_map(|operation| &operation.rows)
-    }
-}
-
-/// How much runs of a target that has not changed seem to change: the noise of a machine now.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Control {
-    /// What can be said of it, which should be nothing.
-    pub verdict: Finding,
-    /// The widest arm of the intervals of each figure of the times; `None` where one is open.
-    pub noise: BTreeMap<&'static str, Option<f64>>,
-}
-
-impl Control {
-    /// Of a comparison of a target with itself.
-    pub fn of(itself: &Comparison) -> Self {
-        let noise = TIMES.map(|(_, figure)| {
-            let rows = itself.rows().filter(|row| row.scale == Scale::Time && row.figure == figure);
-            let arms = rows.map(|row| Some((row.high? - row.low?) / 2.0));
-            let arms = arms.collect::<Option<Vec<f64>>>();
-            (figure, arms.and_then(|arms| arms.into_iter().reduce(f64::max)))
-        });
-        Self { verdict: itself.verdict, noise: noise.into() }
     }
 }
 
