@@ -40,6 +40,22 @@ pub fn digits(percent: f64) -> String {
     format!("{percent:.5}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// Whether there is more than one scenario, so that rows must say theirs.
+pub fn several<'a>(mut scenarios: impl Iterator<Item = &'a str>) -> bool {
+    let first = scenarios.next();
+    scenarios.any(|scenario| Some(scenario) != first)
+}
+
+/// An operation's name, after its scenario where rows must say theirs.
+pub fn named(several: bool, scenario: &str, name: &str) -> String {
+    if several && !scenario.is_empty() { format!("{scenario}: {name}") } else { name.to_owned() }
+}
+
+/// How often something happened: `once`, `3 times`.
+pub fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
+}
+
 /// A check of the script, over all scenarios.
 pub struct Check<'a> {
     /// Its name.

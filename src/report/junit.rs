@@ -165,13 +165,14 @@ fn skipped(name: &str, why: impl Into<String>) -> TestCase {
 fn troubles(outcome: &Outcome) -> String {
     let mut text = String::new();
     for failure in &outcome.failures {
-        let (name, kind, count) = (&failure.name, &failure.kind, failure.count);
+        let (name, kind, times) = (&failure.name, &failure.kind, figures::times(failure.count));
         // Writing to a string does not fail.
-        let _ = writeln!(text, "{name}: {kind}, {count} times: {}", failure.detail);
+        let _ = writeln!(text, "{name}: {kind}, {times}: {}", failure.detail);
     }
     for error in &outcome.script_errors {
         let place = error.place.as_ref().map_or_else(String::new, |place| format!("{place}: "));
-        let _ = writeln!(text, "script error, {} times: {place}{}", error.count, error.message);
+        let times = figures::times(error.count);
+        let _ = writeln!(text, "script error, {times}: {place}{}", error.message);
     }
     text
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::figures::{percent, time};
+use super::figures::{named, percent, time};
 use super::table::table;
 use super::text::Ink;
 use crate::outcome::{Outcome, operations};
@@ -21,12 +21,7 @@ pub fn write(outcomes: &[Outcome], ink: Ink, out: &mut dyn Write) -> io::Result<
     for outcome in outcomes {
         let several = outcome.scenarios.len() > 1;
         for (at, operation) in operations::of(outcome).iter().enumerate() {
-            let named = several && !operation.scenario.is_empty();
-            let name = if named {
-                format!("{}: {}", operation.scenario, operation.name)
-            } else {
-                operation.name.clone()
-            };
+            let name = named(several, &operation.scenario, &operation.name);
             let quantile = |q| operation.times.quantile(q) as f64;
             let times = [operation.times.mean(), quantile(0.5), quantile(0.95), quantile(0.99)];
             let known = rows.keys().find(|(_, known)| *known == name).cloned();

@@ -123,12 +123,12 @@ fn thresholds(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()
 
 fn operation_table(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
     let operations = operations::of(outcome);
-    let several = several(operations.iter().map(|operation| &*operation.scenario));
+    let several = figures::several(operations.iter().map(|operation| &*operation.scenario));
     let heads = ["", "count", "per s", "failed", "p50", "p90", "p95", "p99", "p99.9", "max"]
         .map(String::from);
     let rows = operations.iter().map(|operation| {
         let mut row = vec![
-            named(several, &operation.scenario, &operation.name),
+            figures::named(several, &operation.scenario, &operation.name),
             operation.count().to_string(),
             format!("{:.1}", operation.per_second),
             percent(operation.failed_share()),
@@ -140,21 +140,10 @@ fn operation_table(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Resu
     table(ink, out, "operations", &heads, rows.collect(), 1)
 }
 
-/// Whether there is more than one scenario, so that rows must say theirs.
-fn several<'a>(mut scenarios: impl Iterator<Item = &'a str>) -> bool {
-    let first = scenarios.next();
-    scenarios.any(|scenario| Some(scenario) != first)
-}
-
-/// An operation's name, after its scenario where rows must say theirs.
-fn named(several: bool, scenario: &str, name: &str) -> String {
-    if several && !scenario.is_empty() { format!("{scenario}: {name}") } else { name.to_owned() }
-}
-
 fn failures(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
-    let several = several(outcome.failures.iter().map(|failure| &*failure.scenario));
+    let several = figures::several(outcome.failures.iter().map(|failure| &*failure.scenario));
     let rows = outcome.failures.iter().map(|failure| {
-        let name = named(several, &failure.scenario, &failure.name);
+        let name = figures::named(several, &failure.scenario, &failure.name);
         let count = failure.count.to_string();
         vec![name, failure.kind.clone(), count, failure.detail.clone()]
     });
@@ -278,7 +267,8 @@ fn script_errors(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result
     }
     for error in &outcome.script_errors {
         let place = error.place.as_ref().map_or_else(String::new, |place| format!("{place}: "));
-        writeln!(out, "  {} times in {}: {place}{}", error.count, error.scenario, error.message)?;
+        let times = figures::times(error.count);
+        writeln!(out, "  {times} in {}: {place}{}", error.scenario, error.message)?;
         if let Some(hint) = &error.hint {
             writeln!(out, "    hint: {hint}")?;
         }
