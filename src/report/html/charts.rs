@@ -1,28 +1,24 @@
 //! Which charts the page has, and the values of their lines.
-//!
-//! A run too long for a point a second is shown in steps of several: a rate is then the mean of
-//! its step, everything else the largest value in it, so that no spike is lost.
 
 use maud::{Markup, html};
 
+use super::clock::{Clock, level, percentile, share};
 use super::faults;
 use super::plot::{Axis, Chart, Line, Scale};
-use crate::metric::{Distribution, Kind, Point, Reading, Total, Unit};
+use crate::metric::{Kind, Point, Total, Unit};
 use crate::outcome::operations::{self, Operation};
 use crate::outcome::{Outcome, ScenarioOutcome, SeriesOutcome};
 use crate::report::figures;
 
-/// Most points of a line.
-const MOST_POINTS: usize = 600;
 /// Most lines of one chart that the eye still tells apart.
-const MOST_LINES: usize = 8;
+pub const MOST_LINES: usize = 8;
 /// Most charts of one sort.
 const MOST_CHARTS: usize = 8;
 
 /// Everything over time.
 pub fn over_time(outcome: &Outcome) -> Markup {
     let clock = Clock::of(outcome);
-    let length = clock.seconds as f64;
+    let length = clock.length();
     let (bands, marks) = (faults::bands(outcome, length), faults::marks(outcome, length));
     let axis = Axis { bands, marks, ..clock.axis() };
     let charts = [
@@ -56,122 +52,6 @@ pub fn over_time(outcome: &Outcome) -> Markup {
         }
         (faults::key(outcome))
         div.charts { @for chart in told { (chart.draw(&axis, true)) } }
-    }
-}
-
-/// Shortest end of a run, in seconds, that still has a rate.
-const SHORTEST: f64 = 0.5;
-
-/// The seconds of a run, in steps.
-pub struct Clock {
-    seconds: usize,
-    step: usize,
-    /// How long the last second was; what began in it may be less than that.
-    last: f64,
-}
-
-impl Clock {
-    /// Of a run by itself.
-    pub fn of(outcome: &Outcome) -> Self {
-        let points = outcome.series.iter().flat_map(|series| &series.points);
-        let latest = points.map(|point| point.second as usize).max().unwrap_or(0);
-        let whole = outcome.run.elapsed.max(0.0).floor();
-        let last = outcome.run.elapsed - whole;
-        // What teardown records stands after the load, and an end of some milliseconds is none.
-        let seconds = if last < SHORTEST { whole as usize } else { whole as usize + 1 };
-        let seconds = seconds.clamp(1, latest + 1);
-        let last = if seconds as f64 > outcome.run.elapsed { last.max(SHORTEST) } else { 1.0 };
-        Self { seconds, step: seconds.div_ceil(MOST_POINTS), last }
-    }
-
-    /// Of several runs on one axis: that of the longest, and each run's own with the same steps.
-    pub fn among(outcomes: &[&Outcome]) -> Option<(Self, Vec<Self>)> {
-        let own = || outcomes.iter().map(|outcome| Self::of(outcome));
-        let longest = own().max_by_key(|clock| clock.seconds)?;
-        let step = longest.step;
-        Some((longest, own().map(|clock| Self { step, ..clock }).collect()))
-    }
-
-    fn steps(&self) -> usize {
-        self.seconds.div_ceil(self.step)
-    }
-
-    /// The axis under its charts.
-    pub fn axis(&self) -> Axis {
-        const EVERY: [usize; 16] =
-            [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 21_600, 86_400];
-        let width = self.seconds as f64;
-        let at = |second: usize| clock(second as u64, self.seconds as u64);
-        let places =
-            (0..self.steps()).map(|n| ((n as f64 + 0.5) * self.step as f64 / width).min(1.0));
-        let every = EVERY.into_iter().find(|every| self.seconds / every <= 8).unwrap_or(86_400);
-        let ticks = (0..self.seconds).step_by(every).map(|tick| (tick as f64 / width, at(tick)));
-        Axis {
-            places: places.collect(),
-            names: (0..self.steps()).map(|n| at(n * self.step)).collect(),
-            ticks: ticks.collect(),
-            bands: Vec::new(),
-            marks: Vec::new(),
-        }
-    }
-
-    /// The step a point belongs to.
-    fn place(&self, point: &Point) -> usize {
-        (point.second as usize).min(self.seconds - 1) / self.step
-    }
-
-    /// What was counted, a second.
-    pub fn rate<'a>(&self, points: impl Iterator<Item = &'a Point>) -> Vec<Option<f64>> {
-        let mut sums = vec![0.0; self.steps()];
-        for point in points {
-            // What ended just after the last second ended in it, as far as a chart can tell.
-            sums[self.place(point)] += match point.reading {
-                Reading::Counter(sum) => sum,
-                Reading::Rate { hits, .. } => hits as f64,
-                Reading::Trend { ended, .. } => ended as f64,
-                Reading::Gauge(_) => 0.0,
-            };
-        }
-        let length = |n: usize| {
-            let end = ((n + 1) * self.step).min(self.seconds);
-            let cut = if end == self.seconds { 1.0 - self.last } else { 0.0 };
-            (end - n * self.step) as f64 - cut
-        };
-        sums.iter().enumerate().map(|(n, sum)| Some(sum / length(n))).collect()
-    }
-
-    /// The largest in each step of what `value` finds in a point.
-    pub fn most<'a>(
-        &self,
-        points: impl Iterator<Item = &'a Point>,
-        value: impl Fn(&Reading) -> Option<f64>,
-    ) -> Vec<Option<f64>> {
-        let mut most = vec![None; self.steps()];
-        for point in points {
-            let step = &mut most[self.place(point)];
-            *step = [*step, value(&point.reading)].into_iter().flatten().reduce(f64::max);
-        }
-        most
-    }
-}
-
-/// `0:05`, or `1:00:05` where the run is longer than an hour; a short run's plain seconds.
-fn clock(second: u64, of: u64) -> String {
-    let (hours, minutes, seconds) = (second / 3600, second / 60 % 60, second % 60);
-    match of {
-        0..=90 => format!("{second} s"),
-        91..=3600 => format!("{}:{seconds:02}", second / 60),
-        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
-    }
-}
-
-/// A percentile of a trend's point, in the metric's unit.
-pub fn percentile(unit: Unit, which: fn(u64, u64, u64) -> u64) -> impl Fn(&Reading) -> Option<f64> {
-    move |reading| match reading {
-        Reading::Trend { begun, p50, p95, p99, .. } if *begun > 0 => {
-            Some(unit.value(which(*p50, *p95, *p99)))
-        }
-        _ => None,
     }
 }
 
@@ -272,11 +152,7 @@ fn operation_times(outcome: &Outcome, clock: &Clock) -> Chart {
 
 /// An operation's name, with its scenario where there are several.
 pub fn label(outcome: &Outcome, operation: &Operation) -> String {
-    if outcome.scenarios.len() > 1 && !operation.scenario.is_empty() {
-        format!("{}: {}", operation.scenario, operation.name)
-    } else {
-        operation.name.clone()
-    }
+    figures::named(outcome.scenarios.len() > 1, &operation.scenario, &operation.name)
 }
 
 fn failures(outcome: &Outcome, clock: &Clock) -> Chart {
@@ -343,23 +219,6 @@ fn steal(outcome: &Outcome, clock: &Clock) -> Chart {
     Chart { title, note, scale: Scale::Share, lines: lines.collect() }
 }
 
-/// A gauge's value, or the largest of a trend.
-fn level(unit: Unit) -> impl Fn(&Reading) -> Option<f64> {
-    move |reading| match reading {
-        Reading::Gauge(value) => Some(*value),
-        Reading::Trend { begun, max, .. } if *begun > 0 => Some(unit.value(*max)),
-        _ => None,
-    }
-}
-
-/// The share of hits.
-fn share(reading: &Reading) -> Option<f64> {
-    match reading {
-        Reading::Rate { hits, total } if *total > 0 => Some(*hits as f64 / *total as f64),
-        _ => None,
-    }
-}
-
 fn scale(unit: Unit) -> Scale {
     match unit {
         Unit::Time => Scale::Time,
@@ -403,56 +262,7 @@ fn own(outcome: &Outcome, clock: &Clock) -> Vec<Chart> {
     metrics.collect()
 }
 
-/// How the times of each operation lie, by percentile.
-pub fn distribution(outcome: &Outcome) -> Markup {
-    let mut operations = operations::of(outcome);
-    operations.sort_by_key(|operation| std::cmp::Reverse(operation.count()));
-    operations.truncate(MOST_LINES);
-    let named = operations
-        .iter()
-        .enumerate()
-        .map(|(n, operation)| (label(outcome, operation), look(n), &operation.times));
-    let note = "How many calls took at most so long; each step to the right is ten times rarer.";
-    html! {
-        @if !operations.is_empty() { (percentiles("Time by percentile", note, &named.collect::<Vec<_>>())) }
-    }
-}
-
-/// Times by percentile: for each line its name, its look and its values.
-pub fn percentiles(title: &str, note: &str, of: &[(String, String, &Distribution)]) -> Markup {
-    let most = of.iter().map(|(_, _, times)| times.count()).max().unwrap_or(0).max(10);
-    let nines = (most as f64).log10();
-    let places: Vec<f64> = (0..=100).map(|n| f64::from(n) / 100.0).collect();
-    let share = |place: f64| 1.0 - 10_f64.powf(-place * nines);
-    let lines = of.iter().map(|(name, look, times)| {
-        // Beyond one call in as many as were made there is nothing to know.
-        let known = (times.count().max(1) as f64).log10() / nines;
-        let value =
-            |place: &f64| (*place <= known + 1e-9).then(|| times.quantile(share(*place)) as f64);
-        let values = places.iter().map(value).collect();
-        Line { name: name.clone(), look: look.clone(), values }
-    });
-    let lines = lines.collect();
-    let marks = [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999_999];
-    let ticks = marks.into_iter().map(|q: f64| (-(1.0 - q).log10() / nines, q));
-    let axis = Axis {
-        names: places
-            .iter()
-            .map(|place| format!("p{}", figures::digits(share(*place) * 100.0)))
-            .collect(),
-        ticks: ticks
-            .filter(|(place, _)| *place <= 1.0)
-            .map(|(place, q)| (place, format!("p{}", figures::digits(q * 100.0))))
-            .collect(),
-        places,
-        bands: Vec::new(),
-        marks: Vec::new(),
-    };
-    let (title, note) = (title.to_owned(), note.to_owned());
-    Chart { title, note, scale: Scale::Time, lines }.draw(&axis, false)
-}
-
 /// The look of the line with this number.
-fn look(n: usize) -> String {
+pub fn look(n: usize) -> String {
     format!("c{}", n % MOST_LINES + 1)
 }

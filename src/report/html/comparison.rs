@@ -5,10 +5,10 @@ use std::io::{self, Write};
 
 use maud::{Markup, html};
 
-use super::charts::{Clock, percentile, percentiles};
+use super::cells::table;
+use super::clock::{Clock, percentile};
 use super::plot::{Axis, Chart, Line, Scale};
-use super::tables::table;
-use super::{section, shell};
+use super::{percentiles, section, shell};
 use crate::compare::Scale as Counted;
 use crate::compare::{Comparison, Control, Finding, OperationChange, Row};
 use crate::metric::{Distribution, Merge, Point, Reading, Total, Unit};
@@ -153,7 +153,7 @@ fn overlaid(operation: &OperationChange, sides: [&[Outcome]; 2]) -> Markup {
         .collect();
     html! {
         div.charts {
-            (percentiles("Time by percentile", "Each step to the right is ten times rarer.", &named))
+            (percentiles::drawn("Time by percentile", "Each step to the right is ten times rarer.", &named))
             (over_time(operation, sides))
         }
     }

@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
+use super::cells::{facts, table};
 use super::plot::{Band, Mark};
-use super::tables::{facts, table};
 use crate::outcome::{FaultOutcome, Outcome};
 use crate::report::faults::{self, HEADS, doubt, force, is_well, rows, verdict, what};
 use crate::report::figures::seconds;

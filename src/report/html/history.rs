@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
+use super::cells::{state, table};
 use super::plot::{Axis, Chart, Line, Scale};
-use super::tables::{state, table};
 use super::{section, shell};
 use crate::history::Entry;
 use crate::report::figures::moment;

@@ -5,12 +5,16 @@
 //! a cursor over the charts; without it everything is there to read. Every text goes through the
 //! templates' escaping, wherever it came from.
 
+mod cells;
 mod charts;
+mod clock;
 mod comparison;
 mod faults;
 mod history;
+mod percentiles;
 mod plot;
 mod tables;
+mod thresholds;
 
 use std::io::{self, Write};
 
@@ -41,12 +45,12 @@ fn page(outcome: &Outcome) -> Markup {
         &html! {
             (head(outcome))
             main {
-                (section("thresholds", "Thresholds", &tables::thresholds(outcome)))
+                (section("thresholds", "Thresholds", &thresholds::table(outcome)))
                 (section("time", "Over time", &charts::over_time(outcome)))
                 (section("faults", "Faults and recovery", &faults::blocks(outcome)))
                 (section("operations", "Operations", &html! {
                     (tables::operations(outcome))
-                    (charts::distribution(outcome))
+                    (percentiles::of_operations(outcome))
                 }))
                 (section("failures", "Failures", &tables::failures(outcome)))
                 (section("checks", "Checks", &tables::checks(outcome)))

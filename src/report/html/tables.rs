@@ -1,116 +1,15 @@
-//! The tables of the page. On a narrow screen a row becomes a block, in which each figure stands
-//! beside the head of its column.
+//! What stands below the charts of a run: tables for the most part.
 
 use maud::{Markup, html};
 
+use super::cells::{self, code, plain, state, table};
 use super::charts::label;
-use crate::metric::{Bound, Kind, Threshold, Total, show};
+use crate::metric::{Kind, Total, show};
 use crate::outcome::operations::{self, Operation};
-use crate::outcome::{Outcome, ScenarioOutcome, Verdict};
+use crate::outcome::{Outcome, ScenarioOutcome};
 use crate::report::figures::{self, percent, seconds, time};
 use crate::report::processes;
 use crate::units::Bytes;
-
-/// A table with its heads, or nothing when it has no rows. The first cell of a row says what the
-/// row is about; a head that ends in a colon is of a column of figures.
-pub fn table(class: &str, heads: &[&str], rows: Vec<Vec<Markup>>) -> Markup {
-    let figure = |n: usize| heads.get(n).is_some_and(|head| head.ends_with(':'));
-    let head = |n: usize| heads.get(n).map_or("", |head| head.trim_end_matches(':'));
-    html! {
-        @if !rows.is_empty() {
-            table.(class) {
-                thead { tr { @for n in 0..heads.len() { th.figure[figure(n)] scope="col" { (head(n)) } } } }
-                tbody {
-                    @for row in rows {
-                        tr {
-                            @for (n, cell) in row.into_iter().enumerate() {
-                                @if n == 0 { th scope="row" { (cell) } }
-                                @else { td.figure[figure(n)] data-head=(head(n)) { (cell) } }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn code(text: &str) -> Markup {
-    html! { code { (text) } }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "a cell is mostly a number")]
-fn plain(text: impl ToString) -> Markup {
-    html! { (text.to_string()) }
-}
-
-/// A state that is told by a sign and a word, and by colour only besides.
-pub fn state(good: bool, word: &str) -> Markup {
-    html! {
-        @if good { span.good { "✓ " (word) } } @else { span.bad { "✗ " (word) } }
-    }
-}
-
-/// Each threshold with its value, limit and goal.
-pub fn thresholds(outcome: &Outcome) -> Markup {
-    let rows = outcome.thresholds.iter().map(|verdict| {
-        let read = Threshold::try_from(verdict.threshold.clone()).ok();
-        let goal = match (&read, verdict.goal_held) {
-            (_, None) => html! {},
-            (read, Some(held)) => {
-                let goal = read.as_ref().and_then(|read| read.goal.as_ref());
-                state(
-                    held,
-                    &goal.map_or_else(String::new, |goal| bound(outcome, read.as_ref(), goal)),
-                )
-            }
-        };
-        let limit = read.as_ref().map(|read| bound(outcome, Some(read), &read.limit));
-        let missed = if verdict.critical { "missed, critical" } else { "missed" };
-        vec![
-            code(&verdict.threshold),
-            state(verdict.limit_held, if verdict.limit_held { "held" } else { missed }),
-            plain(verdict.shown.as_deref().unwrap_or("no sample matched")),
-            plain(limit.unwrap_or_default()),
-            goal,
-            bar(verdict, read.as_ref()),
-        ]
-    });
-    let heads = ["threshold", "", "measured:", "limit:", "goal:", ""];
-    table("thresholds", &heads, rows.collect())
-}
-
-/// A limit or goal as people read it.
-fn bound(outcome: &Outcome, threshold: Option<&Threshold>, bound: &Bound) -> String {
-    let shown = threshold.and_then(|threshold| {
-        let metric = outcome.plan.metric(&threshold.metric)?;
-        Some(threshold.show(metric.kind, metric.unit, bound.value))
-    });
-    shown.map_or_else(String::new, |shown| format!("{} {shown}", bound.comparison))
-}
-
-/// The value beside its limit and goal, drawn.
-fn bar(verdict: &Verdict, threshold: Option<&Threshold>) -> Markup {
-    let (Some(value), Some(threshold)) = (verdict.value, threshold) else { return html! {} };
-    let marks = [Some(threshold.limit.value), threshold.goal.map(|goal| goal.value)];
-    let most = marks.iter().flatten().copied().fold(value, f64::max);
-    if !(most > 0.0 && most.is_finite() && value >= 0.0) {
-        return html! {};
-    }
-    let part = |value: f64| format!("{:.1}", value / most * 90.0);
-    let look = if verdict.limit_held { "good" } else { "bad" };
-    html! {
-        svg.bar viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" {
-            rect.track x="0" y="3" width="100" height="4" {}
-            rect.(look) x="0" y="3" width=(part(value)) height="4" {}
-            @for (mark, look) in marks.iter().zip(["limit", "goal"]) {
-                @if let Some(mark) = mark {
-                    path.(look) d={ "M" (part(*mark)) " 0V10" } {}
-                }
-            }
-        }
-    }
-}
 
 /// What services and watched processes used.
 pub fn processes(outcome: &Outcome) -> Markup {
@@ -317,7 +216,7 @@ pub fn script_errors(outcome: &Outcome) -> Markup {
                     strong { (error.message) }
                 }
                 p.note {
-                    (error.count) " times, first in " (error.scenario)
+                    (figures::times(error.count)) ", first in " (error.scenario)
                     @if let Some(hint) = &error.hint { "; hint: " (hint) }
                 }
                 @if !error.traceback.is_empty() { pre { (error.traceback.join("\n")) } }
@@ -364,18 +263,7 @@ pub fn environment(outcome: &Outcome) -> Markup {
         ("longest go of the script", seconds(used.longest_script)),
         ("exit code", outcome.exit.to_string()),
     ];
-    self::facts(&facts)
-}
-
-/// Names and what they stand for; what there is nothing of is left out.
-pub fn facts(facts: &[(&str, String)]) -> Markup {
-    html! {
-        dl.facts {
-            @for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
-                div { dt { (name) } dd { (value) } }
-            }
-        }
-    }
+    cells::facts(&facts)
 }
 
 /// The script, with the numbers of its lines.
