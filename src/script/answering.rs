@@ -4,12 +4,12 @@
 //! An error of it is the author's: it is kept with its traceback like that of an iteration, and
 //! whoever asked gets status 500.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use mlua::{Function, Lua, LuaString, Table, Value};
 
 use super::context::UserState;
+use super::coroutine::first;
 use super::measure::ScenarioMeter;
 use super::options::{self, shown};
 use super::plain::Plain;
@@ -50,8 +50,7 @@ impl Vm {
         let request = table(&self.lua, &inbound)?;
         let meter = ScenarioMeter::new(&self.context.world, &Arc::from(listener), &[]);
         let user = UserState::new(meter, 0, false);
-        let call = function.call_async::<Value>(request);
-        let answered = Entered::new(call, Rc::clone(&self.context), user).await?;
+        let answered = first(Entered::new(self, function, request, user).await?);
         read(&answered).map_err(|what| {
             mlua::Error::runtime(format!("listener {listener:?}: answered wrongly: {what}"))
         })

@@ -15,8 +15,8 @@ use mlua::{Function, Lua, Table, Value, VmState};
 use tokio::time::Instant;
 
 use super::api::rand::Rand;
+use super::coroutine::Coroutines;
 use super::measure::{Afoot, ScenarioMeter};
-use super::running::UnderWay;
 use super::traceback::{Errors, caller, misuse};
 pub use super::world::{Source, World};
 use crate::client::http::Session;
@@ -51,6 +51,8 @@ pub struct Context {
     pub(super) afoot: Rc<Afoot>,
     /// Clients whose servers may have to be told of what was given up.
     pub(super) databases: RefCell<Vec<Rc<SqlClient>>>,
+    /// The coroutines of this state.
+    pub(super) coroutines: Coroutines,
     /// Bytes of bodies handed to Lua since replies were last collected.
     pub(super) bodies: Cell<u64>,
     /// Whose coroutine is being resumed; `None` while loading.
@@ -58,7 +60,7 @@ pub struct Context {
     /// How often the clock was looked at because the script ran long.
     looks: Cell<u64>,
     /// When the resume under way began.
-    resumed: Cell<Option<std::time::Instant>>,
+    resumed: Cell<Option<Instant>>,
     /// True from the moment a resume is stopped until it has ended.
     pub(super) stopped: Cell<bool>,
     /// Why: `script stalled at file:line`, or that the run was stopped.
@@ -104,6 +106,7 @@ impl Context {
             exhausted: Cell::new(0),
             afoot: Rc::default(),
             databases: RefCell::default(),
+            coroutines: Coroutines::default(),
             bodies: Cell::new(0),
             current: RefCell::default(),
             looks: Cell::default(),
@@ -149,20 +152,30 @@ impl Context {
     /// Polls or drops a coroutine of `user`: sets whose it is, watches the time it takes.
     pub(super) fn entered<R>(&self, user: &Rc<UserState>, resume: impl FnOnce() -> R) -> R {
         let before = self.current.replace(Some(Rc::clone(user)));
-        let outcome = self.timed(resume);
+        let (outcome, [begun, ended]) = self.watched(resume);
         self.current.replace(before);
+        if user.begun.get().is_none() {
+            user.begun.set(Some(begun));
+        }
+        user.left.set(Some(ended));
         outcome
     }
 
     /// Runs Lua under the watch over stalls, and counts the time it takes.
     pub(super) fn timed<R>(&self, resume: impl FnOnce() -> R) -> R {
-        let begun = std::time::Instant::now();
+        self.watched(resume).0
+    }
+
+    /// As [`Self::timed`]; and when it began and ended.
+    fn watched<R>(&self, resume: impl FnOnce() -> R) -> (R, [Instant; 2]) {
+        let begun = Instant::now();
         let before = self.resumed.replace(Some(begun));
         let looks = self.looks.get();
         let outcome = resume();
         self.resumed.set(before);
         self.stopped.set(false);
-        let took = begun.elapsed();
+        let ended = Instant::now();
+        let took = ended - begun;
         let mut busy = self.busy.get();
         busy.resumes += 1;
         busy.total += took;
@@ -172,7 +185,7 @@ impl Context {
         }
         busy.longest = busy.longest.max(took);
         self.busy.set(busy);
-        outcome
+        (outcome, [begun, ended])
     }
 
     /// Called every so many instructions, and by what takes long without any: stops a resume that
@@ -180,7 +193,7 @@ impl Context {
     pub(super) fn check_stall(&self, lua: &Lua) -> mlua::Result<VmState> {
         self.looks.update(|looks| looks + 1);
         let limit = self.world.stall_limit();
-        let late = |since: std::time::Instant| since.elapsed() > limit;
+        let late = |since: Instant| since.elapsed() > limit;
         if self.world.is_halted() {
             self.stopped.set(true);
             self.stop_text.replace("the run was stopped".to_owned());
@@ -276,10 +289,12 @@ pub struct UserState {
     pub(super) iteration: Cell<Option<u64>>,
     /// When the iteration should have begun; taken by the iteration's first call.
     pub intended: Cell<Option<Instant>>,
+    /// When the iteration's coroutine was first resumed; `None` until it was.
+    pub(super) begun: Cell<Option<Instant>>,
+    /// When its coroutine last came back.
+    pub(super) left: Cell<Option<Instant>>,
     /// False in `init`, `setup` and `teardown`: calls are not samples there.
     pub measured: Cell<bool>,
-    /// Calls that are given up when the user is ended in the middle of them.
-    pub(super) under_way: UnderWay,
     /// How often the user's coroutine has waited.
     pub(super) waits: Cell<u32>,
     /// The iteration's calls as they were counted, where windows are kept.
@@ -303,8 +318,9 @@ impl UserState {
             redis: RedisSession::of(known),
             iteration: Cell::new(None),
             intended: Cell::new(None),
+            begun: Cell::new(None),
+            left: Cell::new(None),
             measured: Cell::new(measured),
-            under_way: UnderWay::default(),
             waits: Cell::new(0),
             counted: RefCell::default(),
             seed: Cell::new(0),
@@ -328,11 +344,12 @@ impl UserState {
         mixed(mixed(self.scenario.seed, user), turn)
     }
 
-    /// Readies `vu.rand` and the intended time for an iteration.
+    /// Readies `vu.rand` and the times of an iteration.
     pub(super) fn begin(&self, seed: u64, intended: Option<Instant>) {
         self.seed.set(seed);
         self.calls.set(0);
         self.intended.set(intended);
+        self.begun.set(None);
         self.counted.borrow_mut().clear();
         if let Some(rand) = &*self.rand.borrow() {
             rand.reseed(seed);

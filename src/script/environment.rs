@@ -2,9 +2,9 @@
 //!
 //! The script's `_G` is an empty table in front of the real one, so that a write to any name,
 //! known or not, reaches a function that refuses it; so are the libraries in it and every module
-//! ([`super::frozen`]). mlua keeps the true globals for itself: its
-//! async functions are built on `coroutine`, which scripts do not get, since a coroutine of their
-//! own would swallow the yields by which a call waits.
+//! ([`super::frozen`]). The true globals keep `coroutine`, on which functions that wait are built
+//! ([`super::coroutine`]); scripts do not get it, since a coroutine of their own would swallow the
+//! yields by which a call waits.
 //!
 //! `pcall` and `xpcall` are wrapped: the error a script sees is text without the layers of the
 //! engine, and a script that was stopped cannot catch that and go on.

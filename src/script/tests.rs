@@ -148,3 +148,4 @@ mod modules;
 mod redis;
 mod sql;
 mod users;
+mod waiting;

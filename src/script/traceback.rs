@@ -26,6 +26,9 @@ const UNNAMED: &str = "(script).lua";
 /// Name of the chunks in which functions of Lua's library are wrapped.
 pub(super) const LAYER: &str = "[lib base]";
 
+/// What Lua puts between a message and the traceback of its error.
+const TRACEBACK: &str = "\nstack traceback:\n";
+
 /// What separates a message from its hint.
 const HINT: &str = "\n  hint: ";
 
@@ -181,6 +184,19 @@ pub fn misuse(lua: &Lua, what: impl Display) -> Error {
     }
 }
 
+/// An error that a wait ended with, placed like [`misuse`] where it is ours and has no place yet; one
+/// that comes from Lua has its traceback.
+pub(super) fn placed(lua: &Lua, error: Error) -> Error {
+    match error {
+        Error::RuntimeError(text)
+            if split_place(&text).0.is_none() && !text.contains(TRACEBACK) =>
+        {
+            misuse(lua, text)
+        }
+        error => error,
+    }
+}
+
 /// The nearest line of the script itself on the stack: its chunk name and line.
 pub fn caller(lua: &Lua) -> Option<(String, u32)> {
     for level in 0.. {
@@ -234,7 +250,7 @@ fn unwrapped(error: &Error) -> (String, Vec<String>) {
             let (text, frames) = unwrapped(cause);
             (format!("{context}: {text}"), frames)
         }
-        Error::RuntimeError(text) => match text.split_once("\nstack traceback:\n") {
+        Error::RuntimeError(text) => match text.split_once(TRACEBACK) {
             Some((text, traceback)) => (text.to_owned(), frames_of(traceback)),
             None => (text.clone(), Vec::new()),
         },

@@ -12,11 +12,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use mlua::function::AsyncCallFuture;
-use mlua::{FromLuaMulti, Function, Table};
-use tokio::time::Instant;
+use mlua::{Function, IntoLua, MultiValue, Table};
 
 use super::context::{Context, UserState};
+use super::coroutine::Coroutine;
 use super::traceback::ScriptError;
 use super::vm::Vm;
 use crate::executor::Turn;
@@ -55,11 +54,10 @@ impl User {
     /// Performs one iteration and records it. A script error breaks the iteration: it is counted
     /// and kept, and its times are not recorded. Once the run is to end at once, nothing counts.
     pub async fn iterate(&mut self, turn: Turn) {
-        let begun = Instant::now();
         let waited = self.state.waits.get();
         let outcome = self.attempt(turn).await;
         match outcome {
-            Ok(()) => self.record(turn, begun),
+            Ok(()) => self.record(turn),
             Err(error) => self.broken(&error),
         }
         if self.state.waits.get() == waited {
@@ -84,7 +82,7 @@ impl User {
         let vu = self.table()?;
         self.state.iteration.set(Some(turn.number + 1));
         self.state.begin(seed, turn.intended);
-        self.call(&function, vu).await
+        self.call(&function, vu).await.map(drop)
     }
 
     async fn prepare(&mut self) -> mlua::Result<()> {
@@ -100,13 +98,8 @@ impl User {
         Ok(())
     }
 
-    fn call(
-        &self,
-        function: &Function,
-        vu: Table,
-    ) -> impl Future<Output = mlua::Result<()>> + use<> {
-        let call = function.call_async::<()>(vu);
-        Entered::new(call, Rc::clone(&self.vm.context), Rc::clone(&self.state))
+    fn call(&self, function: &Function, vu: Table) -> Entered {
+        Entered::new(&self.vm, function.clone(), vu, Rc::clone(&self.state))
     }
 
     /// `vu`, made when first asked for.
@@ -121,11 +114,14 @@ impl User {
         Ok(vu)
     }
 
-    fn record(&self, turn: Turn, begun: Instant) {
+    fn record(&self, turn: Turn) {
+        // One that was never resumed has no times.
+        let (Some(begun), Some(ended)) = (self.state.begun.get(), self.state.left.get()) else {
+            return;
+        };
         let context = &self.vm.context;
         let mut recorder = context.recorder.borrow_mut();
-        let meter = &self.state.scenario;
-        meter.iteration(&mut recorder, &context.world, turn.intended, begun, Instant::now());
+        self.state.scenario.iteration(&mut recorder, &context.world, turn.intended, begun, ended);
     }
 
     fn broken(&self, error: &mlua::Error) {
@@ -141,23 +137,30 @@ impl User {
 }
 
 /// A call of a user's coroutine: whoever polls it enters the user first, and leaves it after.
-pub(super) struct Entered<R: FromLuaMulti> {
+pub(super) struct Entered {
     /// `None` only while dropping.
-    call: Option<AsyncCallFuture<R>>,
+    call: Option<Coroutine>,
     context: Rc<Context>,
     user: Rc<UserState>,
 }
 
-impl<R: FromLuaMulti> Entered<R> {
-    pub(super) fn new(call: AsyncCallFuture<R>, context: Rc<Context>, user: Rc<UserState>) -> Self {
+impl Entered {
+    pub(super) fn new(
+        vm: &Vm,
+        function: Function,
+        argument: impl IntoLua,
+        user: Rc<UserState>,
+    ) -> Self {
+        let context = Rc::clone(&vm.context);
+        let call = Coroutine::new(&vm.lua, &context, function, argument);
         Self { call: Some(call), context, user }
     }
 }
 
-impl<R: FromLuaMulti> Future for Entered<R> {
-    type Output = mlua::Result<R>;
+impl Future for Entered {
+    type Output = mlua::Result<MultiValue>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<mlua::Result<R>> {
+    fn poll(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let Some(call) = this.call.as_mut() else {
             return Poll::Pending;
@@ -172,13 +175,11 @@ impl<R: FromLuaMulti> Future for Entered<R> {
     }
 }
 
-impl<R: FromLuaMulti> Drop for Entered<R> {
-    /// An unfinished coroutine runs its to-be-closed variables now: they are the user's too. What it
-    /// waited for is given up.
+impl Drop for Entered {
+    /// What an unfinished coroutine has to close is the user's too.
     fn drop(&mut self) {
         if let Some(call) = self.call.take() {
             self.context.entered(&self.user, || drop(call));
-            self.user.under_way.abandon();
         }
     }
 }

@@ -16,6 +16,7 @@ use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value};
 use tokio::time::Instant;
 
 use super::context::{Busy, Context, Source, UserState, World};
+use super::coroutine::first;
 use super::environment::environment;
 use super::measure::{ScenarioMeter, builtin};
 use super::plain::Plain;
@@ -28,13 +29,11 @@ use crate::plan::{Place, Plan, Problem};
 
 /// Most bytes one Lua state may hold.
 pub(super) const MEMORY_LIMIT: usize = 2 << 30;
-/// Finished coroutines kept for reuse.
-const THREAD_POOL: usize = 4096;
 /// Memory, in percent of what was in use after the last collection, at which the next begins: less
 /// than Lua's 200, because with 100,000 users the difference is more than they need themselves.
 const GC_PAUSE: i32 = 150;
 /// How fast a collection goes, in percent of the speed of allocation. At Lua's own 100 finalizers
-/// of finished calls fall behind without end: ten are run in a step, and each call leaves two.
+/// of replies fall behind without end: ten are run in a step.
 const GC_SPEED: i32 = 400;
 /// Longest that the end of a load waits for databases to hear of it.
 const SETTLING: Duration = Duration::from_secs(1);
@@ -126,10 +125,9 @@ impl Vm {
     ) -> Result<Value, Problem> {
         let meter = ScenarioMeter::new(&self.context.world, &Arc::from(stage), &[]);
         let user = UserState::new(meter, 0, false);
-        let call = function.call_async::<Value>(data);
-        let ended = Entered::new(call, Rc::clone(&self.context), user).await;
+        let ended = Entered::new(self, function, data, user).await;
         self.settle().await;
-        ended.map_err(|error| self.error(&error).into_problem())
+        ended.map(first).map_err(|error| self.error(&error).into_problem())
     }
 
     /// Makes user `number` (from 0) of the scenario with this index in the plan.
@@ -279,7 +277,7 @@ end
 fn state(context: &Rc<Context>) -> mlua::Result<Lua> {
     let libraries =
         StdLib::COROUTINE | StdLib::MATH | StdLib::STRING | StdLib::TABLE | StdLib::UTF8;
-    let lua = Lua::new_with(libraries, LuaOptions::new().thread_pool_size(THREAD_POOL))?;
+    let lua = Lua::new_with(libraries, LuaOptions::new())?;
     lua.set_memory_limit(MEMORY_LIMIT)?;
     lua.gc_set_mode(GcMode::Incremental(
         GcIncParams::default().pause(GC_PAUSE).step_multiplier(GC_SPEED),

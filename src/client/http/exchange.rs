@@ -180,6 +180,16 @@ impl Draft {
         self.whole = false;
     }
 
+    /// The request is being sent. Where nothing was waited for, the time since the last call went to
+    /// it as well, and the clock need not be asked.
+    pub(super) fn sends(&mut self, waited: bool) {
+        if waited {
+            self.enter(Stage::Send);
+        } else {
+            self.stage = Stage::Send;
+        }
+    }
+
     /// The reply came in one piece, so its last byte came when its first one did.
     pub(super) fn came_whole(&mut self) {
         self.whole = true;

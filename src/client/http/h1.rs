@@ -92,7 +92,6 @@ pub(super) async fn exchange(
     limit: u64,
     draft: &mut Draft,
 ) -> Result<Answered, Broken> {
-    draft.enter(Stage::Send);
     let reply = Reply::new(hop.request.method == http::Method::HEAD, limit);
     let mut flight = Flight {
         stream,

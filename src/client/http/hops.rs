@@ -127,8 +127,10 @@ async fn hop(
     };
     let (taken, answered) = loop {
         let mut taken = lines::take(client, session, origin, draft).await?;
+        let waited = taken.waited();
         let exchanged = match &mut taken.line {
             Line::H1(stream) => {
+                draft.sends(waited);
                 h1::exchange(stream, &client.lent, &hop, settings.body_limit, draft).await
             }
             // Boxed: what only few requests need must not make all futures large.

@@ -28,6 +28,13 @@ pub(super) struct Taken<'a> {
     permit: Option<SemaphorePermit<'a>>,
 }
 
+impl Taken<'_> {
+    /// Whether it had to be waited for.
+    pub(super) fn waited(&self) -> bool {
+        !self.reused || self.permit.is_some()
+    }
+}
+
 /// Where connections are kept.
 fn kept_by<'a>(client: &'a Client, session: &'a Session) -> &'a Idle {
     match client.settings.connections {

@@ -8,10 +8,10 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
-use mlua::function::AsyncCallFuture;
 use mlua::{Function, Lua, MultiValue, Value};
 
 use crate::script::context::Context;
+use crate::script::coroutine::{self, Coroutine, first};
 use crate::script::options::shown;
 use crate::script::traceback::misuse;
 
@@ -23,21 +23,23 @@ const MOST: usize = 200;
 
 /// A coroutine under way, or what came of it.
 enum Branch {
-    Running(AsyncCallFuture<Value>),
+    Running(Coroutine),
     Ended(mlua::Result<Value>),
 }
 
 /// The function.
 pub fn module(lua: &Lua) -> mlua::Result<Value> {
-    let parallel = lua.create_async_function(|lua, functions: Value| {
-        let branches = begin(&lua, &functions);
-        async move { together(branches?).await }
-    })?;
+    let parallel = coroutine::function(
+        lua,
+        |lua, functions: Value| begin(lua, &functions),
+        |branches, _| together(branches),
+    )?;
     Ok(Value::Function(parallel))
 }
 
 fn begin(lua: &Lua, functions: &Value) -> mlua::Result<Vec<Branch>> {
-    Context::of(lua)?.may_wait(lua, "parallel")?;
+    let context = Context::of(lua)?;
+    context.may_wait(lua, "parallel")?;
     let Value::Table(table) = functions else {
         let what = format!("parallel: expected a list of functions, got {}", shown(functions));
         return Err(misuse(lua, what));
@@ -55,7 +57,8 @@ fn begin(lua: &Lua, functions: &Value) -> mlua::Result<Vec<Branch>> {
         }
     });
     let checked: Vec<Function> = checked.collect::<mlua::Result<_>>()?;
-    Ok(checked.iter().map(|function| Branch::Running(function.call_async(()))).collect())
+    let branch = |function| Branch::Running(Coroutine::new(lua, &context, function, Value::Nil));
+    Ok(checked.into_iter().map(branch).collect())
 }
 
 async fn together(mut branches: Vec<Branch>) -> mlua::Result<MultiValue> {
@@ -64,7 +67,7 @@ async fn together(mut branches: Vec<Branch>) -> mlua::Result<MultiValue> {
         for branch in &mut branches {
             if let Branch::Running(call) = branch {
                 match Pin::new(call).poll(cx) {
-                    Poll::Ready(ended) => *branch = Branch::Ended(ended),
+                    Poll::Ready(ended) => *branch = Branch::Ended(ended.map(first)),
                     Poll::Pending => running = true,
                 }
             }

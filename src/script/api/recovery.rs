@@ -3,7 +3,6 @@
 //! Whoever holds the faults of the run is asked ([`Holder`]), and judges once a second as the report
 //! does at the end. A deadline that passes is a value; nothing to wait for is an error.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use mlua::{Lua, Table, Value};
@@ -12,10 +11,10 @@ use tokio::time::Instant;
 use super::fault::names_of;
 use crate::fault::{Awaited, Holder, Told};
 use crate::recovery::Verdict;
-use crate::script::context::{Context, UserState};
+use crate::script::context::Context;
+use crate::script::coroutine;
 use crate::script::fault::{lease, several, subject};
 use crate::script::options::{self, Options};
-use crate::script::running::Running;
 use crate::script::traceback::misuse;
 
 /// What a script can call.
@@ -26,14 +25,7 @@ const NAME: &str = "recovery.await";
 /// The module table.
 pub fn module(lua: &Lua) -> mlua::Result<Value> {
     let table = lua.create_table()?;
-    table.set(
-        "await",
-        lua.create_async_function(|lua, given: Value| {
-            let wanted = Wanted::read(&lua, given);
-            let user = wanted.as_ref().ok().map(|wanted| Rc::clone(&wanted.user));
-            Running::new(user, wanted, |wanted| wanted.wait(lua))
-        })?,
-    )?;
+    table.set("await", coroutine::function(lua, Wanted::read, Wanted::wait)?)?;
     Ok(Value::Table(table))
 }
 
@@ -42,13 +34,12 @@ struct Wanted {
     awaited: Awaited,
     within: Duration,
     holder: Holder,
-    user: Rc<UserState>,
 }
 
 impl Wanted {
     fn read(lua: &Lua, given: Value) -> mlua::Result<Self> {
         let context = Context::of(lua)?;
-        let user = context.may_wait(lua, NAME)?;
+        context.may_wait(lua, NAME)?;
         let wrong = |what: &str| misuse(lua, format!("{NAME}: {what}"));
         let world = &context.world;
         if world.begin.get().is_none() || world.is_over() {
@@ -71,7 +62,7 @@ impl Wanted {
         };
         let holder = world.faults.get().cloned();
         let holder = holder.ok_or_else(|| wrong("nothing can be broken here"))?;
-        Ok(Self { awaited, within, holder, user })
+        Ok(Self { awaited, within, holder })
     }
 
     async fn wait(self, lua: Lua) -> mlua::Result<Table> {

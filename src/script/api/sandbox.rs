@@ -5,10 +5,11 @@
 
 use std::rc::Rc;
 
-use mlua::{Lua, MetaMethod, UserData, UserDataFields, UserDataMethods, UserDataRef, Value};
+use mlua::{Lua, MetaMethod, UserData, UserDataFields, UserDataMethods, Value};
 
 use super::super::call::Call;
 use super::super::context::Context;
+use super::super::coroutine;
 use super::super::options::{self, Options};
 use super::super::plain::Plain;
 use super::service::{Declaration, Service};
@@ -111,15 +112,16 @@ fn setting(name: &str, value: &Value) -> Result<String, String> {
 impl UserData for Sandbox {
     fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
         Service::fields(fields);
+        coroutine::method(
+            fields,
+            "control",
+            |lua, this, given: Value| Ok((Base::Service(this.0.url()), changes(lua, given)?)),
+            |(base, changes), lua| async move { control(&lua, base, changes).await },
+        );
     }
 
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_meta_method(MetaMethod::ToString, |_, this, ()| Ok(this.0.shown()));
-        methods.add_async_method("control", |lua, this: UserDataRef<Self>, given: Value| {
-            let changes = changes(&lua, given);
-            let base = Base::Service(this.0.url());
-            async move { control(&lua, base, changes?).await }
-        });
     }
 }
 

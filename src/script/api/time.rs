@@ -1,14 +1,14 @@
 //! `loadrun.time`: waiting, and seconds on the run's own clock.
 
-use std::future::{Future, ready};
-use std::pin::Pin;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use mlua::{Lua, Value};
 use tokio::time::Instant;
 
 use crate::script::call::Call;
 use crate::script::context::Context;
+use crate::script::coroutine;
 use crate::script::options;
 
 /// What a script can call.
@@ -36,22 +36,14 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
     )?;
     table.raw_set(
         "sleep",
-        lua.create_async_function(|lua, duration: Value| -> Sleeping {
-            match wanted(&lua, &duration) {
-                Ok(duration) => Box::pin(async move {
-                    tokio::time::sleep(duration).await;
-                    Ok(())
-                }),
-                Err(error) => Box::pin(ready(Err(error))),
-            }
-        })?,
+        coroutine::function(
+            lua,
+            |lua, duration: Value| wanted(lua, &duration),
+            |duration, _| tokio::time::sleep(duration).map(Ok),
+        )?,
     )?;
     Ok(Value::Table(table))
 }
-
-/// A wait under way. In a box of its own, because mlua frees what it has waited for only when Lua
-/// collects its handle, but this as soon as the wait is over.
-type Sleeping = Pin<Box<dyn Future<Output = mlua::Result<()>>>>;
 
 fn wanted(lua: &Lua, duration: &Value) -> mlua::Result<Duration> {
     Context::of(lua)?.may_wait(lua, "time.sleep")?;

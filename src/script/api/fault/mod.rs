@@ -12,20 +12,20 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use mlua::Value;
 use mlua::{
     Function, Lua, MetaMethod, MultiValue, Table, UserData, UserDataFields, UserDataMethods,
 };
-use mlua::{UserDataRef, Value};
 
 pub use calls::calls_of;
 
 use super::service::{Declaration, Service};
 use crate::fault::{Holder, Record, Thing};
 use crate::plan::FaultDecl;
-use crate::script::context::{Context, UserState};
+use crate::script::context::Context;
+use crate::script::coroutine::{self, Coroutine};
 use crate::script::fault::{Saying, Trouble, numbered, several};
 use crate::script::options::{self, Options, shown};
-use crate::script::running::Running;
 use crate::script::traceback::misuse;
 use crate::wire::frame::Protocol;
 
@@ -41,19 +41,21 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
     table.set("proxy", lua.create_function(proxy)?)?;
     table.set(
         "during",
-        lua.create_async_function(|lua, (on, spec, run): (Value, Value, Value)| {
-            let wanted = Wanted::read(&lua, "fault.during", &on, &spec, Some(&run));
-            let user = wanted.as_ref().ok().map(|wanted| Rc::clone(&wanted.user));
-            Running::new(user, wanted, |wanted| wanted.during(lua))
-        })?,
+        coroutine::function(
+            lua,
+            |lua, (on, spec, run): (Value, Value, Value)| {
+                Wanted::read(lua, "fault.during", &on, &spec, Some(&run))
+            },
+            Wanted::during,
+        )?,
     )?;
     table.set(
         "start",
-        lua.create_async_function(|lua, (on, spec): (Value, Value)| {
-            let wanted = Wanted::read(&lua, "fault.start", &on, &spec, None);
-            let user = wanted.as_ref().ok().map(|wanted| Rc::clone(&wanted.user));
-            Running::new(user, wanted, |wanted| wanted.start(lua))
-        })?,
+        coroutine::function(
+            lua,
+            |lua, (on, spec): (Value, Value)| Wanted::read(lua, "fault.start", &on, &spec, None),
+            Wanted::start,
+        )?,
     )?;
     Ok(Value::Table(table))
 }
@@ -95,7 +97,7 @@ struct Wanted {
     call: &'static str,
     faults: Vec<FaultDecl>,
     holder: Holder,
-    user: Rc<UserState>,
+    context: Rc<Context>,
     /// What is done while it stands; without it, it stands until its lease is over.
     run: Option<Function>,
 }
@@ -109,7 +111,7 @@ impl Wanted {
         run: Option<&Value>,
     ) -> mlua::Result<Self> {
         let context = Context::of(lua)?;
-        let user = context.may_wait(lua, call)?;
+        context.may_wait(lua, call)?;
         let wrong = |what: String| misuse(lua, format!("{call}: {what}"));
         let run = match run {
             None | Some(Value::Nil) => None,
@@ -123,17 +125,19 @@ impl Wanted {
         let faults = read(table, on, &context, lua).map_err(wrong)?;
         let holder = context.world.faults.get().cloned();
         let holder = holder.ok_or_else(|| wrong("nothing can be broken here".to_owned()))?;
-        Ok(Self { call, faults, holder, user, run })
+        Ok(Self { call, faults, holder, context, run })
     }
 
     /// Begins it, does what is to be done, and ends it whatever comes of that.
     async fn during(self, lua: Lua) -> mlua::Result<MultiValue> {
         let (call, lasts, run) = (self.call, self.faults[0].lasts, self.run.clone());
+        let context = Rc::clone(&self.context);
         // Ended in the middle, the fault ends with it.
         let scope = self.begin(&lua).await?;
         let done = if let Some(run) = run {
             let (holder, names) = (scope.holder.clone(), scope.names.clone());
-            run.call_async::<MultiValue>(Standing { holder, names }).await
+            let standing = Standing { holder, names };
+            Coroutine::new(&lua, &context, run, standing).await
         } else {
             tokio::time::sleep(lasts).await;
             Ok(MultiValue::new())
@@ -252,17 +256,22 @@ struct Standing {
 impl UserData for Standing {
     fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
         fields.add_field_method_get("name", |_, this| Ok(this.names.first().cloned()));
-    }
-
-    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        methods.add_async_method("clear", |lua, this: UserDataRef<Self>, ()| {
-            let user = Context::of(&lua).and_then(|context| context.may_wait(&lua, "fault:clear"));
-            Running::new(user.as_ref().ok().cloned(), user, |_| async move {
+        coroutine::method(
+            fields,
+            "clear",
+            |lua, this, ()| {
+                Context::of(lua)?.may_wait(lua, "fault:clear")?;
+                Ok(this)
+            },
+            |this, lua| async move {
                 let record = ended(&this.holder, &this.names).await;
                 sound(&lua, "fault:clear", record.as_ref())?;
                 record.map(|record| told(&lua, &record)).transpose()
-            })
-        });
+            },
+        );
+    }
+
+    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_meta_method(MetaMethod::Close, |_, this, _: MultiValue| {
             for name in &this.names {
                 drop(this.holder.let_go(name));

@@ -11,16 +11,16 @@ mod settings;
 
 use std::rc::Rc;
 
-use mlua::{Lua, LuaString, UserData, UserDataMethods, UserDataRef, Value};
+use mlua::{Lua, LuaString, UserData, UserDataFields, Value};
 
 use crate::client::http::{Base, Client, Request, Settings, Version};
 use crate::script::calls::strike;
 use crate::script::context::{Context, UserState};
+use crate::script::coroutine;
 use crate::script::measure::{Meant, Operation, Thing};
 use crate::script::naming::Naming;
 use crate::script::options::shown;
 use crate::script::own;
-use crate::script::running::Running;
 use crate::script::traceback::misuse;
 use crate::wire::frame::Protocol;
 
@@ -72,20 +72,24 @@ pub fn module(lua: &Lua) -> mlua::Result<Value> {
     let shared = Rc::new(Caller::new(lua, &context, Settings::default())?);
     for (name, method, call) in METHODS {
         let caller = Rc::clone(&shared);
-        let function = lua.create_async_function(move |lua, (target, opts): (Value, Value)| {
-            run(caller.begin(&lua, call, method, &target, &opts), lua)
-        })?;
+        let function = coroutine::function(
+            lua,
+            move |lua, (target, opts): (Value, Value)| {
+                caller.begin(lua, call, method, &target, &opts)
+            },
+            sent,
+        )?;
         table.raw_set(*name, function)?;
     }
-    let caller = Rc::clone(&shared);
-    table.raw_set(
-        "request",
-        lua.create_async_function(move |lua, (method, target, opts): (Value, Value, Value)| {
-            let begun = named_method(&lua, &method)
-                .and_then(|method| caller.begin(&lua, "http.request", &method, &target, &opts));
-            run(begun, lua)
-        })?,
+    let request = coroutine::function(
+        lua,
+        move |lua, (method, target, opts): (Value, Value, Value)| {
+            let method = named_method(lua, &method)?;
+            shared.begin(lua, "http.request", &method, &target, &opts)
+        },
+        sent,
     )?;
+    table.raw_set("request", request)?;
     table.raw_set(
         "client",
         lua.create_function(move |lua, options: Value| {
@@ -118,22 +122,25 @@ struct Begun {
 }
 
 impl UserData for Caller {
-    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
         for (name, method, call) in METHODS {
-            methods.add_async_method(
-                *name,
-                move |lua, this: UserDataRef<Self>, (target, opts): (Value, Value)| {
-                    run(this.begin(&lua, call, method, &target, &opts), lua)
+            coroutine::method(
+                fields,
+                name,
+                |lua, this, (target, opts): (Value, Value)| {
+                    this.begin(lua, call, method, &target, &opts)
                 },
+                sent,
             );
         }
-        methods.add_async_method(
+        coroutine::method(
+            fields,
             "request",
-            |lua, this: UserDataRef<Self>, (method, target, opts): (Value, Value, Value)| {
-                let begun = named_method(&lua, &method)
-                    .and_then(|method| this.begin(&lua, "http.request", &method, &target, &opts));
-                run(begun, lua)
+            |lua, this, (method, target, opts): (Value, Value, Value)| {
+                let method = named_method(lua, &method)?;
+                this.begin(lua, "http.request", &method, &target, &opts)
             },
+            sent,
         );
     }
 }
@@ -188,11 +195,6 @@ pub fn link(value: &Value) -> Option<String> {
     let framed = settings.version != Version::H2PriorKnowledge && !tls;
     caller.client.disturb(own::link(&caller.context, name, framed.then_some(Protocol::Http)));
     Some(name.clone())
-}
-
-fn run(begun: mlua::Result<Begun>, lua: Lua) -> Running<Reply> {
-    let user = begun.as_ref().ok().map(|begun| Rc::clone(&begun.user));
-    Running::new(user, begun, |begun| sent(begun, lua))
 }
 
 /// Sends what was begun, records what came of it, and hands it to the script.

@@ -13,17 +13,17 @@ mod value;
 
 use std::rc::Rc;
 
-use mlua::{Lua, MultiValue, UserData, UserDataMethods, UserDataRef, Value};
+use mlua::{Lua, MultiValue, UserData, UserDataFields, UserDataMethods, UserDataRef, Value};
 
 use crate::client::redis::{Address, Client, Command, Connections, Exchange, Interest, Request};
 use crate::script::calls::strike;
 use crate::script::context::{Context, UserState};
+use crate::script::coroutine;
 use crate::script::failed::Failed;
 use crate::script::measure::{Meant, Operation, Thing};
 use crate::script::naming::Naming;
 use crate::script::options::shown;
 use crate::script::own;
-use crate::script::running::Running;
 use crate::script::traceback::misuse;
 use crate::wire::frame::Protocol;
 
@@ -181,34 +181,39 @@ type Outcome = (Value, Option<Failed>);
 impl UserData for Caller {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_method("script", |lua, this, text: Value| script::Kept::new(lua, this, &text));
+    }
+
+    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
         for (name, interest) in
             [("psubscribe", Interest::Patterns), ("subscribe", Interest::Channels)]
         {
-            methods.add_async_method(
+            coroutine::method(
+                fields,
                 name,
-                move |lua, this: UserDataRef<Self>, args: MultiValue| {
-                    subscription::subscribe(Wanted::read(&this, &lua, name, interest, args))
-                },
+                move |lua, this, args: MultiValue| Wanted::read(&this, lua, name, interest, args),
+                |wanted, _| wanted.subscribe(),
             );
         }
         for (name, words) in COMMANDS {
-            methods.add_async_method(
-                *name,
-                move |lua, this: UserDataRef<Self>, args: MultiValue| {
-                    run(this.named(&lua, name, words, args), lua)
-                },
+            coroutine::method(
+                fields,
+                name,
+                |lua, this, args: MultiValue| this.named(lua, name, words, args),
+                run,
             );
         }
-        methods.add_async_method("command", |lua, this: UserDataRef<Self>, args: MultiValue| {
-            run(this.command(&lua, args), lua)
-        });
+        let command = |lua: &Lua, this: UserDataRef<Self>, args| this.command(lua, args);
+        coroutine::method(fields, "command", command, run);
         for (name, make) in [
             ("pipeline", Request::pipeline as fn(Vec<Command>) -> Request),
             ("transaction", Request::transaction),
         ] {
-            methods.add_async_method(name, move |lua, this: UserDataRef<Self>, list: Value| {
-                run(this.several(&lua, name, make, &list), lua)
-            });
+            coroutine::method(
+                fields,
+                name,
+                move |lua, this, list: Value| this.several(lua, name, make, &list),
+                run,
+            );
         }
     }
 }
@@ -316,12 +321,9 @@ fn operation(
     })
 }
 
-fn run(begun: mlua::Result<Begun>, lua: Lua) -> Running<Outcome> {
-    let user = begun.as_ref().ok().map(|begun| Rc::clone(&begun.user));
-    Running::new(user, begun, |begun| async move {
-        let paired = begun.paired;
-        outcome(&lua, exchanged(begun).await, paired)
-    })
+async fn run(begun: Begun, lua: Lua) -> mlua::Result<Outcome> {
+    let paired = begun.paired;
+    outcome(&lua, exchanged(begun).await, paired)
 }
 
 /// Sends what was begun, and records what came of it.

@@ -1,13 +1,13 @@
 //! `client:script`: a Lua script that the server keeps and runs.
 
-use mlua::{Lua, UserData, UserDataMethods, UserDataRef, Value};
+use mlua::{Lua, UserData, UserDataFields, Value};
 
 use super::commands::{self, CallOptions};
 use super::{Begun, Caller, Outcome, exchanged, outcome};
 use crate::client::FailureKind;
 use crate::client::redis::{Request, Script};
+use crate::script::coroutine;
 use crate::script::options::shown;
-use crate::script::running::Running;
 use crate::script::traceback::misuse;
 use std::rc::Rc;
 
@@ -79,20 +79,21 @@ impl Kept {
 }
 
 impl UserData for Kept {
-    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        methods.add_async_method(
+    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
+        coroutine::method(
+            fields,
             "run",
-            |lua, this: UserDataRef<Self>, (keys, args, options): (Value, Value, Value)| {
-                let ready = this.ready(&lua, keys, args, &options);
-                Running::new(this.caller.context.user(), ready, |ready| run(lua, ready))
+            |lua, this, (keys, args, options): (Value, Value, Value)| {
+                this.ready(lua, keys, args, &options)
             },
+            run,
         );
     }
 }
 
 /// Runs the script. Where the server has forgotten it, that is a failed call of its own, and the
 /// text goes over again: it was not run, so it is not run twice.
-async fn run(lua: Lua, ready: Ready) -> mlua::Result<Outcome> {
+async fn run(ready: Ready, lua: Lua) -> mlua::Result<Outcome> {
     let Ready { caller, script, keys, args, options, first } = ready;
     let mut exchange = exchanged(first).await;
     let forgotten = |kind| kind == Some(FailureKind::NoScript);

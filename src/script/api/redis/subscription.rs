@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use mlua::{Function, Lua, MetaMethod, MultiValue, Table, UserData, UserDataMethods};
-use mlua::{UserDataRef, Value};
+use mlua::{Function, Lua, MetaMethod, MultiValue, Table, UserData, UserDataFields};
+use mlua::{UserDataMethods, Value};
 use tokio::time::{Instant, timeout_at};
 
 use super::commands::{self, CallOptions};
@@ -14,10 +14,10 @@ use crate::client::Failure;
 use crate::client::redis::{Exchange, Interest, Message, Subscription, Value as Reply};
 use crate::script::call::Call;
 use crate::script::context::{Context, UserState};
+use crate::script::coroutine;
 use crate::script::failed::Failed;
 use crate::script::measure::{Meant, Operation};
 use crate::script::options;
-use crate::script::running::Running;
 use crate::script::traceback::misuse;
 
 /// A subscription that is to be made.
@@ -49,15 +49,10 @@ impl Wanted {
         let operation = operation(&caller.context, &user, interest.command(), &options);
         Ok(Self { caller: caller.clone(), user, interest, channels, operation })
     }
-}
 
-/// Subscribes, and records what came of it as a call.
-pub(super) fn subscribe(
-    wanted: mlua::Result<Wanted>,
-) -> Running<(Option<Listener>, Option<Failed>)> {
-    let user = wanted.as_ref().ok().map(|wanted| Rc::clone(&wanted.user));
-    Running::new(user, wanted, |wanted| async move {
-        let Wanted { caller, user, interest, channels, operation } = wanted;
+    /// Subscribes, and records what came of it as a call.
+    pub(super) async fn subscribe(self) -> mlua::Result<(Option<Listener>, Option<Failed>)> {
+        let Self { caller, user, interest, channels, operation } = self;
         let context = Rc::clone(&caller.context);
         let meant = Meant::new(&context, &user, operation.is_some());
         let (exchange, made) = caller.client.subscribe(&user.redis, interest, &channels).await;
@@ -68,7 +63,7 @@ pub(super) fn subscribe(
             state: RefCell::new(State::Open(made)),
         });
         Ok((listener, exchange.error.map(Failed)))
-    })
+    }
 }
 
 fn record(
@@ -103,18 +98,26 @@ enum State {
 }
 
 impl UserData for Listener {
-    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        methods.add_async_method("receive", |lua, this: UserDataRef<Self>, limit: Value| {
-            let taken = limit_of(&lua, "receive", &limit)
-                .and_then(|limit| Ok((this.take(&lua, "receive")?, limit)));
-            Running::new(this.context.user(), taken, |(taken, limit)| async move {
+    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
+        coroutine::method(
+            fields,
+            "receive",
+            |lua, this, limit: Value| {
+                let limit = limit_of(lua, "receive", &limit)?;
+                let taken = this.take(lua, "receive")?;
+                Ok((this, taken, limit))
+            },
+            |(this, taken, limit), lua| async move {
                 match this.next(taken, limit).await {
                     Ok(Some(message)) => Ok((Some(this.table(&lua, &message)?), None)),
                     Ok(None) => Ok((None, None)),
                     Err(failure) => Ok((None, Some(Failed(failure)))),
                 }
-            })
-        });
+            },
+        );
+    }
+
+    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_function("messages", |lua, (this, limit): (mlua::AnyUserData, Value)| {
             limit_of(lua, "messages", &limit)?;
             messages(lua, this, limit)

@@ -11,11 +11,13 @@ mod queue;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
-use mlua::{Function, Lua, MetaMethod, UserData, UserDataMethods, UserDataRef, Value};
+use mlua::{Function, Lua, MetaMethod, UserData, UserDataFields, UserDataMethods, Value};
 
 use super::super::call::Call;
 use super::super::context::Context;
+use super::super::coroutine;
 use super::super::options::{self, Options};
 use super::super::plain::Plain;
 
@@ -203,6 +205,17 @@ fn changed(lua: &Lua, call: Call, change: &Function, old: &Plain) -> mlua::Resul
 }
 
 impl UserData for QueueHandle {
+    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
+        coroutine::method(
+            fields,
+            "pop",
+            |lua, this, given: Value| Ok((Arc::clone(&this.0), patience(lua, "queue:pop", given)?)),
+            |(queue, patience), lua| async move {
+                queue.pop(patience).await.unwrap_or(Plain::Nil).write(&lua)
+            },
+        );
+    }
+
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_method("push", |lua, this, value: Value| {
             let call = Call::new(lua, "queue:push");
@@ -214,30 +227,28 @@ impl UserData for QueueHandle {
         methods.add_method("try_pop", |lua, this, ()| {
             this.0.try_pop().unwrap_or(Plain::Nil).write(lua)
         });
-        methods.add_async_method("pop", |lua, this: UserDataRef<Self>, given: Value| async move {
-            Context::of(&lua)?.may_wait(&lua, "queue:pop")?;
-            let patience =
-                Options::new(&lua, "queue:pop", given, &["timeout"])?.duration("timeout")?;
-            let queue = Arc::clone(&this.0);
-            drop(this);
-            queue.pop(patience).await.unwrap_or(Plain::Nil).write(&lua)
-        });
         methods.add_method("len", |_, this, ()| Ok(this.0.len()));
         methods.add_meta_method(MetaMethod::Len, |_, this, ()| Ok(this.0.len()));
     }
 }
 
 impl UserData for BarrierHandle {
-    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        methods.add_async_method("wait", |lua, this: UserDataRef<Self>, given: Value| async move {
-            Context::of(&lua)?.may_wait(&lua, "barrier:wait")?;
-            let patience =
-                Options::new(&lua, "barrier:wait", given, &["timeout"])?.duration("timeout")?;
-            let barrier = Arc::clone(&this.0);
-            drop(this);
-            Ok(barrier.wait(patience).await)
-        });
+    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
+        coroutine::method(
+            fields,
+            "wait",
+            |lua, this, given: Value| {
+                Ok((Arc::clone(&this.0), patience(lua, "barrier:wait", given)?))
+            },
+            |(barrier, patience), _| async move { Ok(barrier.wait(patience).await) },
+        );
     }
+}
+
+/// How long a call may wait; `None` for as long as it takes.
+fn patience(lua: &Lua, call: &'static str, given: Value) -> mlua::Result<Option<Duration>> {
+    Context::of(lua)?.may_wait(lua, call)?;
+    Options::new(lua, call, given, &["timeout"])?.duration("timeout")
 }
 
 #[cfg(test)]

@@ -14,13 +14,13 @@ mod values;
 
 use std::rc::Rc;
 
-use mlua::{Lua, UserData, UserDataMethods, UserDataRef, Value};
+use mlua::{Lua, UserData, UserDataFields, Value};
 
 use crate::client::sql::{Client, Datum};
 use crate::script::api::json;
 use crate::script::call::Call;
 use crate::script::context::Context;
-use crate::script::running::Running;
+use crate::script::coroutine;
 
 use begun::METHODS;
 use statements::Statements;
@@ -102,30 +102,31 @@ pub fn is_client(value: &Value) -> bool {
 }
 
 impl UserData for Caller {
-    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
         for want in METHODS {
             let call = want.on_client();
-            methods.add_async_method(
+            coroutine::method(
+                fields,
                 want.method(),
-                move |lua, this: UserDataRef<Self>, args: (Value, Value, Value, Value)| {
-                    let begun = begun::begin(&this.0, &lua, *want, call, args);
-                    Running::new(this.0.context.user(), begun, |begun| begun.run(lua))
+                move |lua, this, args: (Value, Value, Value, Value)| {
+                    begun::begin(&this.0, lua, *want, call, args)
                 },
+                begun::Begun::run,
             );
         }
-        methods.add_async_method(
+        coroutine::method(
+            fields,
             "stream",
-            |lua, this: UserDataRef<Self>, args: (Value, Value, Value)| {
-                let begun = stream::begin(&this.0, &lua, &args);
-                Running::new(this.0.context.user(), begun, |begun| begun.run(lua))
-            },
+            |lua, this, args: (Value, Value, Value)| stream::begin(&this.0, lua, &args),
+            stream::Begun::run,
         );
-        methods.add_async_method(
+        coroutine::method(
+            fields,
             "transaction",
-            |lua, this: UserDataRef<Self>, (function, opts): (Value, Value)| {
-                let begun = transaction::begin(&this.0, &lua, &function, &opts);
-                Running::new(this.0.context.user(), begun, |begun| begun.run(lua))
+            |lua, this, (function, opts): (Value, Value)| {
+                transaction::begin(&this.0, lua, &function, &opts)
             },
+            transaction::Begun::run,
         );
     }
 }

@@ -18,9 +18,9 @@ use super::values;
 use crate::client::sql::{Call, Datum, Exchange, Keep, Rows, Stream, Trouble};
 use crate::script::calls::strike;
 use crate::script::context::UserState;
+use crate::script::coroutine;
 use crate::script::failed::Failed;
 use crate::script::measure::{Meant, Operation};
-use crate::script::running::Running;
 use crate::script::traceback::misuse;
 
 /// The call as messages name it.
@@ -68,7 +68,6 @@ impl Begun {
         };
         let reading = Rc::new(RefCell::new(Reading {
             shared,
-            user,
             operation,
             meant,
             source: None,
@@ -81,11 +80,7 @@ impl Begun {
             Err(exchange) => reading.borrow_mut().end(*exchange)?,
         }
         let closed = Value::UserData(lua.create_userdata(Closer(Rc::clone(&reading)))?);
-        let next = lua.create_async_function(move |lua, ()| {
-            let reading = Rc::clone(&reading);
-            let user = Rc::clone(&reading.borrow().user);
-            Running::new(Some(user), Ok(()), |()| next(reading, lua))
-        })?;
+        let next = coroutine::function(&lua, move |_, ()| Ok(Rc::clone(&reading)), next)?;
         Ok((next, Value::Nil, Value::Nil, closed))
     }
 }
@@ -93,7 +88,6 @@ impl Begun {
 /// A stream in the middle.
 struct Reading {
     shared: Rc<Shared>,
-    user: Rc<UserState>,
     operation: Option<Rc<Operation>>,
     /// Until the stream has ended.
     meant: Meant,

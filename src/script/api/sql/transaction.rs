@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use mlua::{Function, Lua, MultiValue, UserData, UserDataMethods, UserDataRef, Value};
+use mlua::{Function, Lua, UserData, UserDataFields, Value};
 
 use super::Shared;
 use super::begun::{self, Answer, Begun as Statement, METHODS, Want};
@@ -16,10 +16,10 @@ use crate::client::Failure;
 use crate::client::sql::{Exchange, Transaction, Trouble};
 use crate::script::calls::{Effect, cut, strike};
 use crate::script::context::UserState;
+use crate::script::coroutine::{self, Coroutine};
 use crate::script::failed::Failed;
 use crate::script::measure::{Meant, Operation};
 use crate::script::options::shown;
-use crate::script::running::Running;
 use crate::script::traceback::misuse;
 
 /// The call as messages name it.
@@ -78,7 +78,8 @@ impl Begun {
         // A script may keep the handle; it must not keep the connection.
         let _ended = Ended(Rc::clone(&inner));
         let tx = lua.create_userdata(Tx(Rc::clone(&inner)))?;
-        let returned = self.function.call_async::<MultiValue>(tx).await;
+        let context = &self.shared.context;
+        let returned = Coroutine::new(&lua, context, self.function.clone(), tx).await;
         inner.over.set(true);
         let transaction = inner.transaction.borrow_mut().take();
         let Some(transaction) = transaction else {
@@ -150,30 +151,24 @@ impl Drop for Ended {
 pub(super) struct Tx(Rc<Inner>);
 
 impl UserData for Tx {
-    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
         for want in METHODS {
             let call = on_transaction(*want);
-            methods.add_async_method(
+            coroutine::method(
+                fields,
                 want.method(),
-                move |lua, this: UserDataRef<Self>, args: (Value, Value, Value, Value)| {
-                    let begun = take(&this.0, &lua, call).and_then(|transaction| {
-                        let begun = begun::begin(&this.0.shared, &lua, *want, call, args);
-                        match begun {
-                            Ok(begun) => Ok((begun, transaction)),
-                            Err(error) => {
-                                *this.0.transaction.borrow_mut() = Some(transaction);
-                                Err(error)
-                            }
-                        }
-                    });
+                move |lua, this, args: (Value, Value, Value, Value)| {
                     let inner = Rc::clone(&this.0);
-                    {
-                        let user = this.0.shared.context.user();
-                        Running::new(user, begun, |(begun, transaction)| {
-                            run(inner, begun, transaction, lua)
-                        })
+                    let transaction = take(&inner, lua, call)?;
+                    match begun::begin(&inner.shared, lua, *want, call, args) {
+                        Ok(begun) => Ok((inner, begun, transaction)),
+                        Err(error) => {
+                            inner.transaction.replace(Some(transaction));
+                            Err(error)
+                        }
                     }
                 },
+                |(inner, begun, transaction), lua| run(inner, begun, transaction, lua),
             );
         }
     }
