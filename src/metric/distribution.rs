@@ -25,8 +25,10 @@ const DIGITS: u8 = 3;
 /// Bits that tell the buckets of one power of two apart: 2^10 of them are needed for 3 digits.
 const FINE_BITS: u32 = 10;
 
-/// Fewer values than this are not worth sorting and merging.
+/// Fewer values than this are not worth merging.
 const FEW: usize = 64;
+/// Buckets a value from the smallest to the largest up to which counting is cheaper than sorting.
+const NEAR: usize = 8;
 
 /// Raw values (nanoseconds, bytes, thousandths) by frequency.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -58,35 +60,46 @@ impl Distribution {
         self.fill(bucket_of(value), 1);
     }
 
-    /// Takes in many raw values and leaves `values` empty. They are sorted first: where most fall
-    /// into buckets of their own, that is three times cheaper than making room one by one.
+    /// Takes in many raw values and leaves `values` empty: where most fall into buckets of their own,
+    /// merging them at once is many times cheaper than making room one by one.
     pub(super) fn record_all(&mut self, values: &mut Vec<u64>) {
         if values.len() < FEW {
             values.drain(..).for_each(|value| self.record(value));
-            return;
+        } else {
+            self.merge(&Self::of_many(values));
+            values.clear();
         }
-        values.sort_unstable();
-        let mut batch = Self::new();
-        for value in values.drain(..) {
-            batch.record_next(value);
-        }
-        self.merge(&batch);
     }
 
-    /// Takes in a value that is not below any before.
-    fn record_next(&mut self, value: u64) {
-        let bucket = bucket_of(value);
-        match self.counts.last_mut() {
-            Some(count) if self.buckets.last() == Some(&bucket) => *count += 1,
-            _ => {
-                self.buckets.push(bucket);
-                self.counts.push(1);
+    /// Counts values that are near to each other, as latencies are, and sorts others.
+    fn of_many(values: &mut [u64]) -> Self {
+        let min = values.iter().copied().min().unwrap_or_default();
+        let max = values.iter().copied().max().unwrap_or_default();
+        let mut many = Self {
+            count: values.len() as u64,
+            sum: values.iter().map(|value| u128::from(*value)).sum(),
+            min,
+            max,
+            ..Self::new()
+        };
+        let (low, high) = (bucket_of(min), bucket_of(max));
+        let span = usize::from(high - low) + 1;
+        if span <= NEAR * values.len() {
+            let mut counts = vec![0u32; span];
+            for value in values.iter() {
+                counts[usize::from(bucket_of(*value) - low)] += 1;
+            }
+            let filled = (low..=high).zip(counts).filter(|(_, count)| *count > 0);
+            (many.buckets, many.counts) =
+                filled.map(|(bucket, count)| (bucket, u64::from(count))).unzip();
+        } else {
+            values.sort_unstable();
+            for same in values.chunk_by(|a, b| bucket_of(*a) == bucket_of(*b)) {
+                many.buckets.push(bucket_of(same[0]));
+                many.counts.push(same.len() as u64);
             }
         }
-        self.min = if self.count == 0 { value } else { self.min };
-        self.max = value;
-        self.count += 1;
-        self.sum += u128::from(value);
+        many
     }
 
     #[inline]
@@ -403,7 +416,10 @@ mod tests {
         }
 
         #[test]
-        fn recording_a_batch_is_recording_each_of_its_values(a in values(), b in values()) {
+        fn recording_a_batch_is_recording_each_of_its_values(
+            a in values(),
+            b in prop_oneof![values(), prop::collection::vec(5_000..9_000_u64, 0..60)],
+        ) {
             let mut batched = of(&a);
             let mut batch = b.repeat(3);
             batched.record_all(&mut batch);

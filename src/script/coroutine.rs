@@ -21,7 +21,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{self, Poll, ready};
 
-use mlua::{FromLuaMulti, Function, IntoLua, IntoLuaMulti, Lua, MultiValue, Thread};
+use mlua::{Either, FromLuaMulti, Function, IntoLua, IntoLuaMulti, Lua, MultiValue, Thread};
 use mlua::{UserData, UserDataFields, UserDataRef, Value};
 
 use super::context::Context;
@@ -160,23 +160,23 @@ pub(super) fn method<T, A, B, W, R>(
     R: IntoLuaMulti + 'static,
 {
     let make = move |lua: &Lua| {
-        let begin = move |lua: &Lua, (this, args): (Value, A)| {
-            let own = this.as_userdata().and_then(|this| this.borrow::<T>().ok());
-            let own = own.ok_or_else(|| {
+        let begin = move |lua: &Lua, (this, args): (Either<UserDataRef<T>, Value>, A)| match this {
+            Either::Left(this) => begin(lua, this, args),
+            Either::Right(other) => {
                 let form = format!("expected a call with a colon, `x:{name}(...)`");
-                misuse(lua, format!("{name}: {form}, got {} before it", shown(&this)))
-            })?;
-            begin(lua, own, args)
+                let what = format!("{name}: {form}, got {} before it", shown(&other));
+                Err(misuse(lua, what))
+            }
         };
         function(lua, begin, go_on)
     };
-    fields.add_field(name, Method(Box::new(make)));
+    fields.add_field(name, Method(make));
 }
 
 /// A method that is made once its class is known to Lua.
-struct Method(Box<dyn FnOnce(&Lua) -> mlua::Result<Function>>);
+struct Method<F>(F);
 
-impl IntoLua for Method {
+impl<F: FnOnce(&Lua) -> mlua::Result<Function>> IntoLua for Method<F> {
     fn into_lua(self, lua: &Lua) -> mlua::Result<Value> {
         (self.0)(lua).map(Value::Function)
     }

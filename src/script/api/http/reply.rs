@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use mlua::{Lua, LuaString, MetaMethod, MultiValue, Table, UserData, UserDataMethods, Value};
+use mlua::{
+    Either, Lua, LuaString, MetaMethod, MultiValue, Table, UserData, UserDataMethods, Value,
+};
 
 use crate::client::http::{Exchange, Headers};
 use crate::plan::nearest;
@@ -38,30 +40,27 @@ impl Reply {
         Self { exchange, json: RefCell::new(None) }
     }
 
-    fn field(&self, lua: &Lua, key: &Value) -> mlua::Result<Value> {
-        let Value::String(name) = key else {
-            return Err(unknown(lua, key));
-        };
+    fn field(&self, lua: &Lua, name: &str) -> mlua::Result<Value> {
         let exchange = &self.exchange;
-        Ok(match &*name.as_bytes() {
-            b"status" => Value::Integer(exchange.status.into()),
-            b"ok" => Value::Boolean(exchange.error.is_none()),
-            b"error" => match exchange.error {
+        Ok(match name {
+            "status" => Value::Integer(exchange.status.into()),
+            "ok" => Value::Boolean(exchange.error.is_none()),
+            "error" => match exchange.error {
                 Some(kind) => Value::String(lua.create_string(kind.as_str())?),
                 None => Value::Nil,
             },
-            b"detail" => match &exchange.detail {
+            "detail" => match &exchange.detail {
                 Some(detail) => Value::String(lua.create_string(detail)?),
                 None => Value::Nil,
             },
-            b"body" => Value::String(lua.create_string(&exchange.body)?),
-            b"json" => self.json(lua)?,
-            b"headers" => Value::UserData(lua.create_userdata(Named(exchange.headers.clone()))?),
-            b"duration" => Value::Number(exchange.duration.as_secs_f64()),
-            b"timing" => Value::Table(self.timing(lua)?),
-            b"redirects" => Value::Integer(exchange.redirects.into()),
-            b"protocol" => Value::String(lua.create_string(exchange.protocol.as_str())?),
-            _ => return Err(unknown(lua, key)),
+            "body" => Value::String(lua.create_string(&exchange.body)?),
+            "json" => self.json(lua)?,
+            "headers" => Value::UserData(lua.create_userdata(Named(exchange.headers.clone()))?),
+            "duration" => Value::Number(exchange.duration.as_secs_f64()),
+            "timing" => Value::Table(self.timing(lua)?),
+            "redirects" => Value::Integer(exchange.redirects.into()),
+            "protocol" => Value::String(lua.create_string(exchange.protocol.as_str())?),
+            _ => return Err(unknown(lua, &format!("{name:?}"))),
         })
     }
 
@@ -101,7 +100,13 @@ impl Reply {
 
 impl UserData for Reply {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        methods.add_meta_method(MetaMethod::Index, |lua, this, key: Value| this.field(lua, &key));
+        methods.add_meta_method(
+            MetaMethod::Index,
+            |lua, this, key: Either<String, Value>| match key {
+                Either::Left(name) => this.field(lua, &name),
+                Either::Right(other) => Err(unknown(lua, &shown(&other))),
+            },
+        );
         methods.add_meta_method(MetaMethod::ToString, |_, this, ()| {
             Ok(match this.exchange.error {
                 Some(kind) => format!("reply: {} ({kind})", this.exchange.status),
@@ -134,8 +139,7 @@ impl UserData for Named {
     }
 }
 
-fn unknown(lua: &Lua, key: &Value) -> mlua::Error {
-    let name = shown(key);
+fn unknown(lua: &Lua, name: &str) -> mlua::Error {
     let hint = match nearest(name.trim_matches('"'), FIELDS.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("a reply has: {}", FIELDS.join(", ")),
