@@ -24,6 +24,7 @@ local redis_url = param("redis", "", "address of the Redis; empty starts one for
 local database = param("database", "", "address of a PostgreSQL; empty starts one for the run")
 local products = param("products", 2000, "how many products there are")
 local users = param("users", 10, "how many users there are, and how many rush at once")
+local seconds = param("seconds", 15, "for how long they read through the cache")
 local work = param("work", 0.002, "seconds the database needs for a product, besides reading it")
 local protect =
   param("protect", false, "whether only one user at a time loads a product from the database")
@@ -207,10 +208,10 @@ end
 return {
   setup = setup,
   scenarios = {
-    uncached = { users = users, duration = "5s", run = direct },
+    uncached = { users = users, duration = seconds / 3, run = direct },
     cached = {
       users = users,
-      duration = "15s",
+      duration = seconds,
       start = { after = "uncached" },
       init = arrive,
       run = visit,

@@ -19,6 +19,7 @@ local limit = param("limit", 30, "connections the server takes")
 local size = param("size", 20, "connections of the pool that is within the limit")
 local users = param("users", 200, "users that share it")
 local work = param("work", 0.005, "seconds the server works on a statement")
+local seconds = param("seconds", 10, "for how long they do; then half as long everybody at once")
 
 local STARTS <const> = { postgres = service.postgres, mariadb = service.mariadb }
 
@@ -68,9 +69,14 @@ end
 ---@type loadrun.Script
 return {
   scenarios = {
-    waiting = { users = users, duration = "10s", run = ask },
-    watching = { users = 1, duration = "10s", run = watch },
-    crowding = { users = 2 * limit, duration = "5s", start = { after = "waiting" }, run = crowd },
+    waiting = { users = users, duration = seconds, run = ask },
+    watching = { users = 1, duration = seconds, run = watch },
+    crowding = {
+      users = 2 * limit,
+      duration = seconds / 2,
+      start = { after = "waiting" },
+      run = crowd,
+    },
   },
   thresholds = {
     -- With so many users to a connection the wait is so many times the work.

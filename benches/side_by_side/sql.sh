@@ -23,27 +23,31 @@ fi
 server "$port" "${as[@]}" postgres -D "$data" -p "$port" -c listen_addresses=127.0.0.1 \
   -c "unix_socket_directories=$data" -c fsync=off -c logging_collector=off 2>"$folder/log"
 until pgbench -h 127.0.0.1 -p "$port" -U postgres -i -s 1 -q postgres >"$folder/init" 2>&1; do sleep 0.1; done
-sysbench_args=(oltp_point_select --db-driver=pgsql --pgsql-host=127.0.0.1 --pgsql-port="$port"
-  --pgsql-user=postgres --pgsql-db=postgres --tables=1 --table-size=100000)
-sysbench "${sysbench_args[@]}" prepare >"$folder/prepare"
+at=(-h 127.0.0.1 -p "$port" -U postgres)
+sysbench_args=("$here/sql_select_sysbench.lua" --db-driver=pgsql --pgsql-host=127.0.0.1
+  --pgsql-port="$port" --pgsql-user=postgres --pgsql-db=postgres --time=5)
 url=postgres://postgres@127.0.0.1:$port/postgres
 
-echo "SQL: CPU a SELECT, us (pgbench | sysbench | loadrun | to pgbench | to sysbench)"
-for _ in 1 2 3 4 5; do
-  cpu_of "$folder/pgbench" pgbench -h 127.0.0.1 -p "$port" -U postgres -S -M prepared -n -c 16 -j 1 -T 5 postgres
-  cpu_of "$folder/sysbench" sysbench "${sysbench_args[@]}" --threads=16 --time=5 run
-  run "$folder/own" sql_select.lua -p "url=$url" -p users=16 -p size=16 -p duration=5s
-  python3 - "$folder" <<'PY'
+echo "SQL: CPU a SELECT, us (connections | pgbench | sysbench | loadrun | to pgbench | to sysbench)"
+for connections in 16 16 16 16 16 64 64 64 64 64; do
+  cpu_of "$folder/pgbench" pgbench "${at[@]}" -S -M prepared -n -c "$connections" -j 1 -T 5 postgres
+  cpu_of "$folder/sysbench" sysbench "${sysbench_args[@]}" --threads="$connections" run
+  run "$folder/own" sql_select.lua -p "url=$url" -p "users=$connections" -p "size=$connections" \
+    -p duration=5s
+  python3 - "$folder" "$connections" <<'PY'
 import json, re, sys
-folder = sys.argv[1]
-def peer(name, pattern):
-    cpu = sum(map(float, open(f"{folder}/{name}.cpu").read().split()))
-    return cpu / int(re.search(pattern, open(f"{folder}/{name}").read())[1]) * 1e6
-pgbench = peer("pgbench", r"actually processed: (\d+)")
-sysbench = peer("sysbench", r"total:\s+(\d+)")
-run = json.load(open(folder + "/own"))
-own = run["generator"]["cpu"] / run["operations"][0]["count"] * 1e6
-print(f"  {pgbench:6.2f} | {sysbench:6.2f} | {own:6.2f} | {own / pgbench:.2f} | {own / sysbench:.2f}")
+folder, connections = sys.argv[1:]
+def text(name):
+    return open(f"{folder}/{name}").read()
+def cost(name, selects):
+    return sum(map(float, text(name + ".cpu").split())) / selects * 1e6
+pgbench = cost("pgbench", int(re.search(r"actually processed: (\d+)", text("pgbench"))[1]))
+sysbench = cost("sysbench", int(re.search(r"total:\s+(\d+)", text("sysbench"))[1]))
+own = cost("own", json.loads(text("own"))["operations"][0]["count"])
+print(
+    f"  {connections} | {pgbench:6.2f} | {sysbench:6.2f} | {own:6.2f} | {own / pgbench:.2f}"
+    f" | {own / sysbench:.2f}"
+)
 PY
 done
 

@@ -49,12 +49,13 @@ cpu_of() {
   { time taskset -c 0 "$@" >"$out" 2>/dev/null; } 2>"$out.cpu"
 }
 
-# run OUT SCRIPT ARGS...: loadrun with one worker on core 0, its summary for machines to OUT
+# run OUT SCRIPT ARGS...: loadrun with one worker on core 0, its summary for machines to OUT, its CPU
+# seconds to OUT.cpu
 run() {
-  local out=$1 script=$2
+  local out=$1 script=$2 TIMEFORMAT='%U %S'
   shift 2
-  taskset -c 0 "$loadrun" "$here/$script" "$@" --workers 1 --quiet --summary json \
-    --out "$folder/results" >"$out" || [ $? -eq 3 ]
+  { time taskset -c 0 "$loadrun" "$here/$script" "$@" --workers 1 --quiet --summary json \
+    --out "$folder/results" >"$out" 2>&3; } 3>&2 2>"$out.cpu" || [ $? -eq 3 ]
 }
 
 # figure EXPRESSION OUT: one number of a summary, `d`

@@ -71,6 +71,42 @@ fn replies_are_lua_values_of_their_own_kind() {
 }
 
 #[test]
+fn the_usual_commands_are_methods_that_reach_the_server() {
+    let server = Server::start(&[]);
+    let vm = against(
+        &server,
+        "",
+        "print(cache:set('k', 1), cache:expire('k', 60), cache:ttl('k') > 0, cache:del('k', 'none'))\n\
+         print(cache:mset('a', 1, 'b', 2), cache:decr('b'), cache:exists('a', 'b', 'c'))\n\
+         print(cache:rpush('l', 'x', 'y'), cache:lpop('l'), cache:rpop('l'), cache:rpop('l'))\n\
+         print(cache:sadd('s', 'a', 'b', 'a'), #cache:smembers('s'))\n\
+         print(cache:zadd('z', 1.5, 'a', 2, 'b'), cache:zscore('z', 'a'))\n\
+         print(cache:hset('h', 'f', 'v'), cache:hget('h', 'f'), cache:hget('h', 'g'))\n\
+         print(cache:xgroup('CREATE', 'jobs', 'g', '$', 'MKSTREAM'))\n\
+         local id = cache:xadd('jobs', '*', 'task', 'mail')\n\
+         local got = cache:xreadgroup('GROUP', 'g', 'me', 'COUNT', 10, 'STREAMS', 'jobs', '>')\n\
+         print(got.jobs[1][1] == id, table.concat(got.jobs[1][2], ' '), cache:xack('jobs', 'g', id))\n\
+         print(cache:xreadgroup('GROUP', 'g', 'me', 'STREAMS', 'jobs', '>'))\n\
+         print(cache:eval('return ARGV[1] .. KEYS[1]', 1, 'k', 'v'))",
+    );
+    assert_eq!(
+        lines(&vm),
+        [
+            "OK 1 true 1 nil",
+            "OK 1 2 nil",
+            "2 x y nil nil",
+            "2 2",
+            "2 1.5 nil",
+            "1 v nil nil",
+            "OK nil",
+            "true task mail 1 nil",
+            "nil nil",
+            "vk nil",
+        ]
+    );
+}
+
+#[test]
 fn several_commands_at_once_are_one_call() {
     let server = Server::start(&[]);
     let vm = against(
