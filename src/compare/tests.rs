@@ -132,6 +132,7 @@ fn outcome(seed: u64, elapsed: f64, series: Vec<SeriesOutcome>) -> Outcome {
         max_users: None,
         tags: BTreeMap::new(),
         place: place.clone(),
+        keys: BTreeMap::new(),
     };
     let parameter = Parameter {
         name: "size".to_owned(),

@@ -90,6 +90,7 @@ fn scenario(load: Load) -> Scenario {
         max_users: None,
         tags: BTreeMap::new(),
         place: Place { file: "test.lua".to_owned(), line: 1 },
+        keys: BTreeMap::new(),
     }
 }
 

@@ -29,6 +29,9 @@ pub struct Scenario {
     pub tags: BTreeMap<String, String>,
     /// Where it is written.
     pub place: Place,
+    /// Where the keys are that it has; empty in a plan that was read back.
+    #[serde(skip)]
+    pub keys: BTreeMap<&'static str, Place>,
 }
 
 /// The three ways of offering load.
@@ -88,6 +91,11 @@ impl Scenario {
     /// omission, and says so.
     pub fn closed(&self) -> bool {
         !matches!(self.load, Load::Rate { .. })
+    }
+
+    /// Where a key of it is written, or all of it.
+    pub fn place_of(&self, key: &str) -> &Place {
+        self.keys.get(key).unwrap_or(&self.place)
     }
 
     /// The most users it may have at a time, over all workers.

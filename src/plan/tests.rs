@@ -33,6 +33,7 @@ pub(super) fn scenario(name: &str, line: u32, load: Load) -> Scenario {
         max_users: None,
         tags: BTreeMap::new(),
         place: place(line),
+        keys: BTreeMap::new(),
     }
 }
 

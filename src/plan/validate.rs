@@ -3,7 +3,10 @@
 //! Each rule is one function from a part of the plan to the problems it finds; none stops at the
 //! first, and none depends on another having passed. What a rule refuses could never do what its
 //! author meant; what merely may turn out empty, like a threshold on a tag that a script sets
-//! while it runs, is left to the run to report.
+//! while it runs, is left to the run to report. That there is no scenario at all is told by who
+//! reads the script and knows where it should be.
+
+use std::time::Duration;
 
 use super::{Curve, FaultDecl, Load, Plan, Problem, Scenario, Start, nearest};
 use crate::metric::{BUILTIN, Builtin, Filter, Stage, Threshold};
@@ -12,19 +15,10 @@ use crate::units::show_duration;
 /// Every reason why `plan` cannot be run; empty if it can.
 pub fn validate(plan: &Plan) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if plan.scenarios.is_empty() {
-        problems.push(
-            Problem::new("the script has no scenario").hint(
-                "return { scenarios = { name = { run = f, users = 1, duration = \"10s\" } } }",
-            ),
-        );
-    }
     for scenario in &plan.scenarios {
-        let found = name(scenario).into_iter().chain(load(scenario)).chain(max_users(scenario));
-        let found = found.chain(tags(scenario)).chain(start(plan, scenario));
-        problems.extend(found.map(|problem| Problem {
-            what: format!("scenario {:?}: {}", scenario.name, problem.what),
-            at: Some(scenario.place.clone()),
+        problems.extend(self::scenario(plan, scenario).map(|(key, problem)| Problem {
+            what: format!("scenario `{}`: {}", scenario.name, problem.what),
+            at: Some(scenario.place_of(key).clone()),
             ..problem
         }));
     }
@@ -38,10 +32,24 @@ pub fn validate(plan: &Plan) -> Vec<Problem> {
     problems
 }
 
+/// What is wrong with a scenario, by the key it is about.
+fn scenario<'a>(
+    plan: &'a Plan,
+    scenario: &'a Scenario,
+) -> impl Iterator<Item = (&'a str, Problem)> {
+    let about = |key| move |problem| (key, problem);
+    let name = name(scenario).map(about("")).into_iter();
+    name.chain(load(scenario))
+        .chain(max_users(scenario).map(about("max_users")))
+        .chain(tags(scenario).map(about("tags")))
+        .chain(start(plan, scenario).map(about("start")))
+}
+
 /// A fault has to begin while there is load.
 fn too_late(plan: &Plan, fault: &FaultDecl) -> Option<Problem> {
     let open_ended = |load: &Load| matches!(load, Load::Iterations { duration: None, .. });
-    let timed = !plan.scenarios.iter().any(|scenario| open_ended(&scenario.load));
+    let endless = plan.scenarios.iter().any(|scenario| open_ended(&scenario.load));
+    let timed = !plan.scenarios.is_empty() && !endless;
     (timed && fault.at >= plan.duration()).then(|| {
         let (at, load) = (show_duration(fault.at), show_duration(plan.duration()));
         Problem::new(format!("fault {:?} begins at {at}, when the load is over", fault.name))
@@ -70,28 +78,35 @@ fn name(scenario: &Scenario) -> Option<Problem> {
 }
 
 /// A load has to be made of sensible numbers, take time, and start something.
-fn load(scenario: &Scenario) -> Vec<Problem> {
+fn load(scenario: &Scenario) -> Vec<(&'static str, Problem)> {
     let load = &scenario.load;
     let (word, curve) = (load.word(), load.curve());
-    if let Some(value) = curve.values().find(|value| !(value.is_finite() && *value >= 0.0)) {
-        let what = format!("{word} cannot be {value}; expected a finite number from 0");
-        return vec![Problem::new(what)];
+    let mut impossible: Vec<f64> =
+        curve.values().filter(|value| !(value.is_finite() && *value >= 0.0)).collect();
+    impossible.dedup_by(|a, b| a.total_cmp(b).is_eq());
+    if !impossible.is_empty() {
+        let what = |value| format!("{word} cannot be {value}; expected a finite number from 0");
+        return impossible.into_iter().map(|value| (word, Problem::new(what(value)))).collect();
     }
     if let Some(problem) = absurd(load) {
-        return vec![problem];
+        return vec![(word, problem)];
     }
     let mut problems = Vec::new();
     if curve.has_burst() && !matches!(load, Load::Rate { .. }) {
-        problems.push(
+        problems.push((
+            word,
             Problem::new(format!("{word} cannot burst; expected `to`, `hold` or `jump`"))
                 .hint("a burst is a number of arrivals, which only `rate` has"),
-        );
+        ));
     }
-    problems.extend(match load {
-        Load::Users(_) => nothing(word, curve, curve.peak()),
-        Load::Rate { .. } => nothing(word, curve, curve.total()),
-        Load::Iterations { total, duration, .. } => amount(curve, *total, *duration),
-    });
+    let nothing = |most| nothing(word, curve, most).map(|problem| (word, problem));
+    match load {
+        Load::Users(_) => problems.extend(nothing(curve.peak())),
+        Load::Rate { .. } => problems.extend(nothing(curve.total())),
+        Load::Iterations { total, duration, .. } => {
+            problems.extend(amount(curve, *total, *duration));
+        }
+    }
     problems
 }
 
@@ -131,17 +146,23 @@ fn nothing(word: &str, curve: &Curve, most: f64) -> Option<Problem> {
 }
 
 /// An amount of work that is none, that shrinks, or that has no time.
-fn amount(curve: &Curve, total: u64, duration: Option<std::time::Duration>) -> Option<Problem> {
-    let mut rise = curve.values().zip(curve.values().skip(1));
-    if total == 0 {
-        Some(Problem::new("iterations is 0, so nothing would start"))
-    } else if duration.is_some_and(|duration| duration.is_zero()) {
-        Some(Problem::new("duration cannot be 0 s; leave it out for no limit"))
-    } else {
-        let (from, to) = rise.find(|(from, to)| from > to)?;
+fn amount(
+    curve: &Curve,
+    total: u64,
+    duration: Option<Duration>,
+) -> impl Iterator<Item = (&'static str, Problem)> {
+    let none = (total == 0)
+        .then(|| ("iterations", Problem::new("iterations is 0, so nothing would start")));
+    let no_time = duration
+        .is_some_and(|duration| duration.is_zero())
+        .then(|| ("duration", Problem::new("duration cannot be 0 s; leave it out for no limit")));
+    let falls = curve.values().zip(curve.values().skip(1)).find(|(from, to)| from > to);
+    let falls = falls.filter(|_| total > 0).map(|(from, to)| {
         let what = format!("iterations cannot fall, here from {from} to {to}");
-        Some(Problem::new(what).hint("the curve says how many have been released so far"))
-    }
+        let hint = "the curve says how many have been released so far";
+        ("iterations", Problem::new(what).hint(hint))
+    });
+    none.into_iter().chain(no_time).chain(falls)
 }
 
 /// `max_users` bounds a load that could otherwise take any number.
@@ -158,7 +179,10 @@ fn max_users(scenario: &Scenario) -> Option<Problem> {
 
 /// A scenario cannot set the tags that samples get by themselves.
 fn tags(scenario: &Scenario) -> impl Iterator<Item = Problem> {
-    let taken = |key: &&String| BUILTIN.iter().any(|metric| metric.tags.contains(&key.as_str()));
+    let taken = |key: &&String| {
+        let key = key.as_str();
+        key == "phase" || BUILTIN.iter().any(|metric| metric.tags.contains(&key))
+    };
     scenario.tags.keys().filter(taken).map(|key| {
         Problem::new(format!("the tag {key:?} is set by loadrun itself")).hint("choose another key")
     })
@@ -185,7 +209,7 @@ fn circles(plan: &Plan) -> impl Iterator<Item = Problem> {
         let names: Vec<&str> = circle.iter().map(|&index| &*plan.scenarios[index].name).collect();
         let what = format!("none of these can start: {} -> {}", names.join(" -> "), names[0]);
         let hint = "each starts after the next; give one of them a time to start at";
-        Some(Problem::new(what).at(&scenario.place).hint(hint))
+        Some(Problem::new(what).at(scenario.place_of("start")).hint(hint))
     })
 }
 
@@ -266,7 +290,10 @@ fn filter(plan: &Plan, metric: &str, filter: &Filter) -> Option<Problem> {
         });
     }
     let names: Vec<&str> = match filter.key.as_str() {
-        "scenario" => plan.scenarios.iter().map(|scenario| &*scenario.name).collect(),
+        // Where there is none, that has been said, and is no threshold's mistake.
+        "scenario" if !plan.scenarios.is_empty() => {
+            plan.scenarios.iter().map(|scenario| &*scenario.name).collect()
+        }
         "process" if metric.starts_with("process.") => plan.processes().collect(),
         _ => return None,
     };

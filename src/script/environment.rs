@@ -11,14 +11,16 @@
 
 use std::rc::Rc;
 
-use mlua::{Lua, Table, Value};
+use mlua::chunk::ChunkMode;
+use mlua::{Function, Lua, Table, Value};
 
 use super::context::Context;
+use super::globals::{Global, globals};
 use super::log::Level;
 use super::options::shown;
 use super::traceback::{LAYER, misuse, words};
 use super::{frozen, require, strings, tables, traceback};
-use crate::plan::nearest;
+use crate::plan::{Place, Problem, nearest};
 
 /// Functions of Lua's base library that scripts get as they are.
 const BASE: &[&str] = &[
@@ -90,6 +92,39 @@ pub(super) fn environment(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Tabl
     Ok(env)
 }
 
+/// Compiles a file of the script; what it names that nobody declared is kept as a problem, wherever
+/// in it that stands.
+pub(super) fn chunk(
+    lua: &Lua,
+    context: &Context,
+    env: &Table,
+    name: &str,
+    text: &[u8],
+) -> mlua::Result<Function> {
+    let chunk = lua.load(text).set_name(name).set_mode(ChunkMode::Text);
+    let chunk = chunk.set_environment(env.clone()).into_function()?;
+    let (Some(name), true) = (name.strip_prefix('@'), context.loading.get()) else {
+        return Ok(chunk);
+    };
+    let Some(front) = env.metatable() else { return Ok(chunk) };
+    let known: Table = front.raw_get("__index")?;
+    let names = names(&known);
+    let found = globals(&chunk);
+    let assigned: Vec<_> = found.iter().filter(|global| global.assigned).collect();
+    let meant = |name: &str| assigned.iter().any(|global| global.name == name);
+    for Global { line, name: global, assigned } in &found {
+        let (what, hint) = match assigned {
+            true => assignment(global),
+            // What is wrong with one that is given a value is that.
+            false if names.contains(global) || meant(global) => continue,
+            false => undeclared(global, &names),
+        };
+        let at = Some(Place { file: context.world.source.shown(name), line: *line });
+        context.declared.borrow_mut().problems.push(Problem { what, at, hint: Some(hint) });
+    }
+    Ok(chunk)
+}
+
 /// `pcall` and its kin.
 fn wrapped(lua: &Lua, context: &Rc<Context>, real: &Table) -> mlua::Result<Table> {
     let frozen = frozen::set(lua)?;
@@ -149,13 +184,12 @@ fn narrow(lua: &Lua, known: &Table, context: &Rc<Context>) -> mlua::Result<()> {
 
 /// Refuses undeclared names, with the nearest one there is.
 fn freeze(lua: &Lua, env: &Table, known: &Table) -> mlua::Result<()> {
-    let names: Vec<String> =
-        known.pairs::<String, Value>().filter_map(|pair| Some(pair.ok()?.0)).collect();
+    let names = names(known);
     let missing = lua.create_table()?;
     missing.raw_set(
         "__index",
         lua.create_function(move |lua, (_, name): (Value, Value)| -> mlua::Result<Value> {
-            Err(undeclared(lua, &name, &names))
+            Err(told(lua, undeclared(&plain_name(&name), &names)))
         })?,
     )?;
     known.set_metatable(Some(missing))?;
@@ -165,19 +199,21 @@ fn freeze(lua: &Lua, env: &Table, known: &Table) -> mlua::Result<()> {
     frozen.raw_set(
         "__newindex",
         lua.create_function(|lua, (_, name, _): (Value, Value, Value)| -> mlua::Result<()> {
-            let name = plain_name(&name);
-            let hint = "state of a user belongs in a field of `vu`";
-            let what = format!("assignment to the global `{name}`; write `local {name}`");
-            Err(misuse(lua, format!("{what}\n  hint: {hint}")))
+            Err(told(lua, assignment(&plain_name(&name))))
         })?,
     )?;
     env.set_metatable(Some(frozen))?;
     frozen::set(lua)?.raw_set(env, "`_G` is frozen")
 }
 
-fn undeclared(lua: &Lua, name: &Value, names: &[String]) -> mlua::Error {
-    let name = plain_name(name);
-    let hint = match name.as_str() {
+/// The names there are.
+fn names(known: &Table) -> Vec<String> {
+    known.pairs::<String, Value>().filter_map(|pair| Some(pair.ok()?.0)).collect()
+}
+
+/// What is wrong with a name that nobody declared, and what to do about it.
+fn undeclared(name: &str, names: &[String]) -> (String, String) {
+    let hint = match name {
         "os" | "io" | "debug" | "package" | "load" | "loadfile" | "dofile" => {
             "a script cannot reach the system; `loadrun.time`, `loadrun.data` may have it"
                 .to_owned()
@@ -189,7 +225,16 @@ fn undeclared(lua: &Lua, name: &Value, names: &[String]) -> mlua::Error {
             None => format!("declare it with `local {word}`"),
         },
     };
-    misuse(lua, format!("undeclared global `{name}`\n  hint: {hint}"))
+    (format!("undeclared global `{name}`"), hint)
+}
+
+fn assignment(name: &str) -> (String, String) {
+    let what = format!("assignment to the global `{name}`; write `local {name}`");
+    (what, "state of a user belongs in a field of `vu`".to_owned())
+}
+
+fn told(lua: &Lua, (what, hint): (String, String)) -> mlua::Error {
+    misuse(lua, format!("{what}\n  hint: {hint}"))
 }
 
 /// A global's name as text.

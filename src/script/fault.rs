@@ -47,46 +47,64 @@ impl<'a> Saying<'a> {
         Self { table, context, troubles: Vec::new() }
     }
 
-    /// The fault, as far as it can be told: on what `on` says, from `at` on; its name is empty where
-    /// the script gives none.
-    pub(super) fn read(&mut self, on: &Value, at: Duration, place: Place) -> Option<FaultDecl> {
-        if let Some(calls) = calls_of(on) {
+    /// The fault, as far as it can be told: on what `on` says (`None` where that it is missing has
+    /// been told), from `at` on; its name is empty where the script gives none.
+    pub(super) fn read(
+        &mut self,
+        on: Option<&Value>,
+        at: Duration,
+        place: Place,
+    ) -> Option<FaultDecl> {
+        if let Some(calls) = on.and_then(calls_of) {
             return self.on_calls(&calls, at, place);
         }
         let kind = self.needed("kind", options::string, "\"latency\"");
-        let on = match subject(self.context, on) {
-            Ok(on) => Some(on),
-            Err(what) => {
-                self.wrong("on", format!("on: {what}"));
-                None
-            }
-        };
+        let on = on.map(|on| subject(self.context, on)).transpose();
+        let on = on.map_err(|what| self.wrong("on", format!("on: {what}"))).ok().flatten();
         let lasts = self.lasts();
-        let every = self.value("every", every);
+        let every = self.every();
         let name = self.value("name", options::string);
         let stream = self.value("stream", options::string);
         let toxicity = self.value("toxicity", share);
-        let (kind, on, lasts) = (kind?, on?, lasts?);
+        let amounts = self.amounts();
+        // Without these two nothing can be said of the rest; without its time it can.
+        let (kind, on) = (kind?, on?);
         let fault = FaultDecl {
             name: name.unwrap_or_default(),
             stream: stream.unwrap_or_else(|| "downstream".to_owned()),
             toxicity: toxicity.unwrap_or(1.0),
-            amounts: self.amounts(),
+            amounts,
             every,
             kind,
             on,
             at,
-            lasts,
+            lasts: lasts.unwrap_or(Duration::MAX),
             place,
         };
         self.check(&fault);
-        Some(fault)
+        lasts.map(|_| fault)
+    }
+
+    /// How it comes and goes meanwhile.
+    fn every(&mut self) -> Option<Every> {
+        let table = self.value("every", |value| match value {
+            Value::Table(table) => Ok(table.clone()),
+            other => Err(format!("expected {{ on = \"1s\", off = \"2s\" }}, got {}", shown(other))),
+        })?;
+        for what in unknown_keys(&table, &["off", "on"]) {
+            self.wrong("every", format!("every: {what}"));
+        }
+        let [on, off] = ["on", "off"].map(|key| {
+            let value = table.raw_get::<Value>(key).unwrap_or(Value::Nil);
+            lease(&value).map_err(|what| self.wrong("every", format!("every: {key}: {what}"))).ok()
+        });
+        Some(Every { on: on?, off: off? })
     }
 
     /// A fault on the script's own calls: what it does is said where they are declared.
     fn on_calls(&mut self, calls: &Calls, at: Duration, place: Place) -> Option<FaultDecl> {
         let lasts = self.lasts();
-        let every = self.value("every", every);
+        let every = self.every();
         let name = self.value("name", options::string);
         for what in unknown_keys(self.table, OF_CALLS) {
             let hint = Some("what happens to the calls is said in `fault.calls`".to_owned());
@@ -268,20 +286,6 @@ pub(super) fn lease(value: &Value) -> Result<Duration, String> {
         Duration::ZERO => Err("expected a time above 0".to_owned()),
         lease => Ok(lease),
     }
-}
-
-fn every(value: &Value) -> Result<Every, String> {
-    let Value::Table(table) = value else {
-        return Err(format!("expected {{ on = \"1s\", off = \"2s\" }}, got {}", shown(value)));
-    };
-    if let Some(unknown) = unknown_keys(table, &["off", "on"]).first() {
-        return Err(unknown.clone());
-    }
-    let time = |key: &str| {
-        let value: Value = table.raw_get(key).map_err(|error| error.to_string())?;
-        lease(&value).map_err(|what| format!("{key}: {what}"))
-    };
-    Ok(Every { on: time("on")?, off: time("off")? })
 }
 
 pub(super) fn share(value: &Value) -> Result<f64, String> {

@@ -25,6 +25,7 @@ mod environment;
 mod failed;
 mod fault;
 mod frozen;
+mod globals;
 pub mod library;
 mod locate;
 mod log;
@@ -68,23 +69,36 @@ pub struct Loaded {
 /// Loads a script into a control state. What is wrong with it, its plan included, comes back all
 /// at once, in the order of its lines.
 pub fn load(source: Source) -> Result<Loaded, Vec<Problem>> {
-    checked(source, unknown_params)
+    checked(source, &[], false)
 }
 
+/// Loads a script, and says what is wrong with it, and with what it is asked for: parameters and
+/// profiles it does not have. Among several scripts what one does not have may be another's.
 fn checked(
     source: Source,
-    unknown: fn(&World, &Plan) -> Vec<Problem>,
+    profiles: &[String],
+    among_others: bool,
 ) -> Result<Loaded, Vec<Problem>> {
     let world = World::new(source);
     let (vm, mut problems) = Vm::load(&world);
     if let Some(vm) = &vm {
-        problems.extend(unknown(&world, vm.plan()));
-        if !vm.plan().scenarios.is_empty() {
-            problems.extend(world.masked_problems(validate(vm.plan())));
+        if !among_others {
+            problems.extend(unknown_params(&world, vm.plan()));
+            let known = |name: &str| vm.plan().profiles.iter().any(|known| known.name == name);
+            let unknown = profiles.iter().filter(|name| !known(name));
+            problems.extend(unknown.map(|name| no_profile(name, vm.plan())));
         }
+        problems.extend(world.masked_problems(validate(vm.plan())));
     }
     problems.sort_by(|a, b| a.at.cmp(&b.at));
-    problems.dedup();
+    // What is found before anything runs may be met again when it does.
+    let mut told: Vec<Problem> = Vec::new();
+    for problem in problems {
+        if !told.contains(&problem) {
+            told.push(problem);
+        }
+    }
+    let problems = told;
     match vm {
         Some(vm) if problems.is_empty() => {
             Ok(Loaded { plan: vm.plan().clone(), control: Rc::new(vm) })
@@ -101,19 +115,9 @@ pub fn load_as(
     profiles: &[String],
     among_others: bool,
 ) -> Result<Loaded, Vec<Problem>> {
-    let unknown = if among_others { |_: &_, _: &_| Vec::new() } else { unknown_params };
-    let mut loaded = checked(source.clone(), unknown)?;
-    let (mut chosen, mut problems) = (Vec::new(), Vec::new());
-    for name in profiles {
-        match loaded.plan.profiles.iter().find(|profile| profile.name == *name) {
-            Some(profile) => chosen.push(profile.clone()),
-            None if among_others => {}
-            None => problems.push(no_profile(name, &loaded.plan)),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    let mut loaded = checked(source.clone(), profiles, among_others)?;
+    let find = |name: &String| loaded.plan.profiles.iter().find(|profile| profile.name == *name);
+    let chosen: Vec<_> = profiles.iter().filter_map(find).cloned().collect();
     if chosen.is_empty() {
         return Ok(loaded);
     }
@@ -121,7 +125,7 @@ pub fn load_as(
     for (name, value) in chosen.iter().rev().flat_map(|profile| profile.values.clone()) {
         source.params.entry(name).or_insert(value);
     }
-    loaded = checked(source, unknown)?;
+    loaded = checked(source, &[], among_others)?;
     let names: Vec<_> = chosen.into_iter().map(|profile| profile.name).collect();
     loaded.plan.profile = Some(names.join(","));
     Ok(loaded)

@@ -2,14 +2,18 @@
 //!
 //! Every module reads its options the same way, so every mistake reads the same way:
 //! `http.client: timeout: malformed duration "5x"; expected ...`. The free functions read one
-//! value and say what is wrong with it; [`Options`] reads a table and raises at the caller's line.
+//! value and say what is wrong with it; [`Options`] reads a table. What is wrong with that raises at
+//! the caller's line; while the script is loading it is kept as a problem instead, and loading goes
+//! on without the value, so that all mistakes of a script are told at once.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use mlua::{Lua, Table, Value};
 
+use super::context::Context;
 use super::plain::{Plain, View};
-use super::traceback::misuse;
+use super::traceback::{ScriptError, misuse};
 use crate::plan::nearest;
 use crate::units::Bytes;
 
@@ -20,11 +24,13 @@ pub struct Options<'a> {
     /// What the messages begin with, for example `http.client`.
     owner: &'a str,
     table: Option<Table>,
+    /// The first problem that was kept: what is wrong afterwards may only follow from it.
+    kept: RefCell<Option<String>>,
 }
 
 impl<'a> Options<'a> {
-    /// Takes the table; nil is an empty one. A value of another type and keys that are not in
-    /// `known` raise at the caller's line, all unknown keys at once.
+    /// Takes the table; nil is an empty one. A value of another type is refused, and so are keys
+    /// that are not in `known`, all unknown keys at once.
     pub fn new(lua: &'a Lua, owner: &'a str, value: Value, known: &[&str]) -> mlua::Result<Self> {
         let table = match value {
             Value::Nil => None,
@@ -34,17 +40,32 @@ impl<'a> Options<'a> {
                 return Err(misuse(lua, what));
             }
         };
-        let options = Self { lua, owner, table };
-        let unknown = options.table.as_ref().map(|table| unknown_keys(table, known));
-        match unknown {
-            Some(unknown) if !unknown.is_empty() => Err(options.wrong(&unknown.join("; "))),
-            _ => Ok(options),
+        let unknown = table.as_ref().map(|table| unknown_keys(table, known)).unwrap_or_default();
+        let options = Self { lua, owner, table, kept: RefCell::default() };
+        if !unknown.is_empty() {
+            options.refuse(unknown.join("; "))?;
         }
+        Ok(options)
     }
 
-    /// The error `owner: what` at the caller's line.
+    /// The error `owner: what` at the caller's line, for what nothing can stand in for.
     pub fn wrong(&self, what: &str) -> mlua::Error {
+        let kept = self.kept.borrow();
+        let what = kept.as_deref().unwrap_or(what);
         misuse(self.lua, format!("{}: {what}", self.owner))
+    }
+
+    /// Keeps what is wrong as a problem while the script is loading, and raises it later.
+    pub fn refuse(&self, what: String) -> mlua::Result<()> {
+        let error = misuse(self.lua, format!("{}: {what}", self.owner));
+        let context = Context::of(self.lua)?;
+        if !context.loading.get() {
+            return Err(error);
+        }
+        let problem = ScriptError::new(&error, &context.world.source).into_problem();
+        context.declared.borrow_mut().problems.push(problem);
+        self.kept.borrow_mut().get_or_insert(what);
+        Ok(())
     }
 
     /// The value of `key` as it is, `None` for nil.
@@ -59,11 +80,12 @@ impl<'a> Options<'a> {
         key: &str,
         read: impl FnOnce(&Value) -> Result<T, String>,
     ) -> mlua::Result<Option<T>> {
-        self.value(key)
-            .map(|value| read(&value))
-            .transpose()
-            .map_err(|what| self.wrong(&format!("{key}: {what}")))
+        match self.value(key).map(|value| read(&value)).transpose() {
+            Ok(value) => Ok(value),
+            Err(what) => self.refuse(format!("{key}: {what}")).map(|()| None),
+        }
     }
+
     /// A string.
     pub fn string(&self, key: &str) -> mlua::Result<Option<String>> {
         self.read(key, string)

@@ -8,11 +8,11 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use mlua::chunk::ChunkMode;
 use mlua::{Function, Lua, Table, Value};
 
 use super::api;
 use super::context::Context;
+use super::environment;
 use super::frozen::frozen;
 use super::library::LIBRARY;
 use super::traceback::misuse;
@@ -96,11 +96,7 @@ impl Modules {
     }
 
     fn run(&self, lua: &Lua, chunk: &str, text: &[u8]) -> mlua::Result<Value> {
-        lua.load(text)
-            .set_name(chunk)
-            .set_mode(ChunkMode::Text)
-            .set_environment(self.env.clone())
-            .call(())
+        environment::chunk(lua, &self.context, &self.env, chunk, text)?.call(())
     }
 }
 

@@ -144,6 +144,7 @@ mod errors;
 mod http;
 mod loading;
 mod measure;
+mod mistakes;
 mod modules;
 mod redis;
 mod sql;

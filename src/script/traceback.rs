@@ -124,7 +124,7 @@ impl Source {
     }
 
     /// A chunk's name, or a frame that begins with one, as a path the user can open.
-    fn shown(&self, chunk: &str) -> String {
+    pub(super) fn shown(&self, chunk: &str) -> String {
         if let Some(rest) = chunk.strip_prefix(UNNAMED) {
             return format!("{}{rest}", self.path.display());
         }

@@ -10,14 +10,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mlua::chunk::ChunkMode;
 use mlua::state::{GcIncParams, GcMode};
 use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value};
 use tokio::time::Instant;
 
 use super::context::{Busy, Context, Source, UserState, World};
 use super::coroutine::first;
-use super::environment::environment;
+use super::environment;
 use super::measure::{ScenarioMeter, builtin};
 use super::plain::Plain;
 use super::plan::{self, Run, Scripted};
@@ -294,9 +293,6 @@ fn state(context: &Rc<Context>) -> mlua::Result<Lua> {
 fn run_file(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Value> {
     let source: &Source = &context.world.source;
     let text = source.text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&source.text);
-    lua.load(text)
-        .set_name(format!("@{}", source.chunk()))
-        .set_mode(ChunkMode::Text)
-        .set_environment(environment(lua, context)?)
-        .call(())
+    let env = environment::environment(lua, context)?;
+    environment::chunk(lua, context, &env, &format!("@{}", source.chunk()), text)?.call(())
 }

@@ -60,26 +60,18 @@ fn a_sound_plan_has_no_problem() {
 }
 
 #[test]
-fn an_empty_plan_is_told_what_a_plan_looks_like() {
-    insta::assert_snapshot!(said(&plan(vec![], &[])), @r#"
-    error: the script has no scenario
-      hint: return { scenarios = { name = { run = f, users = 1, duration = "10s" } } }
-    "#);
-}
-
-#[test]
 fn a_load_of_impossible_numbers_is_refused() {
     insta::assert_snapshot!(said_of(rate(Curve::constant(-5.0, s(10)))), @r#"
-    error: scenario "buy": rate cannot be -5; expected a finite number from 0
+    error: scenario `buy`: rate cannot be -5; expected a finite number from 0
       --> shop.lua:7
     "#);
-    insta::assert_snapshot!(said_of(Load::Users(Curve::constant(f64::NAN, s(10)))), @r#"
-    error: scenario "buy": users cannot be NaN; expected a finite number from 0
+    insta::assert_snapshot!(said_of(Load::Users(Curve::constant(f64::NAN, s(10)))), @"
+    error: scenario `buy`: users cannot be NaN; expected a finite number from 0
       --> shop.lua:7
-    "#);
+    ");
     let endless = Curve::steps(1.0, &[Step::To { to: f64::INFINITY, over: s(10) }]);
     insta::assert_snapshot!(said_of(rate(endless)), @r#"
-    error: scenario "buy": rate cannot be inf; expected a finite number from 0
+    error: scenario `buy`: rate cannot be inf; expected a finite number from 0
       --> shop.lua:7
     "#);
 }
@@ -87,25 +79,25 @@ fn a_load_of_impossible_numbers_is_refused() {
 #[test]
 fn a_load_that_lasts_no_time_or_starts_nothing_is_refused() {
     insta::assert_snapshot!(said_of(Load::Users(Curve::constant(5.0, s(0)))), @r#"
-    error: scenario "buy": users lasts no time
+    error: scenario `buy`: users lasts no time
       --> shop.lua:7
       hint: give a `duration`, or steps with `over` or `hold`
     "#);
     insta::assert_snapshot!(said_of(rate(Curve::steps(200.0, &[]))), @r#"
-    error: scenario "buy": rate lasts no time
+    error: scenario `buy`: rate lasts no time
       --> shop.lua:7
       hint: give a `duration`, or steps with `over` or `hold`
     "#);
     insta::assert_snapshot!(said_of(rate(Curve::constant(0.0, s(60)))), @r#"
-    error: scenario "buy": rate is 0 throughout, so nothing would start
+    error: scenario `buy`: rate is 0 throughout, so nothing would start
       --> shop.lua:7
     "#);
     insta::assert_snapshot!(said_of(Load::iterations(0, None)), @r#"
-    error: scenario "buy": iterations is 0, so nothing would start
+    error: scenario `buy`: iterations is 0, so nothing would start
       --> shop.lua:7
     "#);
     insta::assert_snapshot!(said_of(Load::iterations(1, Some(s(0)))), @r#"
-    error: scenario "buy": duration cannot be 0 s; leave it out for no limit
+    error: scenario `buy`: duration cannot be 0 s; leave it out for no limit
       --> shop.lua:7
     "#);
 }
@@ -114,7 +106,7 @@ fn a_load_that_lasts_no_time_or_starts_nothing_is_refused() {
 fn only_a_rate_can_burst() {
     let burst = || Curve::steps(5.0, &[Step::Hold(s(1)), Step::Burst(10)]);
     insta::assert_snapshot!(said_of(Load::Users(burst())), @r#"
-    error: scenario "buy": users cannot burst; expected `to`, `hold` or `jump`
+    error: scenario `buy`: users cannot burst; expected `to`, `hold` or `jump`
       --> shop.lua:7
       hint: a burst is a number of arrivals, which only `rate` has
     "#);
@@ -128,7 +120,7 @@ fn released_work_cannot_be_taken_back() {
         &[Step::To { to: 100.0, over: s(1) }, Step::Jump { to: 50.0, hold: None }],
     );
     insta::assert_snapshot!(said_of(Load::Iterations { curve, total: 100, duration: None }), @r#"
-    error: scenario "buy": iterations cannot fall, here from 100 to 50
+    error: scenario `buy`: iterations cannot fall, here from 100 to 50
       --> shop.lua:7
       hint: the curve says how many have been released so far
     "#);
@@ -141,9 +133,9 @@ fn a_limit_of_users_has_to_be_a_limit() {
     let mut users = scenario("look", 8, Load::Users(Curve::constant(5.0, s(5))));
     users.max_users = Some(10);
     insta::assert_snapshot!(said(&plan(vec![none, users], &[])), @r#"
-    error: scenario "buy": max_users cannot be 0; expected a number from 1
+    error: scenario `buy`: max_users cannot be 0; expected a number from 1
       --> shop.lua:7
-    error: scenario "look": max_users has no meaning next to users
+    error: scenario `look`: max_users has no meaning next to users
       --> shop.lua:8
       hint: leave it out: `users` says how many there are
     "#);
@@ -155,9 +147,9 @@ fn a_scenario_has_a_visible_name_and_tags_of_its_own() {
     unseen.name = Arc::from(" ");
     unseen.tags.insert("kind".to_owned(), "x".to_owned());
     insta::assert_snapshot!(said(&plan(vec![unseen], &[])), @r#"
-    error: scenario " ": a name needs a visible character, and no control characters
+    error: scenario ` `: a name needs a visible character, and no control characters
       --> shop.lua:7
-    error: scenario " ": the tag "kind" is set by loadrun itself
+    error: scenario ` `: the tag "kind" is set by loadrun itself
       --> shop.lua:7
       hint: choose another key
     "#);
@@ -167,10 +159,10 @@ fn a_scenario_has_a_visible_name_and_tags_of_its_own() {
 fn a_scenario_waits_only_for_one_that_is_there() {
     insta::assert_snapshot!(
         said(&plan(vec![fine(), waiting("a", 8, "bye"), waiting("b", 9, "checkout")], &[])), @r#"
-    error: scenario "a": starts after "bye", which is not a scenario
+    error: scenario `a`: starts after "bye", which is not a scenario
       --> shop.lua:8
       hint: expected one of buy, b
-    error: scenario "b": starts after "checkout", which is not a scenario
+    error: scenario `b`: starts after "checkout", which is not a scenario
       --> shop.lua:9
       hint: expected one of buy, a
     "#

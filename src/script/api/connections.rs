@@ -40,14 +40,15 @@ pub(super) fn choice(
         0 => Err("expected at least 1".to_owned()),
         size => Ok(size),
     })?;
-    match (chosen, size) {
-        (Some(None), size) => {
-            let workers = *context.world.workers.get().unwrap_or(&1);
-            Ok(Choice::Shared((size.unwrap_or(SIZE) as usize).div_ceil(workers.max(1))))
-        }
-        (_, Some(_)) => Err(given.wrong("`size` goes with `connections = \"shared\"`")),
-        (chosen, None) => Ok(Choice::Word(chosen.flatten().unwrap_or(words[0]))),
+    if chosen == Some(None) {
+        let workers = *context.world.workers.get().unwrap_or(&1);
+        return Ok(Choice::Shared((size.unwrap_or(SIZE) as usize).div_ceil(workers.max(1))));
     }
+    let otherwise = chosen.is_some() || given.value("connections").is_none();
+    if size.is_some() && otherwise {
+        given.refuse("`size` goes with `connections = \"shared\"`".to_owned())?;
+    }
+    Ok(Choice::Word(chosen.flatten().unwrap_or(words[0])))
 }
 
 fn expected(words: &[&str], value: &Value) -> String {
@@ -64,11 +65,10 @@ pub(super) fn tls(context: &Context, given: &Options<'_>) -> mlua::Result<TlsSet
             std::fs::read(&path).map_err(|why| format!("cannot read {}: {why}", shown(value)))
         })
     };
-    let identity = match (file("cert")?, file("key")?) {
-        (Some(cert), Some(key)) => Some(Identity { cert, key }),
-        (None, None) => None,
-        _ => return Err(given.wrong("`cert` and `key` go together")),
-    };
+    let identity = file("cert")?.zip(file("key")?).map(|(cert, key)| Identity { cert, key });
+    if given.value("cert").is_some() != given.value("key").is_some() {
+        given.refuse("`cert` and `key` go together".to_owned())?;
+    }
     let insecure = given.boolean("insecure")?.unwrap_or(false);
     Ok(TlsSettings { ca: file("ca")?, identity, insecure })
 }

@@ -178,7 +178,8 @@ mod tests {
 
     fn run(folder: &TempDir, code: &str) -> Result<String, String> {
         let lua = testing::state(&testing::world(folder.path()), "data", module);
-        lua.load(code).eval().map_err(|error| error.to_string())
+        let result = lua.load(code).eval();
+        result.map_err(|error| testing::wrong::<String>(&lua, Err(error)))
     }
 
     #[test]

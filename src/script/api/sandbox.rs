@@ -251,7 +251,8 @@ mod tests {
             ("sandbox.start({}).url", "service.url: is known once the run has begun"),
         ];
         for (code, expected) in cases {
-            let error = load(&format!("return {code}")).1.unwrap_err().to_string();
+            let (lua, result) = load(&format!("return {code}"));
+            let error = testing::wrong(&lua, result);
             assert!(error.contains(expected), "{code}: {error}");
         }
     }

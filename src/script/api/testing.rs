@@ -27,3 +27,12 @@ pub fn state(world: &Arc<World>, name: &str, module: fn(&Lua) -> mlua::Result<Va
     lua.globals().set(name, module(&lua).unwrap()).unwrap();
     lua
 }
+
+/// What was wrong with a chunk: kept while it was loading, or raised.
+pub fn wrong<T: std::fmt::Debug>(lua: &Lua, result: mlua::Result<T>) -> String {
+    let kept = Context::of(lua).unwrap().declared.borrow_mut().take_problems();
+    if kept.is_empty() {
+        return result.unwrap_err().to_string();
+    }
+    kept.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

@@ -8,6 +8,9 @@ use crate::plan::{FaultDecl, Place};
 use crate::script::fault::{Saying, Trouble, numbered, several};
 use crate::script::options::{self, shown};
 
+/// What a fault can be on.
+const ON: &str = "a fault.proxy, a service, a URL or what fault.calls gave";
+
 impl Reading<'_> {
     pub(super) fn faults(&mut self, part: &Part<'_>, script: &mut Scripted) {
         let Some(list) = self.field(part, "faults", values::table) else { return };
@@ -42,16 +45,11 @@ impl Reading<'_> {
         let mut saying = Saying::new(part.table, self.context);
         let at = saying.needed("at", options::duration, "\"30s\"");
         let place = self.place(&part.path);
-        let fault = match on {
-            Value::Nil => saying
-                .needed(
-                    "on",
-                    |_| Ok(()),
-                    "a fault.proxy, a service, a URL or what fault.calls gave",
-                )
-                .and(None),
-            on => saying.read(&on, at.unwrap_or_default(), place),
-        };
+        if on.is_nil() {
+            saying.needed("on", options::string, ON);
+        }
+        let on = Some(&on).filter(|on| !on.is_nil());
+        let fault = saying.read(on, at.unwrap_or_default(), place);
         let troubles = std::mem::take(&mut saying.troubles);
         let sound = troubles.is_empty();
         self.troubles(part, troubles);

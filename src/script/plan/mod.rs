@@ -1,18 +1,19 @@
 //! The table a script returns, read into a plan.
 //!
 //! Reading does not stop at the first mistake: everything that is wrong becomes a [`Problem`] with
-//! its line, so that a script is put right in one go. A scenario that cannot be read is stood in
-//! for by a harmless one, so that what refers to it by name is not reported as well.
+//! its line, so that a script is put right in one go. What cannot be read is stood in for by
+//! something harmless of its kind, value by value: what stands beside it is judged all the same,
+//! and nothing is reported that only follows from the stand-in.
 
 mod faults;
 mod load;
 mod profiles;
 mod recovery;
+mod scenario;
 mod values;
 mod watch;
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use mlua::{Function, Table, Value};
@@ -22,27 +23,15 @@ use super::locate::{Locator, Step as At};
 use super::measure::ScenarioMeter;
 use super::options::{self, shown};
 use crate::metric::Threshold;
-use crate::plan::{Load, Place, Plan, Problem, RecoveryDecl, Scenario, Start};
-use values::{arrivals, function, start, table, tags, weights};
+use crate::plan::{Place, Plan, Problem, RecoveryDecl};
+use values::{function, table};
 
+/// What stands in for a time that cannot be read: longer than anything that waits for its end, so
+/// that nothing is said to be too late by it.
+const LONG: Duration = Duration::from_hours(7 * 24);
 /// Keys of the returned table.
 const SCRIPT: &[&str] =
     &["faults", "profiles", "recovery", "scenarios", "setup", "teardown", "thresholds", "watch"];
-/// Keys of a scenario.
-const SCENARIO: &[&str] = &[
-    "arrivals",
-    "duration",
-    "graceful_stop",
-    "init",
-    "iterations",
-    "max_users",
-    "rate",
-    "run",
-    "start",
-    "tags",
-    "users",
-    "weights",
-];
 /// What a script returned: the plan, and the functions the plan's scenarios run, by index.
 pub(super) struct Scripted {
     pub(super) plan: Plan,
@@ -108,6 +97,11 @@ struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
+    /// Whether something stands under a key, whatever it is.
+    fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key).unwrap_or(false)
+    }
+
     fn to(&self, step: At<'a>) -> Vec<At<'a>> {
         let mut path = self.path.clone();
         path.push(step);
@@ -162,6 +156,22 @@ impl Reading<'_> {
                 None
             }
         }
+    }
+
+    /// A value that has to be there.
+    fn needed<T>(
+        &mut self,
+        part: &Part<'_>,
+        key: &'static str,
+        read: impl FnOnce(&Value) -> Result<T, String>,
+        form: &str,
+    ) -> Option<T> {
+        if !part.has(key) {
+            let what = format!("{}no `{key}`", part.called);
+            self.problem(&part.path, what, Some(&format!("add `{key} = ...`: {form}")));
+            return None;
+        }
+        self.field(part, key, read)
     }
 
     fn script(&mut self, returned: &Value) -> Scripted {
@@ -264,80 +274,6 @@ impl Reading<'_> {
                 }
             }
         }
-    }
-
-    fn scenario(&mut self, name: &Value, value: &Value, script: &mut Scripted) {
-        let path = At::Key("scenarios");
-        let Ok(name) = options::string(name) else {
-            let what = format!("scenarios: expected names as keys, got {}", shown(name));
-            self.problem(&[path], what, Some("write `name = { ... }`"));
-            return;
-        };
-        let path = vec![path, At::Key(&name)];
-        let Value::Table(table) = value else {
-            let what = format!("scenario `{name}`: expected a table, got {}", shown(value));
-            self.problem(&path, what, None);
-            return;
-        };
-        let part = Part { table, path, called: format!("scenario `{name}`: ") };
-        self.unknown_keys(&part, SCENARIO);
-        let mix = self.mix(&part);
-        let init = self.field(&part, "init", function);
-        let scenario = self.settings(&part, &name);
-        let tags: Vec<_> = scenario.tags.clone().into_iter().collect();
-        script.runs.push(Run {
-            meter: ScenarioMeter::new(&self.context.world, &scenario.name, &tags),
-            own_iterations: matches!(scenario.load, Load::Users(_)),
-            init,
-            mix,
-        });
-        script.plan.scenarios.push(scenario);
-    }
-
-    fn settings(&mut self, part: &Part<'_>, name: &str) -> Scenario {
-        let load = self.load(part);
-        let arrivals = self.field(part, "arrivals", arrivals);
-        let load = match (load, arrivals) {
-            (Load::Rate { curve, .. }, Some(arrivals)) => Load::Rate { curve, arrivals },
-            (load, None) => load,
-            (load, Some(_)) => {
-                let what = format!("{}arrivals: only a `rate` has arrivals", part.called);
-                self.problem(&part.to(At::Key("arrivals")), what, None);
-                load
-            }
-        };
-        let stop = self.field(part, "graceful_stop", options::duration);
-        Scenario {
-            name: Arc::from(name),
-            load,
-            start: self.field(part, "start", start).unwrap_or(Start::At(Duration::ZERO)),
-            graceful_stop: stop.unwrap_or(Scenario::GRACEFUL_STOP),
-            max_users: self.field(part, "max_users", options::count),
-            tags: self.field(part, "tags", tags).unwrap_or_default(),
-            place: self.place(&part.path),
-        }
-    }
-
-    /// `run`, or the functions of `weights`.
-    fn mix(&mut self, part: &Part<'_>) -> Vec<(f64, Function)> {
-        let has = |key: &str| part.table.contains_key(key).unwrap_or(false);
-        let hint =
-            Some("`run` is a function, or `weights` a list such as `{ {60, read}, {40, write} }`");
-        match (has("run"), has("weights")) {
-            (true, true) => {
-                let what = format!("{}`run` and `weights` at the same time", part.called);
-                self.problem(&part.to(At::Key("weights")), what, Some("keep one of them"));
-            }
-            (false, false) => {
-                let what = format!("{}nothing to run", part.called);
-                self.problem(&part.path, what, hint);
-            }
-            _ => {}
-        }
-        if let Some(run) = self.field(part, "run", function) {
-            return vec![(1.0, run)];
-        }
-        self.field(part, "weights", weights).unwrap_or_default()
     }
 }
 

@@ -1,15 +1,9 @@
 //! Single values of the returned table, read; what is wrong with one comes back as a sentence.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use mlua::{Function, Table, Value};
 
-use crate::plan::{Arrivals, Start};
+use crate::plan::Arrivals;
 use crate::script::options::{self, shown};
-
-/// Tags the engine sets by itself.
-const OWN_TAGS: &[&str] = &["scenario", "name", "kind", "status", "check", "phase"];
 
 pub(super) fn function(value: &Value) -> Result<Function, String> {
     match value {
@@ -33,42 +27,18 @@ pub(super) fn arrivals(value: &Value) -> Result<Arrivals, String> {
     }
 }
 
-pub(super) fn start(value: &Value) -> Result<Start, String> {
-    let Value::Table(table) = value else {
-        return options::duration(value).map(Start::At);
-    };
-    if let Some(unknown) = options::unknown_keys(table, &["after"]).first() {
-        return Err(unknown.clone());
+/// A function with its weight; else all that is wrong with the pair.
+pub(super) fn weighted(entry: &Value) -> Result<(f64, Function), Vec<String>> {
+    let pair = table(entry).map_err(|what| vec![what])?;
+    let part = |at: usize| pair.raw_get::<Value>(at).unwrap_or(Value::Nil);
+    let weight = options::number(&part(1)).and_then(|weight| match weight >= 0.0 {
+        true => Ok(weight),
+        false => Err(format!("expected a weight of 0 or more, got {weight}")),
+    });
+    match (weight, function(&part(2))) {
+        (Ok(weight), Ok(function)) => Ok((weight, function)),
+        (weight, function) => Err(weight.err().into_iter().chain(function.err()).collect()),
     }
-    let after: Value = table.raw_get("after").map_err(|error| error.to_string())?;
-    let name = options::string(&after).map_err(|what| format!("after: {what}"))?;
-    Ok(Start::After(Arc::from(name)))
-}
-
-pub(super) fn tags(value: &Value) -> Result<BTreeMap<String, String>, String> {
-    let pairs = options::pairs(value)?;
-    match pairs.iter().find(|(key, _)| OWN_TAGS.contains(&key.as_str())) {
-        Some((key, _)) => Err(format!("the tag `{key}` is set by the engine")),
-        None => Ok(pairs.into_iter().collect()),
-    }
-}
-
-pub(super) fn weights(value: &Value) -> Result<Vec<(f64, Function)>, String> {
-    let form = "expected a list such as `{ {60, read}, {40, write} }`";
-    let (mut mix, mut sum) = (Vec::new(), 0.0);
-    let list = table(value).map_err(|_| format!("{form}, got {}", shown(value)))?;
-    for (index, item) in items(&list)?.into_iter().enumerate() {
-        let wrong = |what: String| format!("entry {}: {what}", index + 1);
-        let pair = table(&item).map_err(&wrong)?;
-        let part = |at: usize| pair.raw_get::<Value>(at).map_err(|error| wrong(error.to_string()));
-        let weight = options::number(&part(1)?).map_err(&wrong)?;
-        if weight < 0.0 {
-            return Err(wrong(format!("expected a weight of 0 or more, got {weight}")));
-        }
-        sum += weight;
-        mix.push((sum, function(&part(2)?).map_err(&wrong)?));
-    }
-    if sum > 0.0 { Ok(mix) } else { Err(format!("{form} with a weight above 0")) }
 }
 
 /// The items of a list. Anything else in the table is refused: Lua would leave it out without a

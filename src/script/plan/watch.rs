@@ -38,22 +38,6 @@ impl Reading<'_> {
             }));
         }
     }
-
-    /// A value that has to be there.
-    fn needed<T>(
-        &mut self,
-        part: &Part<'_>,
-        key: &'static str,
-        read: impl FnOnce(&Value) -> Result<T, String>,
-        form: &str,
-    ) -> Option<T> {
-        if part.table.raw_get::<Value>(key).is_ok_and(|value| value.is_nil()) {
-            let what = format!("{}no `{key}`", part.called);
-            self.problem(&part.path, what, Some(&format!("add `{key} = ...`: {form}")));
-            return None;
-        }
-        self.field(part, key, read)
-    }
 }
 
 fn named(value: &Value) -> Result<String, String> {

@@ -46,7 +46,7 @@ fn a_wrong_call_has_the_callers_line() {
     error: parallel: item 1: expected a function, got 5
       --> shop.lua:3
     ");
-    insta::assert_snapshot!(running("", "undeclared.x = 1").error(), @"
+    insta::assert_snapshot!(running("", "_G.undeclared.x = 1").error(), @"
     error: undeclared global `undeclared`
       --> shop.lua:3
       hint: declare it with `local undeclared`

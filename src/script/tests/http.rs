@@ -289,13 +289,16 @@ fn only_the_first_call_of_an_iteration_counts_from_the_intended_start() {
 #[test]
 fn a_client_says_what_is_wrong_with_its_options() {
     let client = |options: &str| {
-        script(&format!("local http = require 'loadrun.http'\nlocal c = http.client {options}"))
-            .problems()
+        let client =
+            format!("local http = require 'loadrun.http'\nlocal c = http.client {options}");
+        running(&client, "").problems()
     };
-    insta::assert_snapshot!(client("{ timeot = 1, timeout = '5x' }"), @"
+    insta::assert_snapshot!(client("{ timeot = 1, timeout = '5x' }"), @r#"
     error: http.client: unknown key `timeot`; did you mean `timeout`?
       --> shop.lua:2
-    ");
+    error: http.client: timeout: malformed duration "5x"; expected a number and ns, us, ms, s, m or h, such as "250ms" or "1m30s", or plain seconds
+      --> shop.lua:2
+    "#);
     insta::assert_snapshot!(client("{ timeout = '5x' }"), @r#"
     error: http.client: timeout: malformed duration "5x"; expected a number and ns, us, ms, s, m or h, such as "250ms" or "1m30s", or plain seconds
       --> shop.lua:2
@@ -318,6 +321,10 @@ fn a_client_says_what_is_wrong_with_its_options() {
     ");
     insta::assert_snapshot!(client("{ cert = 'x' , insecure = 1 }"), @"
     error: http.client: cert: there is no file `x` beside the script
+      --> shop.lua:2
+    error: http.client: `cert` and `key` go together
+      --> shop.lua:2
+    error: http.client: insecure: expected true or false, got 1
       --> shop.lua:2
     ");
     insta::assert_snapshot!(client("{ expect = 'fine' }"), @r#"

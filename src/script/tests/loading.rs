@@ -94,7 +94,7 @@ return {
       --> shop.lua:8
     error: scenario `f`: arrivals: only a `rate` has arrivals
       --> shop.lua:9
-    error: scenario "f": starts after "nobody", which is not a scenario
+    error: scenario `f`: starts after "nobody", which is not a scenario
       --> shop.lua:9
       hint: expected one of a, b, c, d, e, g, h
     error: scenario `g`: weights: entry 2: expected a weight of 0 or more, got -1
@@ -253,8 +253,8 @@ fn another_env_is_the_chunks_own_and_lets_nothing_out() {
         "local beside = require './beside'",
         "local before = print\n_ENV = { print = print, made = 1 }\nprint(made, beside(), string)",
     );
-    let script =
-        script.file("beside.lua", "return function() return pcall(function() return made end) end");
+    let script = script
+        .file("beside.lua", "return function() return pcall(function() return _G.made end) end");
     assert_eq!(script.logged(), ["1 false nil"]);
 }
 

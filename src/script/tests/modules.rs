@@ -91,7 +91,7 @@ fn a_metric_of_the_engine_cannot_be_declared() {
     error: metric.trend: name: `http.duration` is recorded by the engine
       --> shop.lua:2
     ");
-    insta::assert_snapshot!(script("local m = require 'loadrun.metric'\nm.trend('a', { unit = 'seconds' })").problems(), @r#"
+    insta::assert_snapshot!(running("local m = require 'loadrun.metric'\nm.trend('a', { unit = 'seconds' })", "").problems(), @r#"
     error: metric.trend: unit: expected "time", "bytes" or "number", got "seconds"
       --> shop.lua:2
     "#);

@@ -184,7 +184,7 @@ fn read(table: &Table, on: &Value, context: &Context, lua: &Lua) -> Result<Vec<F
     let (mut faults, mut troubles) = (Vec::new(), Vec::new());
     for (nth, on) in several(on).iter().enumerate() {
         let mut saying = Saying::new(table, context);
-        let fault = saying.read(on, Duration::ZERO, place.clone());
+        let fault = saying.read(Some(on), Duration::ZERO, place.clone());
         faults.extend(fault.map(|fault| numbered(fault, nth)));
         for Trouble { what, hint, .. } in saying.troubles {
             let told = hint.map_or_else(|| what.clone(), |hint| format!("{what}; {hint}"));

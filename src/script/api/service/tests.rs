@@ -89,7 +89,8 @@ fn mistakes_are_found_while_the_script_loads() {
         ("redis {}.pid", "service.pid: is known once the run has begun"),
     ];
     for (code, expected) in cases {
-        let error = load(&format!("return service.{code}")).1.unwrap_err().to_string();
+        let (lua, result) = load(&format!("return service.{code}"));
+        let error = testing::wrong(&lua, result);
         assert!(error.contains(expected), "{code}: {error}");
     }
 }
