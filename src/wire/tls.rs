@@ -12,7 +12,10 @@ use rustls::client::{Resumption, WantsClientCert};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore,
+    SignatureScheme,
+};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -159,7 +162,7 @@ impl Tls {
             None => Ok(builder.with_no_client_auth()),
             Some((chain, key)) => builder
                 .with_client_auth_cert(chain.clone(), key.clone_key())
-                .map_err(|error| format!("cert, key: {error}")),
+                .map_err(|error| unfit(&error)),
         }
     }
 }
@@ -191,7 +194,7 @@ fn system_roots() -> Arc<RootCertStore> {
 fn own_roots(pem: &[u8]) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for certificate in read_certificates("ca", pem)? {
-        roots.add(certificate).map_err(|error| format!("ca: {error}"))?;
+        roots.add(certificate).map_err(|_| format!("ca: {UNFIT}"))?;
     }
     Ok(roots)
 }
@@ -214,6 +217,45 @@ fn read_identity(
     Ok((chain, key))
 }
 
+/// What is said of a file that holds a certificate, but none that TLS can use.
+const UNFIT: &str = "the certificate cannot be used for TLS; expected X.509 version 3";
+
+/// Why the client cannot show who it is.
+fn unfit(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(_) => format!("cert: {UNFIT}"),
+        rustls::Error::InconsistentKeys(_) => "cert, key: they do not belong together".to_owned(),
+        other => format!("cert, key: {other}"),
+    }
+}
+
+/// Why a target's certificate is not accepted, if that is what is wrong.
+fn distrusted(error: &io::Error) -> Option<String> {
+    let rustls::Error::InvalidCertificate(why) = error.get_ref()?.downcast_ref()? else {
+        return None;
+    };
+    Some(match why {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            let next = "give it as `ca`, or say `insecure = true`";
+            format!("its certificate is from an issuer that is not trusted; {next}")
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "its certificate has expired".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "its certificate is not valid yet".to_owned()
+        }
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            // Each as `DnsName("shop.example")`.
+            let names = presented.iter().map(|name| name.split('"').nth(1).unwrap_or(name));
+            format!("its certificate is only for {}", names.collect::<Vec<_>>().join(", "))
+        }
+        CertificateError::NotValidForName => "its certificate is for another name".to_owned(),
+        CertificateError::Revoked => "its certificate was revoked".to_owned(),
+        other => format!("its certificate is not accepted: {other}"),
+    })
+}
+
 /// What a failed handshake means: rustls wraps its own errors as invalid data.
 fn explain(host: &str, error: &io::Error) -> ConnectError {
     match error.kind() {
@@ -225,7 +267,10 @@ fn explain(host: &str, error: &io::Error) -> ConnectError {
             ConnectFailure::Tls,
             format!("{host} closed the connection during the TLS handshake"),
         ),
-        _ => ConnectError::new(ConnectFailure::Tls, format!("TLS with {host}: {error}")),
+        _ => {
+            let why = distrusted(error).unwrap_or_else(|| error.to_string());
+            ConnectError::new(ConnectFailure::Tls, format!("TLS with {host}: {why}"))
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::chunked::Chunked;
 use super::exchange::Protocol;
 use super::framing::Framing;
 use super::{Failure, FailureKind};
+use crate::units::Bytes;
 
 /// Longest head accepted, in bytes; interim (1xx) replies count towards it.
 const HEAD_LIMIT: usize = 64 << 10;
@@ -265,7 +266,7 @@ impl Reply {
 
 /// The failure of a body beyond the limit.
 pub(super) fn over_limit(limit: u64) -> Failure {
-    Failure::new(FailureKind::TooLarge, format!("the body is over the limit of {limit} bytes"))
+    Failure::new(FailureKind::TooLarge, format!("the body is over the limit of {}", Bytes(limit)))
 }
 
 /// The failure of a reply that HTTP does not allow.

@@ -302,7 +302,7 @@ async fn a_body_over_the_limit_is_too_large_however_it_is_sent() {
         let server = always(reply, true).await;
         let client = Client::new(Settings { body_limit: 10, ..server.settings() }).unwrap();
         let exchange = within(&client, &Session::default(), "/").await;
-        assert_failed(&exchange, TooLarge, "over the limit of 10 bytes");
+        assert_failed(&exchange, TooLarge, "over the limit of 10 B");
         assert_eq!(exchange.status, 200);
         let client = Client::new(Settings { body_limit: 11, ..server.settings() }).unwrap();
         let exchange = within(&client, &Session::default(), "/").await;
