@@ -65,6 +65,25 @@ impl Locator {
         self.words.iter().find(found).map(|(_, line)| *line)
     }
 
+    /// Every string literal, with the key it is the whole value of, if it is one's.
+    pub fn literals(&self) -> impl Iterator<Item = (Option<&str>, &str)> {
+        let word = |at: usize| self.words.get(at).map(|(word, _)| word);
+        self.words.iter().enumerate().filter_map(move |(at, (literal, _))| {
+            let Word::Text(text) = literal else { return None };
+            let before = |back: usize| at.checked_sub(back).and_then(word);
+            let key = match (before(3), before(2), before(1), word(at + 1)) {
+                // A part of a longer text, or compared with one.
+                (.., Some(Word::Mark(b'.'))) => None,
+                (_, Some(Word::Name(key)), Some(Word::Mark(b'=')), _) => Some(key.as_str()),
+                (Some(Word::Text(key)), Some(Word::Mark(b']')), Some(Word::Mark(b'=')), _) => {
+                    Some(key.as_str())
+                }
+                _ => None,
+            };
+            Some((key, text.as_str()))
+        })
+    }
+
     /// For what is not where the path leads: the first place where the key is given a value.
     fn anywhere(&self, rest: &[Step<'_>]) -> Option<u32> {
         let Some(Step::Key(name)) = rest.last() else {

@@ -1,15 +1,23 @@
-//! Values of secret parameters, and how they are kept out of what is shown.
+//! Values that may not be shown, and how they are kept out of what is.
 //!
-//! A secret is known from the moment its parameter is declared; from then on every line of the log
-//! and every error of a script has `***` in its place. Values shorter than 4 characters are not
-//! looked for: they would be found in half of all words.
+//! They are those of secret parameters, and what a script gives to be known by: passwords, tokens,
+//! cookies. A secret is known from the moment it is declared, and one that stands in the script as
+//! a literal before anything runs; from then on every line of the log and every error of a script
+//! has `***` in its place, and so has the script's text in the results. Values shorter than 4
+//! characters are not looked for: they would be found in half of all words.
 
 use std::sync::{PoisonError, RwLock};
+
+use super::locate::Locator;
+use crate::client::sql::passwords;
 
 /// Fewest characters of a value that is looked for.
 const SHORTEST: usize = 4;
 /// What stands in place of a secret.
 const MASK: &str = "***";
+
+/// Keys under which a script gives what it is known by, in any letter case.
+const KEYS: &[&str] = &["authorization", "bearer", "cookie", "password", "proxy-authorization"];
 
 /// The values to keep out, the longest first.
 #[derive(Debug, Default)]
@@ -25,6 +33,35 @@ impl Secrets {
         values.push(value.to_owned());
         // One that contains another must be replaced before it.
         values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    }
+
+    /// Keeps out what stands under a key by which one is known, such as a header of that name: the
+    /// whole, and what of it is not the same for everybody.
+    pub(super) fn add_under(&self, key: &str, value: &str) {
+        if !KEYS.iter().any(|known| key.eq_ignore_ascii_case(known)) {
+            return;
+        }
+        self.add(value);
+        if key.eq_ignore_ascii_case("cookie") {
+            let pairs = value.split(';').filter_map(|pair| pair.split_once('='));
+            pairs.for_each(|(_, value)| self.add(value.trim()));
+        } else if let Some((_, credentials)) = value.split_once(' ') {
+            // Behind the name of a scheme: `Bearer ...`.
+            self.add(credentials.trim());
+        }
+    }
+
+    /// Keeps out what a script has as literals.
+    pub(super) fn add_literals(&self, script: &[u8]) {
+        let locator = Locator::new(script);
+        for (key, text) in locator.literals() {
+            if let Some(key) = key {
+                self.add_under(key, text);
+            }
+            if text.contains("://") {
+                passwords(text).iter().for_each(|password| self.add(password));
+            }
+        }
     }
 
     /// The values, the longest first.
@@ -56,5 +93,30 @@ mod tests {
         assert_eq!(secrets.list(), ["hunter22", "hunter"]);
         let text = "hunter22, hunter2 and abc".to_owned();
         assert_eq!(secrets.masked(text), "***, ***2 and abc");
+    }
+
+    #[test]
+    fn what_a_script_is_known_by_is_found_where_it_is_written() {
+        let secrets = Secrets::default();
+        secrets.add_literals(
+            br#"local a = { auth = { bearer = "token-1" }, password = 'pass-2', user = "someone" }
+            local b = { ["Authorization"] = "Basic base-3", Cookie = "sid=cookie-4; theme=dark" }
+            local c = { authorization = "Bearer " .. token, cookie = name, url = "http://h/p" }
+            get("postgres://me:pass-5@host/shop") bearer = [[token-6]] f { bearer == "other" }"#,
+        );
+        let mut found = secrets.list();
+        found.sort();
+        let expected = [
+            "Basic base-3",
+            "base-3",
+            "cookie-4",
+            "dark",
+            "pass-2",
+            "pass-5",
+            "sid=cookie-4; theme=dark",
+            "token-1",
+            "token-6",
+        ];
+        assert_eq!(found, expected);
     }
 }

@@ -75,6 +75,8 @@ pub struct World {
 impl World {
     /// A world in which nothing has happened yet.
     pub fn new(source: Source) -> Arc<Self> {
+        let log = Log::default();
+        log.secrets.add_literals(&source.text);
         Arc::new(Self {
             source,
             begin: OnceLock::new(),
@@ -85,7 +87,7 @@ impl World {
             halted: AtomicBool::new(false),
             over: AtomicBool::new(false),
             made: Instant::now(),
-            log: Log::default(),
+            log,
             stall_limit: AtomicU64::new(nanoseconds(STALL)),
             required: Mutex::default(),
             services: Mutex::default(),
@@ -103,18 +105,18 @@ impl World {
         self.over.load(Ordering::Relaxed)
     }
 
-    /// The values of secret parameters as far as they are declared, the longest first: what may
-    /// not be shown. Those shorter than 4 characters are left out.
+    /// What may not be shown, as far as it is known, the longest first: secret parameters, and what
+    /// the script is known by. Those shorter than 4 characters are left out.
     pub fn secrets(&self) -> Vec<String> {
         self.log.secrets.list()
     }
 
-    /// A text without the values of secret parameters.
+    /// A text without what may not be shown.
     pub fn masked(&self, text: String) -> String {
         self.log.secrets.masked(text)
     }
 
-    /// Problems without the values of secret parameters.
+    /// Problems without what may not be shown.
     pub(super) fn masked_problems(&self, problems: Vec<Problem>) -> Vec<Problem> {
         let masked = problems.into_iter().map(|problem| Problem {
             what: self.masked(problem.what),

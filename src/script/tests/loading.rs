@@ -446,6 +446,26 @@ end } } }"#;
 }
 
 #[test]
+fn what_a_client_is_known_by_is_shown_nowhere() {
+    let before = "local http = require 'loadrun.http'
+local word = 'pass' .. 'word-1'
+local shop = http.client { auth = { user = 'someone', password = word } }
+local other = http.client { headers = { Cookie = 'sid=' .. 'cookie-2', ['x-a'] = 'shown' } }
+local third = http.client { auth = { bearer = 'token-' .. '3' } }";
+    let body = "print(word, 'cookie-2', 'token-3', 'shown')\n\
+                print(pcall(http.get, 'http://me:secret-4@127.0.0.1:1/', \
+                { headers = { authorization = 'literal-5' } }))";
+    let script = running(before, body);
+    let lines = script.logged();
+    assert_eq!(lines[0], "*** *** *** shown");
+    assert!(lines[1].contains("http://me:***@127.0.0.1:1"), "{lines:?}");
+    let world = script.worker().world();
+    let text = String::from_utf8_lossy(&world.source.text).into_owned();
+    let shown = world.masked(text);
+    assert!(!shown.contains("secret-4") && !shown.contains("literal-5"), "{shown}");
+}
+
+#[test]
 fn a_worker_reads_the_same_script_as_the_control_state() {
     let vm = running("", "").worker();
     assert_eq!(vm.plan().scenarios.len(), 1);

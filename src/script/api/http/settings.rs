@@ -40,6 +40,14 @@ pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<S
             Credentials::Bearer(token) => Auth::Bearer(token),
         })
     })?;
+    let headers = given.pairs("headers")?.unwrap_or_default();
+    let secrets = &context.world.log.secrets;
+    match &auth {
+        Some(Auth::Basic { password, .. }) => secrets.add(password),
+        Some(Auth::Bearer(token)) => secrets.add(token),
+        None => {}
+    }
+    headers.iter().for_each(|(name, value)| secrets.add_under(name, value));
     Ok(Settings {
         base: given.read("base", base)?,
         timeout: given.duration("timeout")?.unwrap_or(usual.timeout),
@@ -50,7 +58,7 @@ pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<S
             Choice::Shared(size) => Connections::Shared(size),
         },
         redirects: given.read("redirects", redirects)?.unwrap_or(usual.redirects),
-        headers: given.pairs("headers")?.unwrap_or_default(),
+        headers,
         auth,
         cookies: given.boolean("cookies")?.unwrap_or(usual.cookies),
         decompress: given.boolean("decompress")?.unwrap_or(usual.decompress),
