@@ -228,10 +228,18 @@ async fn read_control(State(service): Shared) -> Response {
     .into_response()
 }
 
-/// Changes what is named and leaves the rest; nothing is changed when anything is wrong.
-async fn change_control(state: Shared, Json(changes): Json<Map<String, Value>>) -> Response {
+/// Changes what is named and leaves the rest; nothing is changed when anything is wrong, and all of
+/// that is told. The body is JSON, whatever its type says: `curl -d` calls everything a form.
+async fn change_control(state: Shared, body: Bytes) -> Response {
+    let changes: Map<String, Value> = match serde_json::from_slice(&body) {
+        Ok(changes) => changes,
+        Err(why) => {
+            let form = "expected an object such as {\"latency\": \"20ms\", \"stall\": \"2s\"}";
+            return problem(StatusCode::BAD_REQUEST, &format!("{form}: {why}"));
+        }
+    };
     let mut behaviour = state.gate.behaviour();
-    let mut stall = None;
+    let (mut stall, mut wrong) = (None, Vec::new());
     for (name, value) in &changes {
         let value = match value {
             Value::String(text) => text.clone(),
@@ -244,8 +252,11 @@ async fn change_control(state: Shared, Json(changes): Json<Map<String, Value>>) 
             behaviour.set(name, &value)
         };
         if let Err(error) = result {
-            return problem(StatusCode::BAD_REQUEST, &format!("{name}: {error}"));
+            wrong.push(format!("{name}: {error}"));
         }
+    }
+    if !wrong.is_empty() {
+        return problem(StatusCode::BAD_REQUEST, &wrong.join("; "));
     }
     state.gate.behave(behaviour);
     if let Some(time) = stall {

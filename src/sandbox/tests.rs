@@ -247,6 +247,10 @@ async fn control_changes_what_is_named_and_leaves_the_rest() {
     assert_eq!(now["errors"], "25 %");
     assert_eq!(now["capacity"], "20");
     assert_eq!(target.get("/control").await.json()["errors"], "25 %");
+    // As `curl -d` sends it.
+    let form = "POST /control HTTP/1.1\r\ncontent-type: application/x-www-form-urlencoded";
+    let now = send(target.address, form, r#"{"errors": "1%"}"#).await.json();
+    assert_eq!(now["errors"], "1 %");
 }
 
 #[tokio::test]
@@ -254,6 +258,7 @@ async fn a_wrong_change_changes_nothing_and_says_what_is_wrong() {
     let target = target(&[]).await;
     for (changes, error) in [
         (json!({ "capacity": 5, "latncy": "5ms" }), "latncy: unknown behaviour"),
+        (json!({ "capacity": "x", "errors": 2, "stall": "y" }), "capacity: malformed capacity"),
         (json!({ "capacity": 5, "errors": "150%" }), "errors: "),
         (json!({ "capacity": 5, "stall": "soon" }), "stall: "),
         (json!({ "capacity": -5 }), "capacity: malformed capacity \"-5\""),
@@ -262,8 +267,13 @@ async fn a_wrong_change_changes_nothing_and_says_what_is_wrong() {
         assert_eq!(answer.status, 400);
         let said = answer.json()["error"].as_str().unwrap().to_owned();
         assert!(said.starts_with(error), "{said}");
+        let all = changes.as_object().unwrap().keys().filter(|key| changes[*key] != 5);
+        assert!(all.into_iter().all(|key| said.contains(&format!("{key}: "))), "{said}");
         assert_eq!(target.get("/control").await.json()["capacity"], "none");
     }
+    let answer = send(target.address, "POST /control HTTP/1.1", "latency=5ms").await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.body.contains("expected an object such as"), "{}", answer.body);
 }
 
 #[tokio::test]

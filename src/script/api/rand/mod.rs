@@ -141,7 +141,8 @@ fn choice(generator: &mut Generator, call: Call, list: &Value, _: &Value) -> mlu
 }
 
 fn weighted(generator: &mut Generator, call: Call, list: &Value, _: &Value) -> mlua::Result<Value> {
-    const FORM: &str = "expected a list of { weight, value }";
+    const PAIR: &str = "expected { weight, value }";
+    const FORM: &str = "expected a list such as { { 60, \"read\" }, { 40, \"write\" } }";
     let Value::Table(list) = list else {
         return Err(call.wrong(format!("{FORM}, got {}", options::shown(list))));
     };
@@ -149,7 +150,7 @@ fn weighted(generator: &mut Generator, call: Call, list: &Value, _: &Value) -> m
     let mut items = Vec::with_capacity(list.raw_len());
     for index in 1..=list.raw_len() {
         let item =
-            list.raw_get::<Table>(index).map_err(|_| call.wrong(format!("[{index}]: {FORM}")))?;
+            list.raw_get::<Table>(index).map_err(|_| call.wrong(format!("[{index}]: {PAIR}")))?;
         let weight = options::number(&item.raw_get(1)?)
             .and_then(|weight| {
                 let wrong = || format!("expected a weight of 0 or more, got {weight}");
@@ -158,6 +159,9 @@ fn weighted(generator: &mut Generator, call: Call, list: &Value, _: &Value) -> m
             .map_err(|what| call.wrong(format!("[{index}]: {what}")))?;
         total += weight;
         items.push((total, item));
+    }
+    if items.is_empty() {
+        return Err(call.wrong(format!("{FORM}, got an empty list or names")));
     }
     if total <= 0.0 || !total.is_finite() {
         return Err(call.wrong("expected weights with a finite sum above 0"));
@@ -304,8 +308,10 @@ mod tests {
         ("r:number(1)", "rand:number: high: expected a number, got nil"),
         ("r:choice {}", "rand:choice: list: expected a list with at least one item"),
         ("r:choice(7)", "got 7"),
-        ("r:weighted {}", "expected weights with a finite sum above 0"),
-        ("r:weighted { { 1, 'a' }, 'b' }", "[2]: expected a list of { weight, value }"),
+        ("r:weighted {}", "expected a list such as { { 60, \"read\" }, { 40, \"write\" } }, got"),
+        ("r:weighted { a = 1 }", "got an empty list or names"),
+        ("r:weighted { { 0, 'a' } }", "expected weights with a finite sum above 0"),
+        ("r:weighted { { 1, 'a' }, 'b' }", "[2]: expected { weight, value }"),
         ("r:weighted { { -1, 'a' } }", "[1]: expected a weight of 0 or more, got -1"),
         ("r:zipf(0, 1)", "rand:zipf: n: expected 1 or more, got 0"),
         ("r:zipf(10, -1)", "rand:zipf: s: expected 0 or more, got -1"),
