@@ -134,6 +134,11 @@ pub fn show_number(number: f64) -> String {
     trimmed(number, (2 - magnitude).clamp(0, 12) as usize)
 }
 
+/// Shows how many there are of a thing: "1 user", "3 users".
+pub fn show_many(count: u64, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
 /// So many decimals, without zeros at the end.
 fn trimmed(number: f64, decimals: usize) -> String {
     let text = format!("{number:.decimals$}");

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::fault;
 use crate::plan::{Arrivals, FaultDecl, Load, ParamValue, Plan, Scenario, ServiceDecl, Start};
 use crate::service::{command, setting};
-use crate::units::show_duration;
+use crate::units::{show_duration, show_many, show_number};
 use crate::wire::proxy::Reach;
 
 /// Arguments of a check.
@@ -79,9 +79,9 @@ fn size(plan: &Plan) -> String {
     };
     let rate = match plan.peak_rate() {
         0.0 => String::new(),
-        rate => format!(", at most {rate} arrivals/s"),
+        rate => format!(", at most {} arrivals/s", show_number(rate)),
     };
-    format!("{length}, at most {} users{rate}", plan.peak_users())
+    format!("{length}, at most {}{rate}", show_many(plan.peak_users(), "user"))
 }
 
 /// What a service is, and what it is given; a command as it would be typed.
@@ -140,26 +140,69 @@ fn load(scenario: &Scenario) -> String {
     };
     let what = match &scenario.load {
         Load::Users(curve) => format!(
-            "up to {} users (closed loop: not corrected for coordinated omission) for {}",
-            curve.peak(),
+            "up to {} (closed loop: not corrected for coordinated omission) for {}",
+            show_many(scenario.most_users(), "user"),
             show_duration(curve.duration())
         ),
         Load::Rate { curve, arrivals } => {
             let about = if *arrivals == Arrivals::Poisson { "about " } else { "" };
             let bursts = if curve.has_burst() { ", bursts besides," } else { "," };
             format!(
-                "{about}{:.0} arrivals, up to {} per s{bursts} over {}, at most {} users",
-                curve.total(),
-                curve.peak(),
+                "{about}{}, up to {} per s{bursts} over {}, at most {}",
+                show_many(curve.total().round() as u64, "arrival"),
+                show_number(curve.peak()),
                 show_duration(curve.duration()),
-                scenario.most_users()
+                show_many(scenario.most_users(), "user")
             )
         }
         Load::Iterations { total, duration, .. } => {
             let cap = duration
                 .map_or_else(String::new, |time| format!(" in at most {}", show_duration(time)));
-            format!("{total} iterations by {} users{cap}", scenario.most_users())
+            let users = show_many(scenario.most_users(), "user");
+            format!("{} by {users}{cap}", show_many(*total, "iteration"))
         }
     };
     format!("{what}{begins}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::script::{self, Source};
+
+    #[test]
+    fn a_plan_is_told_in_words_and_short_numbers() {
+        let text = r#"local function run() end
+        return { scenarios = {
+          alone = { run = run, users = 1, duration = "1h30m" },
+          halves = { run = run, users = { { to = 2.5, over = "7s" } }, start = "5s" },
+          once = { run = run, iterations = 1, start = { after = "alone" } },
+          slow = { run = run, rate = "100/m", duration = "2s", max_users = 1 },
+          spread = { run = run, rate = { { burst = 7 }, { hold = "1s" } }, arrivals = "poisson" },
+        } }"#;
+        let loaded = script::load(Source {
+            path: "shop.lua".into(),
+            folder: std::env::temp_dir(),
+            text: text.as_bytes().into(),
+            params: BTreeMap::new(),
+            env: BTreeMap::new(),
+            seed: 1,
+        });
+        let loaded = loaded.unwrap_or_else(|problems| panic!("{problems:?}"));
+        let mut out = Vec::new();
+        describe(&loaded.plan, &mut out).unwrap();
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @"
+        shop.lua: ok
+          until the iterations of once are done, at most 10002 users, at most 1.67 arrivals/s
+
+        scenarios
+          alone: up to 1 user (closed loop: not corrected for coordinated omission) for 1h 30m
+          halves: up to 3 users (closed loop: not corrected for coordinated omission) for 7 s, from 5 s
+          once: 1 iteration by 1 user, after alone
+          slow: 3 arrivals, up to 1.67 per s, over 2 s, at most 1 user
+          spread: about 7 arrivals, up to 0 per s, bursts besides, over 1 s, at most 10000 users
+        ");
+    }
 }

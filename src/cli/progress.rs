@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::engine::{Progress as State, ScenarioProgress, Stage};
 use crate::script::{Level, Line, World};
-use crate::units::show_duration;
+use crate::units::{show_duration, show_many};
 
 /// Between two blocks of plain lines.
 const PLAIN_EVERY: Duration = Duration::from_secs(5);
@@ -190,7 +190,7 @@ fn stage(stage: Stage) -> Option<&'static str> {
 fn facts(scenario: &ScenarioProgress) -> String {
     let errors = match scenario.errors {
         0 => String::new(),
-        errors => format!(", {errors} script errors"),
+        errors => format!(", {}", show_many(errors, "script error")),
     };
     if scenario.ended {
         return format!("done, {} calls, {} failed{errors}", scenario.calls, scenario.failed);
@@ -203,8 +203,10 @@ fn facts(scenario: &ScenarioProgress) -> String {
     let p95 = scenario.p95.map_or_else(|| "-".to_owned(), show_duration);
     let share = scenario.failed as f64 * 100.0 / scenario.calls.max(1) as f64;
     format!(
-        "{left}{} users  {:.0}{asked} per s  p95 {p95}  {} failed ({share:.1} %){errors}",
-        scenario.users, scenario.reached, scenario.failed
+        "{left}{}  {:.0}{asked} per s  p95 {p95}  {} failed ({share:.1} %){errors}",
+        show_many(scenario.users, "user"),
+        scenario.reached,
+        scenario.failed
     )
 }
 
@@ -244,7 +246,11 @@ mod tests {
             facts(&scenario),
             "4:05 left  12 users  198 of 200 per s  p95 12 ms  3 failed (0.3 %)"
         );
-        scenario.ended = true;
+        (scenario.users, scenario.errors) = (1, 1);
+        let one =
+            "4:05 left  1 user  198 of 200 per s  p95 12 ms  3 failed (0.3 %), 1 script error";
+        assert_eq!(facts(&scenario), one);
+        (scenario.ended, scenario.errors) = (true, 0);
         assert_eq!(facts(&scenario), "done, 1000 calls, 3 failed");
     }
 

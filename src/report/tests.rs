@@ -3,8 +3,8 @@
 use super::suite::{self, Ended, Part, Suite};
 use super::{Ink, Report, json, ndjson, text};
 use crate::compare::Finding;
-use crate::metric::Tags;
-use crate::outcome::{Outcome, RunVerdict, Second, SeriesSecond};
+use crate::metric::{Kind, Metric, Tags, Total, Unit};
+use crate::outcome::{Outcome, RunVerdict, Second, SeriesOutcome, SeriesSecond};
 
 mod compared;
 mod made;
@@ -23,6 +23,37 @@ fn written(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
 fn the_text_summary() {
     let place = Some("results/shop/stamp/outcome.json");
     insta::assert_snapshot!(written(|out| text(&outcome(), place, Ink::PLAIN, out)));
+}
+
+#[test]
+fn a_counter_is_told_to_be_0_only_where_nothing_else_of_it_is_told() {
+    let mut outcome = outcome();
+    outcome.plan.metrics.push(Metric::new("picks", Kind::Counter, Unit::Number));
+    let idle = SeriesOutcome {
+        metric: "picks".to_owned(),
+        kind: Kind::Counter,
+        tags: Tags::default(),
+        total: Total::Counter(0.0),
+        ..outcome.series[0].clone()
+    };
+    let rows = |outcome: &Outcome| -> Vec<String> {
+        let text = written(|out| text(outcome, None, Ink::PLAIN, out));
+        let own = text.lines().filter(|line| line.starts_with("  picks"));
+        own.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    };
+    outcome.series.push(idle.clone());
+    assert_eq!(rows(&outcome), ["picks 0"]);
+    let tags = Tags::new([("which", "a")]);
+    outcome.series.push(SeriesOutcome { tags, total: Total::Counter(3.0), ..idle });
+    assert_eq!(rows(&outcome), ["picks which=a 3"]);
+}
+
+#[test]
+fn an_error_that_came_once_came_once() {
+    let mut outcome = outcome();
+    outcome.script_errors[0].count = 1;
+    let text = written(|out| text(&outcome, None, Ink::PLAIN, out));
+    assert!(text.contains("\n  once in buyers: shop.lua:12: attempt"), "{text}");
 }
 
 #[test]

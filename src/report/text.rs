@@ -13,7 +13,9 @@ use super::figures::{self, percent, seconds, time};
 use super::table::table;
 use super::{faults, processes};
 use crate::metric::{self, Distribution, Total};
-use crate::outcome::{Grade, LogLine, Outcome, Reason, RunVerdict, ScenarioOutcome, operations};
+use crate::outcome::{
+    Grade, LogLine, Outcome, Reason, RunVerdict, ScenarioOutcome, SeriesOutcome, operations,
+};
 use crate::units::Bytes;
 
 /// How text is set for whoever reads it.
@@ -164,7 +166,13 @@ fn checks(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
 /// The script's own metrics.
 fn trends(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
     let own = |name: &str| outcome.plan.metrics.iter().any(|metric| &*metric.name == name);
-    let rows = outcome.series.iter().filter(|series| own(&series.metric)).map(|series| {
+    let several = |name: &str| outcome.series.iter().filter(|of| of.metric == name).count() > 1;
+    // That a counter is there is said by its other series, if it has any.
+    let idle = |of: &&SeriesOutcome| {
+        of.tags.is_empty() && of.total == Total::Counter(0.0) && several(&of.metric)
+    };
+    let shown = outcome.series.iter().filter(|series| own(&series.metric) && !idle(series));
+    let rows = shown.map(|series| {
         let tags: Vec<_> = series.tags.iter().map(|(k, v)| format!("{k}={v}")).collect();
         let show = |value| metric::show(series.unit, series.kind, value);
         let value = match &series.total {
