@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read the pages has failed")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use loadrun::metric::BUILTIN;
+use loadrun::sandbox::BEHAVIOURS;
 use loadrun::script::api::MODULES;
+use loadrun::script::{Source, load};
 
 /// The README and every page of `docs/`, with their text.
 fn pages() -> Vec<(PathBuf, String)> {
@@ -68,6 +71,35 @@ fn every_shipped_script_stands_in_the_table() {
         .filter(|name| row(&pages, name).is_empty())
         .collect();
     assert!(missing.is_empty(), "not in docs/scripts.md: {}", missing.join(", "));
+}
+
+#[test]
+fn every_behaviour_of_the_practice_target_stands_in_its_table() {
+    let (_, text) = pages().into_iter().find(|(path, _)| path.ends_with("modules.md")).unwrap();
+    let (_, text) = text.split_once("## The practice target").unwrap();
+    let rows: Vec<_> = text.lines().filter(|line| line.starts_with("| `")).collect();
+    let stands = |name: &str| rows.iter().any(|row| row.contains(&format!("`{name}`")));
+    let missing: Vec<_> = BEHAVIOURS.iter().filter(|(name, _)| !stands(name)).collect();
+    assert!(missing.is_empty(), "not in docs/modules.md: {missing:?}");
+}
+
+#[test]
+fn the_first_script_of_the_readme_can_be_run() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"));
+    let readme = readme.unwrap();
+    let (_, script) = readme.split_once("```lua\n").unwrap();
+    let (script, _) = script.split_once("```").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let loaded = load(Source {
+        path: "first.lua".into(),
+        folder: folder.path().to_owned(),
+        text: script.as_bytes().into(),
+        params: BTreeMap::new(),
+        env: BTreeMap::new(),
+        seed: 1,
+    });
+    let plan = loaded.unwrap_or_else(|problems| panic!("{problems:?}")).plan;
+    assert_eq!((plan.scenarios.len(), plan.thresholds.len()), (1, 2));
 }
 
 /// What a heading is called in a link.

@@ -176,3 +176,44 @@ fn ink() -> Ink {
 fn tell(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// Every command line that the pages for users show, without its comment.
+    fn shown() -> Vec<String> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let docs = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+        let pages = docs.filter(|path| path.extension().is_some_and(|end| end == "md"));
+        let mut lines = Vec::new();
+        for page in pages.chain([root.join("README.md")]) {
+            let text = std::fs::read_to_string(page).unwrap();
+            let whole = text.lines().map(|line| line.trim_start_matches("- run: "));
+            let whole = whole.filter(|line| line.starts_with("loadrun "));
+            lines.extend(whole.filter_map(|line| line.split(" #").next()).map(str::to_owned));
+            let quoted = text.replace('\n', " ");
+            let quoted = quoted.split('`').filter(|part| part.starts_with("loadrun "));
+            lines.extend(quoted.map(str::to_owned));
+        }
+        lines
+    }
+
+    #[test]
+    fn every_command_line_of_the_pages_is_understood() {
+        let lines = shown();
+        assert!(lines.len() > 30, "{lines:?}");
+        for line in lines {
+            // What stands for a word to choose, and what another program is to do with it.
+            let typed = line.split(['|', '\\']).next().unwrap().replace("SHELL", "bash");
+            let words = completed(typed.split_whitespace().map(OsString::from).collect());
+            let names_a_command = words.len() == 2;
+            if let Err(told) = Line::try_parse_from(words) {
+                let whole = told.use_stderr() && !names_a_command;
+                assert!(!whole, "{line}: {told}");
+            }
+        }
+    }
+}
