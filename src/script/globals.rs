@@ -167,9 +167,8 @@ mod tests {
     fn found(text: &str) -> Vec<(u32, String)> {
         let lua = Lua::new();
         let chunk = lua.load(text).into_function().unwrap();
-        let shown = |global: Global| match global.assigned {
-            true => (global.line, format!("{} =", global.name)),
-            false => (global.line, global.name),
+        let shown = |Global { line, name, assigned }: Global| {
+            (line, if assigned { name + " =" } else { name })
         };
         globals(&chunk).into_iter().map(shown).collect()
     }

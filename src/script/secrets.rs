@@ -59,7 +59,9 @@ impl Secrets {
                 self.add_under(key, text);
             }
             if text.contains("://") {
-                passwords(text).iter().for_each(|password| self.add(password));
+                for password in passwords(text) {
+                    self.add(&password);
+                }
             }
         }
     }

@@ -31,7 +31,7 @@ impl Reading<'_> {
             let part = Part { table, path, called };
             let on = table.raw_get::<Value>("on").unwrap_or(Value::Nil);
             // Each of several things has a fault of its own, of the same moment.
-            for (nth, on) in several(&on).into_iter().enumerate() {
+            for (nth, on) in several(&on).iter().enumerate() {
                 if let Some(fault) = self.fault(&part, on, script) {
                     let fault = self.named(&part, numbered(fault, nth), script);
                     script.plan.faults.push(fault);
@@ -41,14 +41,14 @@ impl Reading<'_> {
     }
 
     /// A fault on one thing; its name is empty where it has none of its own.
-    fn fault(&mut self, part: &Part<'_>, on: Value, script: &Scripted) -> Option<FaultDecl> {
+    fn fault(&mut self, part: &Part<'_>, on: &Value, script: &Scripted) -> Option<FaultDecl> {
         let mut saying = Saying::new(part.table, self.context);
         let at = saying.needed("at", options::duration, "\"30s\"");
         let place = self.place(&part.path);
         if on.is_nil() {
             saying.needed("on", options::string, ON);
         }
-        let on = Some(&on).filter(|on| !on.is_nil());
+        let on = Some(on).filter(|on| !on.is_nil());
         let fault = saying.read(on, at.unwrap_or_default(), place);
         let troubles = std::mem::take(&mut saying.troubles);
         let sound = troubles.is_empty();

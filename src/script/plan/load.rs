@@ -81,9 +81,9 @@ impl Reading<'_> {
     /// the curve going.
     fn steps(&mut self, part: &Part<'_>, shape: &'static str, steps: &Table) -> Curve {
         let mut path = part.to(At::Key(shape));
-        let list = values::items(steps).and_then(|list| match list.is_empty() {
-            true => Err("expected a number or a list of steps".to_owned()),
-            false => Ok(list),
+        let list = values::items(steps).and_then(|list| {
+            let none = list.is_empty().then(|| "expected a number or a list of steps".to_owned());
+            none.map_or(Ok(list), Err)
         });
         let list = list.unwrap_or_else(|what| {
             let hint =

@@ -31,9 +31,9 @@ pub(super) fn arrivals(value: &Value) -> Result<Arrivals, String> {
 pub(super) fn weighted(entry: &Value) -> Result<(f64, Function), Vec<String>> {
     let pair = table(entry).map_err(|what| vec![what])?;
     let part = |at: usize| pair.raw_get::<Value>(at).unwrap_or(Value::Nil);
-    let weight = options::number(&part(1)).and_then(|weight| match weight >= 0.0 {
-        true => Ok(weight),
-        false => Err(format!("expected a weight of 0 or more, got {weight}")),
+    let weight = options::number(&part(1)).and_then(|weight| {
+        let wrong = || format!("expected a weight of 0 or more, got {weight}");
+        Some(weight).filter(|weight| *weight >= 0.0).ok_or_else(wrong)
     });
     match (weight, function(&part(2))) {
         (Ok(weight), Ok(function)) => Ok((weight, function)),

@@ -65,10 +65,8 @@ return {
     "#);
 }
 
-#[test]
-fn what_is_wrong_with_a_load_is_told_whatever_else_is() {
-    insta::assert_snapshot!(script(
-        r#"local function run() end
+/// Loads with something wrong in each, beside what cannot be read.
+const LOADS: &str = r#"local function run() end
 local f = run
 return {
   scenarios = {
@@ -91,111 +89,15 @@ return {
     o = { run = f, users = 1, duration = "1s", start = { after = "n" } },
     { run = f, users = -1, duration = "1s" },
   },
-}"#
-    ).problems(), @r#"
-    error: scenarios: expected names as keys, got 1
-      --> shop.lua:4
-      hint: write `name = { ... }`
-    error: scenario `a`: duration: malformed duration "5x"; expected a number and ns, us, ms, s, m or h, such as "250ms" or "1m30s", or plain seconds
-      --> shop.lua:5
-    error: scenario `a`: users cannot be -1; expected a finite number from 0
-      --> shop.lua:5
-    error: scenario `b`: start: malformed duration "soon"; expected a number and ns, us, ms, s, m or h, such as "250ms" or "1m30s", or plain seconds
-      --> shop.lua:6
-    error: scenario `b`: users lasts no time
-      --> shop.lua:6
-      hint: give a `duration`, or steps with `over` or `hold`
-    error: scenario `c`: iterations is 0, so nothing would start
-      --> shop.lua:7
-    error: scenario `c`: duration cannot be 0 s; leave it out for no limit
-      --> shop.lua:7
-    error: scenario `d`: duration: malformed duration "x"; expected a number and ns, us, ms, s, m or h, such as "250ms" or "1m30s", or plain seconds
-      --> shop.lua:8
-    error: scenario `d`: iterations: expected a whole number, got 1.5
-      --> shop.lua:8
-    error: scenario `d`: arrivals: only a `rate` has arrivals
-      --> shop.lua:8
-    error: scenario `e`: rate: malformed rate "fast"; expected a number and /s, /m or /h, such as "200/s"
-      --> shop.lua:9
-    error: scenario `f`: users: expected a number, got "many"
-      --> shop.lua:10
-    error: scenario `f`: max_users: expected a whole number, got "x"
-      --> shop.lua:10
-    error: scenario `f`: max_users has no meaning next to users
-      --> shop.lua:10
-      hint: leave it out: `users` says how many there are
-    error: scenario `g`: users: expected a number, got "x"
-      --> shop.lua:11
-    error: scenario `g`: rate: malformed rate "y"; expected a number and /s, /m or /h, such as "200/s"
-      --> shop.lua:11
-    error: scenario `g`: iterations: expected a whole number, got "z"
-      --> shop.lua:11
-    error: scenario `g`: `users` and `rate` and `iterations` at the same time
-      --> shop.lua:11
-      hint: a scenario has one of them; make a second scenario of the other
-    error: scenario `g`: arrivals: expected "even" or "poisson", got "w"
-      --> shop.lua:11
-    error: scenario `g`: max_users cannot be 0; expected a number from 1
-      --> shop.lua:11
-    error: scenario `h`: duration: malformed duration "x"; expected a number and ns, us, ms, s, m or h, such as "250ms" or "1m30s", or plain seconds
-      --> shop.lua:12
-    error: scenario `h`: no load
-      --> shop.lua:12
-      hint: give it one of `users`, `rate`, `iterations`
-    error: scenario `h`: max_users cannot be 0; expected a number from 1
-      --> shop.lua:12
-    error: scenario `i`: rate: step 1: to: malformed rate "x"; expected a number and /s, /m or /h, such as "200/s"
-      --> shop.lua:13
-    error: scenario `i`: rate: step 1: over: malformed duration "y"; expected a number and ns, us, ms, s, m or h, such as "250ms" or "1m30s", or plain seconds
-      --> shop.lua:13
-    error: scenario `i`: rate: step 2: hold: expected a duration of 0 seconds or more, got -1
-      --> shop.lua:13
-    error: scenario `i`: rate: step 3: expected a table, got 7
-      --> shop.lua:13
-    error: scenario `i`: rate cannot be -3; expected a finite number from 0
-      --> shop.lua:13
-    error: scenario `i`: rate cannot be -4; expected a finite number from 0
-      --> shop.lua:13
-    error: scenario `i`: rate: step 4: hold: malformed duration "q"; expected a number and ns, us, ms, s, m or h, such as "250ms" or "1m30s", or plain seconds
-      --> shop.lua:14
-    error: scenario `j`: duration: malformed duration "x"; expected a number and ns, us, ms, s, m or h, such as "250ms" or "1m30s", or plain seconds
-      --> shop.lua:15
-    error: scenario `j`: users: step 1: `to` needs `over`
-      --> shop.lua:15
-      hint: write `{ to = 200, over = "1m" }`
-    error: scenario `j`: users: step 2: expected one of: `to` with `over`; `hold`; `jump`, with or without `hold`; `burst`
-      --> shop.lua:15
-      hint: split it into several steps
-    error: scenario `j`: users: step 3: burst: expected a whole number, got "x"
-      --> shop.lua:15
-    error: scenario `j`: users: step 3: only a `rate` has bursts
-      --> shop.lua:15
-      hint: use `{ jump = n }` to change the load at once
-    error: scenario `j`: duration: the curve of `users` has its own
-      --> shop.lua:15
-      hint: leave `duration` out, or make the load a number
-    error: scenario `k`: iterations: step 1: to: expected a number, got "x"
-      --> shop.lua:16
-    error: scenario `k`: iterations cannot fall, here from 9 to 4
-      --> shop.lua:16
-      hint: the curve says how many have been released so far
-    error: scenario `l`: rate: expected a number or a list of steps
-      --> shop.lua:18
-      hint: a step is `{ to = 200, over = "1m" }`, `{ hold = "5m" }` or `{ jump = 10 }`
-    error: scenario `m`: rate: expected a list, got the key "to"
-      --> shop.lua:19
-      hint: a step is `{ to = 200, over = "1m" }`, `{ hold = "5m" }` or `{ jump = 10 }`
-    error: scenario `n`: expected a table, got 5
-      --> shop.lua:20
-    error: scenario `1`: users cannot be -1; expected a finite number from 0
-      --> shop.lua:22
-    "#);
-}
+}"#;
 
 #[test]
-fn mistakes_of_all_parts_of_a_script_are_told_together() {
-    insta::assert_snapshot!(script(
-        r#"local http = require "loadrun.http"
+fn what_is_wrong_with_a_load_is_told_whatever_else_is() {
+    insta::assert_snapshot!(script(LOADS).problems());
+}
+
+/// Something wrong in every part of a script.
+const ALL: &str = r#"local http = require "loadrun.http"
 local param = require "loadrun.param"
 local shop = http.client { base = 5, timeout = "5x", redirects = "few", size = 3, hedaers = {} }
 local users = param("users", 10, "how many")
@@ -221,104 +123,11 @@ return {
   setup = 1,
   teardown = {},
   typo = 1,
-}"#
-    ).param("users", "many").problems(), @r#"
-    error: http.client: unknown key `hedaers`; did you mean `headers`?
-      --> shop.lua:3
-    error: http.client: base: expected a URL or a service, got 5
-      --> shop.lua:3
-    error: http.client: timeout: malformed duration "5x"; expected a number and ns, us, ms, s, m or h, such as "250ms" or "1m30s", or plain seconds
-      --> shop.lua:3
-    error: http.client: `size` goes with `connections = "shared"`
-      --> shop.lua:3
-    error: http.client: redirects: expected a whole number, got "few"
-      --> shop.lua:3
-    error: parameter `users`: expected a whole number, got "many"
-      --> shop.lua:4
-      hint: for example -p users=10
-    error: scenario `buy`: duration: malformed duration "x"; expected a number and ns, us, ms, s, m or h, such as "250ms" or "1m30s", or plain seconds
-      --> shop.lua:7
-    error: threshold `http.duratoin p95 < 1s`: no metric is called "http.duratoin"
-      --> shop.lua:10
-      hint: did you mean "http.duration"?
-    error: threshold `http.duration{scenario=by} p95 < 300`: p95 of http.duration is a time, not 300
-      --> shop.lua:11
-      hint: expected a time with its unit, such as "300ms"
-    error: threshold `http.duration{scenario=by} p95 < 300`: no scenario is called "by"
-      --> shop.lua:11
-      hint: did you mean "buy"?
-    error: threshold `iteration.dropped p95 < 1`: a counter has no p95
-      --> shop.lua:12
-      hint: expected one of count, rate
-    error: threshold `http.failed rate <`: malformed value ""
-      --> shop.lua:13
-      hint: expected a number with its unit, such as "300ms", "1%", "4MiB", "10/s" or "12"
-    error: threshold: expected a string, got 5
-      --> shop.lua:14
-    error: fault 1: at: malformed duration "x"; expected a number and ns, us, ms, s, m or h, such as "250ms" or "1m30s", or plain seconds
-      --> shop.lua:17
-    error: fault 1: no `on`
-      --> shop.lua:17
-      hint: add `on = ...`: a fault.proxy, a service, a URL or what fault.calls gave
-    error: fault 1: for_: malformed duration "y"; expected a number and ns, us, ms, s, m or h, such as "250ms" or "1m30s", or plain seconds
-      --> shop.lua:17
-    error: fault 1: every: unknown key `of`; did you mean `off`?
-      --> shop.lua:17
-    error: fault 1: every: on: expected a time above 0
-      --> shop.lua:17
-    error: fault 1: every: off: expected a duration such as "250ms", or a number of seconds, got nil
-      --> shop.lua:17
-    error: fault 2: no `for_`
-      --> shop.lua:18
-      hint: add `for_ = ...`: how long it lasts at most, such as "10s"
-    error: fault 2: latency is nothing that can be done to a redis that the run did not start
-      --> shop.lua:18
-      hint: it is a fault of a fault.proxy that leads to it
-    error: faults: expected a table, got 7
-      --> shop.lua:19
-    error: recovery: unknown key `typo`; expected one of: p99, period, promise, success, warm_up
-      --> shop.lua:21
-    error: recovery: promise: expected a share below 100%, got 1
-      --> shop.lua:21
-    error: recovery: warm_up: malformed duration "x"; expected a number and ns, us, ms, s, m or h, such as "250ms" or "1m30s", or plain seconds
-      --> shop.lua:21
-    error: recovery: success: malformed share "2"; expected a percentage such as "99.5%" or a number from 0 to 1
-      --> shop.lua:21
-    error: recovery: p99: expected a time above 0
-      --> shop.lua:21
-    error: recovery: period: malformed duration "y"; expected a number and ns, us, ms, s, m or h, such as "250ms" or "1m30s", or plain seconds
-      --> shop.lua:21
-    error: watch: entry 1: name: a name needs a visible character, and no control characters
-      --> shop.lua:22
-    error: watch: entry 1: pid: expected the number of a process, got 0
-      --> shop.lua:22
-    error: watch: entry 2: unknown key `pdi`; did you mean `pid`?
-      --> shop.lua:22
-    error: watch: entry 2: no `name`
-      --> shop.lua:22
-      hint: add `name = ...`: what it is called in the results
-    error: watch: entry 2: no `pid`
-      --> shop.lua:22
-      hint: add `pid = ...`: its number on this machine
-    error: watch: expected a table, got "x"
-      --> shop.lua:22
-      hint: write `watch = { { pid = 4711, name = "shop" } }`
-    error: profile `quick`: users: "few" is of another type than the parameter
-      --> shop.lua:23
-      hint: its default is 10
-    error: profile `quick`: unknown parameter `usres`
-      --> shop.lua:23
-      hint: did you mean `users`?
-    error: profile `slow`: expected a table, got 7
-      --> shop.lua:23
-      hint: write `profiles = { quick = { duration = "3s" } }`
-    error: setup: expected a function, got 1
-      --> shop.lua:24
-    error: teardown: expected a function, got a table
-      --> shop.lua:25
-    error: unknown key `typo`; expected one of: faults, profiles, recovery, scenarios, setup, teardown, thresholds, watch
-      --> shop.lua:26
-    "#);
+}"#;
+
+#[test]
+fn mistakes_of_all_parts_of_a_script_are_told_together() {
+    insta::assert_snapshot!(script(ALL).param("users", "many").problems());
 }
 
 #[test]

@@ -47,7 +47,9 @@ pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<S
         Some(Auth::Bearer(token)) => secrets.add(token),
         None => {}
     }
-    headers.iter().for_each(|(name, value)| secrets.add_under(name, value));
+    for (name, value) in &headers {
+        secrets.add_under(name, value);
+    }
     Ok(Settings {
         base: given.read("base", base)?,
         timeout: given.duration("timeout")?.unwrap_or(usual.timeout),
