@@ -150,6 +150,29 @@ fn a_process_that_ends_meanwhile_is_a_warning_with_its_name() {
 }
 
 #[test]
+fn one_process_to_watch_needs_no_list() {
+    let folder = script(
+        r#"return {
+  scenarios = { s = { iterations = 1, run = function() end } },
+  watch = { pid = 1, name = "first" },
+  thresholds = { "process.memory{process=first} growth < 50MB" },
+}"#,
+    );
+    let checked = loadrun(folder.path(), &["check", "script.lua"]);
+    assert_eq!(code(&checked), 0, "{}", said(&checked));
+    let wrong = r#"return { watch = { pid = 0, named = "first" }, scenarios = {} }"#;
+    fs::write(folder.path().join("script.lua"), wrong).unwrap();
+    let text = said(&loadrun(folder.path(), &["check", "script.lua"]));
+    for expected in [
+        "watch: pid: expected the number of a process, got 0",
+        "watch: unknown key `named`",
+        "watch: no `name`",
+    ] {
+        assert!(text.contains(expected), "no {expected:?} in\n{text}");
+    }
+}
+
+#[test]
 fn everything_that_is_wrong_with_watch_is_said_at_once() {
     let folder = script(
         r#"return {

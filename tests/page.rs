@@ -117,6 +117,37 @@ const LOOKS: [(u32, &str); 5] =
     [(1280, "light"), (1280, "dark"), (400, "light"), (400, "dark"), (750, PAPER)];
 const PAPER: &str = "paper";
 
+/// What the page of a run is made of.
+const SECTIONS: [&str; 11] = [
+    "thresholds",
+    "time",
+    "operations",
+    "faults",
+    "failures",
+    "checks",
+    "errors",
+    "load",
+    "parameters",
+    "environment",
+    "script",
+];
+/// Some of its charts.
+const CHARTS: [&str; 7] = [
+    "Iterations a second",
+    "Response times of visitors",
+    "p95 of each operation",
+    "Failures a second, by kind",
+    "Users in an iteration",
+    "Lag of the generator",
+    "Time by percentile",
+];
+/// Those of the generator and its targets.
+const USED: &[&str] = if cfg!(target_os = "linux") {
+    &["CPU, 100 % being one processor", "Resident memory"]
+} else {
+    &[]
+};
+
 /// Chromium with one page, driven by its own protocol.
 struct Browser {
     process: Child,
@@ -291,10 +322,12 @@ fn the_page_shows_all_asks_for_nothing_and_fits_screens_and_paper_in_light_and_d
         };
         assert_eq!(ground, json!(own), "{width} px, {scheme}");
         let sections = browser.value("[...document.querySelectorAll('section')].map(s => s.id)");
-        for id in
-            ["thresholds", "time", "operations", "faults", "failures", "checks", "errors", "script"]
-        {
+        for id in SECTIONS {
             assert!(sections.as_array().unwrap().contains(&json!(id)), "no {id} in {sections}");
+        }
+        let titles = browser.value("[...document.querySelectorAll('h3')].map(e => e.textContent)");
+        for title in CHARTS.iter().chain(USED) {
+            assert!(titles.as_array().unwrap().contains(&json!(title)), "no {title} in {titles}");
         }
         let drawn = "[...document.querySelectorAll('figure.chart')].every(figure => \
             [...figure.querySelectorAll('.field path.line')].some(path => path.getTotalLength() > 1))";

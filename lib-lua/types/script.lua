@@ -74,6 +74,6 @@ function Vu:degraded() end
 ---@field profiles? table<string, table<string, string | number | boolean>> parameters set together: `--profile NAME`
 ---@field faults? loadrun.Fault[] what is broken, when, and for how long
 ---@field recovery? loadrun.Recovery how it is judged what that did
----@field watch? loadrun.Watch[] processes of this machine that are looked at during the run
+---@field watch? loadrun.Watch|loadrun.Watch[] processes of this machine that are looked at during the run
 ---@field setup? fun(): any called once before the load; its plain data is `vu.setup`
 ---@field teardown? fun(data: any) called once after the load, with what `setup` returned

@@ -125,7 +125,7 @@ pub fn parameters(given: &[String]) -> Result<BTreeMap<String, String>, Vec<Prob
             _ => problems.push(Problem {
                 what: format!("malformed parameter \"{text}\""),
                 at: None,
-                hint: Some("write -p name=value".to_owned()),
+                hint: Some("write it as name=value".to_owned()),
             }),
         }
     }

@@ -12,8 +12,13 @@ const WATCH: &[&str] = &["name", "pid"];
 const FORM: &str = "write `watch = { { pid = 4711, name = \"shop\" } }`";
 
 impl Reading<'_> {
+    /// A list of processes, or one by itself.
     pub(super) fn watch(&mut self, part: &Part<'_>, script: &mut Scripted) {
         let Some(list) = self.field(part, "watch", values::table) else { return };
+        if WATCH.iter().any(|key| list.raw_get::<Value>(*key).is_ok_and(|value| !value.is_nil())) {
+            let (path, called) = (vec![At::Key("watch")], "watch: ".to_owned());
+            return self.watched(&Part { table: &list, path, called }, script);
+        }
         let items = values::items(&list).unwrap_or_else(|what| {
             self.problem(&[At::Key("watch")], format!("watch: {what}"), Some(FORM));
             Vec::new()
@@ -26,17 +31,17 @@ impl Reading<'_> {
                 continue;
             };
             let called = format!("watch: entry {}: ", index + 1);
-            let part = Part { table, path, called };
-            self.unknown_keys(&part, WATCH);
-            let name = self.needed(&part, "name", named, "what it is called in the results");
-            let pid = self.needed(&part, "pid", pid, "its number on this machine");
-            let place = self.place(&part.path);
-            script.plan.watch.extend(name.zip(pid).map(|(name, pid)| WatchDecl {
-                name,
-                pid,
-                place,
-            }));
+            self.watched(&Part { table, path, called }, script);
         }
+    }
+
+    fn watched(&mut self, part: &Part<'_>, script: &mut Scripted) {
+        self.unknown_keys(part, WATCH);
+        let name = self.needed(part, "name", named, "what it is called in the results");
+        let pid = self.needed(part, "pid", pid, "its number on this machine");
+        let place = self.place(&part.path);
+        let declared = name.zip(pid).map(|(name, pid)| WatchDecl { name, pid, place });
+        script.plan.watch.extend(declared);
     }
 }
 
