@@ -1,10 +1,12 @@
-//! The pages for users know every module, function and metric there is, and lead where they say.
+//! The pages for users know every module, function and metric there is, lead where they say, and ask
+//! for nothing the program does not take.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read the pages has failed")]
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use loadrun::metric::BUILTIN;
 use loadrun::sandbox::BEHAVIOURS;
@@ -135,4 +137,55 @@ fn every_link_between_the_pages_leads_to_a_heading_that_is_there() {
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// What the program says of a command.
+fn help(command: &[&str]) -> Option<String> {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_loadrun"));
+    let told = program.args(command).arg("--help").output().unwrap();
+    told.status.success().then(|| String::from_utf8(told.stdout).unwrap())
+}
+
+/// Every command line in a text that names an option: its words, but for what stands in quotes.
+fn command_lines(text: &str) -> impl Iterator<Item = Vec<&str>> {
+    let said = text.split(['`', '\n']).filter_map(|said| {
+        let (_, line) = said.split_once("loadrun ")?;
+        line.split('#').next()
+    });
+    let words = said.map(|line| line.split('"').step_by(2).flat_map(str::split_whitespace));
+    words.map(Iterator::collect).filter(|line: &Vec<&str>| {
+        line.iter().any(|word| word.starts_with("--")) && !line.contains(&"COMMAND")
+    })
+}
+
+#[test]
+fn every_option_of_a_command_line_in_the_pages_is_one_that_the_program_takes() {
+    let scripts = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts")).unwrap();
+    let scripts = scripts.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+    let commands = help(&[]).unwrap();
+    let mut helps = BTreeMap::new();
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for text in pages().into_iter().map(|(_, text)| text).chain(scripts) {
+        for line in command_lines(&text) {
+            let known = commands.lines().any(|told| told.starts_with(&format!("  {} ", line[0])));
+            let command = match line[0] {
+                "baseline" => line[..2].join(" "),
+                _ if known => line[0].to_owned(),
+                _ => "run".to_owned(),
+            };
+            let told = helps.entry(command.clone()).or_insert_with(|| {
+                let words: Vec<_> = command.split(' ').collect();
+                help(&words).unwrap_or_else(|| panic!("no command {command}"))
+            });
+            for option in line.iter().filter(|word| word.starts_with("--")) {
+                let name = option.split('=').next().unwrap_or(option);
+                seen += 1;
+                if !told.split_whitespace().any(|word| word == name) {
+                    wrong.push(format!("loadrun {}: {name}", line.join(" ")));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen > 10, "the pages show {seen} options");
 }
