@@ -2,12 +2,20 @@
 # SQL: loadrun beside pgbench and sysbench, one prepared SELECT by primary key on PostgreSQL; and how
 # fairly a pool of 20 connections serves 1,000 users.
 #
-# Last measured (AMD EPYC, a busy machine of two cores, four rounds): 1.0 to 1.7 times pgbench, 1.0 to
-# 1.5 times sysbench. In instructions of its own, by callgrind, a SELECT costs sysbench 5,700, a bare
-# loop around the driver (sqlx, one thread, no Lua, nothing measured) 8,000, and loadrun 29,700, of
-# which 9,600 are the driver with the values on both ends and 12,000 Lua and mlua. The kernel's part is
-# the larger one for all and about the same: one send, one receive, one receive in vain, which the
-# driver tries before the answer can be there, and an epoll_wait for every 13.
+# All three ask for the same row by the same prepared statement on as many connections, and each has a
+# core for itself, the server the other one: pgbench with one thread, sysbench with one a connection,
+# which is its way, loadrun with one worker and a user a connection. sysbench's script reads the value
+# into Lua as ours does. What counts is the CPU of the client's process, user and system, from its start
+# to its end, by the SELECTs it made.
+#
+# Last measured (AMD EPYC, two cores shared with compilers, medians of five rounds): with 64 connections
+# 20.7 us pgbench, 19.0 sysbench, 18.3 loadrun, which was below sysbench in each round; with 16 between
+# 0.9 and 1.3 times sysbench and 1.0 and 1.2 times pgbench: the idler the client, the fewer answers it
+# finds at a time. In instructions of its own, by callgrind, a SELECT costs sysbench 5,700, a bare loop
+# around the driver (sqlx, one thread, no Lua, nothing measured) 8,000, and loadrun 23,200, of which 6,400
+# are the driver and 8,800 Lua and mlua. The kernel's part is the larger one for all: here one send, one
+# receive, one receive in vain, which the driver tries before the answer can be there, and an epoll_wait
+# for several; sysbench has a poll and a switch of threads for each.
 source "$(dirname "$0")/stage.sh"
 needs "postgresql sysbench python3 util-linux" initdb postgres pgbench sysbench python3 taskset
 port=$(free_port)
