@@ -187,6 +187,19 @@ async fn down_counts_every_connection_that_it_closes() {
 }
 
 #[tokio::test]
+async fn a_connection_that_stays_open_is_counted_by_every_toxic_it_meets() {
+    let pair = Pair::new().await;
+    let (mut client, mut server) = pair.talking().await;
+    for _ in 0..50 {
+        pair.proxy.add(toxic(Kind::Latency, &[("latency", "1us")])).await.unwrap();
+        say(&mut client, &mut server, b"hello").await;
+        let touched = pair.proxy.remove("latency").await.unwrap();
+        say(&mut client, &mut server, b"hello").await;
+        assert_eq!((touched.eligible, touched.connections), (1, 1));
+    }
+}
+
+#[tokio::test]
 async fn a_client_whose_server_is_gone_is_reset() {
     let pair = Pair::new().await;
     drop(pair.server);

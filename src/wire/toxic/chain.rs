@@ -1,118 +1,15 @@
 //! The toxics on one direction of one connection, and what is on its way through them.
 //!
-//! Each stage holds what its effect has not let go yet; [`Chain::advance`] moves on whatever is
-//! due. Order is kept by construction: a stage is a queue, and nothing in it is due before what
-//! stands in front of it.
+//! Each stage holds what its effect has not let go yet (`held.rs`); [`Chain::advance`] moves on
+//! whatever is due.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::super::frame::Request;
-use super::{Cut, Dice, Direction, Effect, Kind, Per, Rigged, roll};
-
-/// What travels.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::wire) enum Parcel {
-    /// Some bytes, at least one.
-    Bytes(Bytes),
-    /// Some bytes that are known to be part of a request, or of its reply.
-    Part(Bytes, Arc<Request>),
-    /// The sender has said all it will say; the other direction goes on.
-    End,
-    /// The whole connection is to be closed.
-    Close,
-}
-
-/// What a parcel costs besides its bytes, so that many small ones are bounded too.
-const PARCEL: usize = 64;
-
-impl Parcel {
-    /// Bytes that may be known to be part of a request.
-    pub(in crate::wire) fn of(bytes: Bytes, request: Option<Arc<Request>>) -> Self {
-        match request {
-            Some(request) => Self::Part(bytes, request),
-            None => Self::Bytes(bytes),
-        }
-    }
-
-    fn weight(&self) -> usize {
-        match self {
-            Self::Bytes(bytes) | Self::Part(bytes, _) => bytes.len() + PARCEL,
-            Self::End | Self::Close => PARCEL,
-        }
-    }
-}
-
-/// What an effect has taken in and not let go yet.
-#[derive(Debug, Default)]
-pub(super) struct Held {
-    /// With the moment each is due; `None`: not before the toxic goes.
-    parcels: VecDeque<(Option<Instant>, Parcel)>,
-    /// When the connection is to be cut, whatever is held.
-    cut: Option<(Instant, Cut)>,
-    lost: bool,
-    weight: usize,
-    /// What the bytes that are being pushed are part of.
-    request: Option<Arc<Request>>,
-}
-
-impl Held {
-    /// Lets go of a parcel at `due`, or as soon as what is in front of it has gone.
-    pub(super) fn push(&mut self, due: Instant, parcel: Parcel) {
-        let due = match self.parcels.back() {
-            Some((None, _)) => None,
-            Some((Some(last), _)) => Some(due.max(*last)),
-            None => Some(due),
-        };
-        self.enter(due, parcel);
-    }
-
-    /// Lets go of a parcel only when the toxic goes.
-    pub(super) fn keep(&mut self, parcel: Parcel) {
-        self.enter(None, parcel);
-    }
-
-    fn enter(&mut self, due: Option<Instant>, parcel: Parcel) {
-        let parcel = match (parcel, &self.request) {
-            (Parcel::Bytes(bytes), Some(request)) => Parcel::Part(bytes, Arc::clone(request)),
-            (parcel, _) => parcel,
-        };
-        self.weight += parcel.weight();
-        self.parcels.push_back((due, parcel));
-    }
-
-    /// Cuts the connection at that moment.
-    pub(super) fn cut_at(&mut self, at: Instant, how: Cut) {
-        self.cut = Some((at, how));
-    }
-
-    /// Says that something the stream cannot go on without was swallowed.
-    pub(super) fn lose(&mut self) {
-        self.lost = true;
-    }
-
-    /// When the last parcel is due.
-    pub(super) fn last_due(&self) -> Option<Instant> {
-        self.parcels.back().and_then(|(due, _)| *due)
-    }
-
-    fn pop_due(&mut self, now: Instant) -> Option<(Instant, Parcel)> {
-        let due = self.parcels.front()?.0.filter(|due| *due <= now)?;
-        let (_, parcel) = self.parcels.pop_front()?;
-        self.weight -= parcel.weight();
-        Some((due, parcel))
-    }
-
-    /// The next moment at which something is to be done.
-    fn next(&self) -> Option<Instant> {
-        let parcel = self.parcels.front().and_then(|(due, _)| *due);
-        let cut = self.cut.map(|(at, _)| at);
-        parcel.into_iter().chain(cut).min()
-    }
-}
+use super::{Cut, Dice, Direction, Effect, Held, Kind, Marks, Parcel, Per, Rigged, roll};
 
 /// One toxic at work.
 struct Stage {
@@ -172,9 +69,7 @@ impl Stage {
         let Some(request) = request.filter(wanted) else {
             return swallowed || matches!(parcel, Parcel::Close);
         };
-        if request.marks.is_first(&self.rigged, Mark::Met) {
-            self.rigged.tally.meet();
-        }
+        request.marks.meet(&self.rigged);
         let rolled = roll(whose.seed, &toxic.name, whose.connection, request.number);
         swallowed || rolled < toxic.toxicity
     }
@@ -186,9 +81,7 @@ impl Stage {
             (Per::Connection, _) if std::mem::replace(&mut self.touched, true) => return,
             (Per::Connection, _) => &whose.marks,
         };
-        if marks.is_first(&self.rigged, Mark::Touched) {
-            self.rigged.tally.touch_connection();
-        }
+        marks.touch(&self.rigged);
     }
 }
 
@@ -203,38 +96,10 @@ pub fn fits(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// What of a connection is counted already, so that its two directions and a toxic told otherwise
-/// count it once.
-#[derive(Clone, Debug, Default)]
-pub(in crate::wire) struct Marks(Arc<Mutex<BTreeSet<(usize, Mark)>>>);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Mark {
-    Met,
-    Touched,
-}
-
 impl Whose {
     /// The choices of an effect on it.
     pub(super) fn dice(&self, fault: &str) -> Dice {
         Dice::new(self.seed, fault, self.connection, self.direction == Direction::Upstream)
-    }
-}
-
-impl Marks {
-    /// Counts the connection as one that a toxic ended, unless it is counted already.
-    pub(in crate::wire) fn turn_away(&self, rigged: &Rigged) {
-        if self.is_first(rigged, Mark::Met) {
-            rigged.tally.meet();
-        }
-        if self.is_first(rigged, Mark::Touched) {
-            rigged.tally.touch_connection();
-        }
-    }
-
-    fn is_first(&self, rigged: &Rigged, mark: Mark) -> bool {
-        let tally = Arc::as_ptr(&rigged.tally) as usize;
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((tally, mark))
     }
 }
 
@@ -382,9 +247,7 @@ impl Chain {
                 request: None,
             });
         }
-        if whose.marks.is_first(rigged, Mark::Met) {
-            rigged.tally.meet();
-        }
+        whose.marks.meet(rigged);
         let concerned = roll(whose.seed, &toxic.name, whose.connection, 0) < toxic.toxicity;
         if !concerned && toxic.kind != Kind::Down {
             return None;

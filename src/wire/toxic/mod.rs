@@ -17,6 +17,7 @@ mod corrupt_stream;
 mod dice;
 mod down;
 mod drop_chunks;
+mod held;
 mod hold;
 mod latency;
 mod limit_data;
@@ -34,12 +35,14 @@ use tokio::time::Instant;
 
 pub use amount::{Amount, Amounts, Bare, Field, Given, Quantity};
 pub use chain::fits;
-pub(super) use chain::{Chain, Marks, Parcel, Whose};
+pub(super) use chain::{Chain, Whose};
 pub use dice::roll;
+pub(super) use held::Parcel;
+pub(super) use tally::Marks;
 pub use tally::Touched;
 
-use chain::Held;
 use dice::Dice;
+use held::Held;
 use tally::Tally;
 
 /// A disturbance, declared.
@@ -283,17 +286,19 @@ pub(super) struct Rigged {
     pub(super) toxic: Toxic,
     /// New whenever the toxic is added or changed.
     pub(super) serial: u64,
+    /// The first of its serials: unlike that of any other on its proxy, gone ones included.
+    pub(super) first: u64,
     pub(super) tally: std::sync::Arc<Tally>,
 }
 
 impl Rigged {
     pub(super) fn new(toxic: Toxic, serial: u64) -> Self {
-        Self { toxic, serial, tally: std::sync::Arc::default() }
+        Self { toxic, serial, first: serial, tally: std::sync::Arc::default() }
     }
 
     /// The same toxic, told otherwise: what it did so far stays counted.
     pub(super) fn changed(&self, toxic: Toxic, serial: u64) -> Self {
-        Self { toxic, serial, tally: std::sync::Arc::clone(&self.tally) }
+        Self { toxic, serial, first: self.first, tally: std::sync::Arc::clone(&self.tally) }
     }
 }
 

@@ -1,6 +1,10 @@
 //! The proof that a toxic had an effect: what it could have touched, and what it did touch.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Rigged;
 
 /// What a toxic has done, counted by every connection it stands on.
 #[derive(Debug, Default)]
@@ -45,11 +49,11 @@ impl Tally {
         self.touch_connection();
     }
 
-    pub(super) fn meet(&self) {
+    fn meet(&self) {
         self.eligible.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn touch_connection(&self) {
+    fn touch_connection(&self) {
         self.connections.fetch_add(1, Relaxed);
     }
 
@@ -65,5 +69,42 @@ impl Tally {
             chunks: self.chunks.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
         }
+    }
+}
+
+/// What of a connection, or of a request, is counted already: its two directions, and a toxic that is
+/// told otherwise, count it once.
+#[derive(Clone, Debug, Default)]
+pub(in crate::wire) struct Marks(Arc<Mutex<BTreeSet<(u64, Mark)>>>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Mark {
+    Met,
+    Touched,
+}
+
+impl Marks {
+    /// Counts that it was there while the toxic was.
+    pub(super) fn meet(&self, rigged: &Rigged) {
+        if self.is_first(rigged, Mark::Met) {
+            rigged.tally.meet();
+        }
+    }
+
+    /// Counts that the toxic disturbed it.
+    pub(super) fn touch(&self, rigged: &Rigged) {
+        if self.is_first(rigged, Mark::Touched) {
+            rigged.tally.touch_connection();
+        }
+    }
+
+    /// Counts it as one that the toxic ended.
+    pub(in crate::wire) fn turn_away(&self, rigged: &Rigged) {
+        self.meet(rigged);
+        self.touch(rigged);
+    }
+
+    fn is_first(&self, rigged: &Rigged, mark: Mark) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((rigged.first, mark))
     }
 }
