@@ -3,7 +3,7 @@
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-use super::kind::Wrong;
+use super::said::Wrong;
 use super::{Ended, VERIFY};
 use crate::plan::{FaultDecl, nearest};
 use crate::wire::proxy::{Proxy, ProxyError};

@@ -13,10 +13,11 @@
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `kind.rs` | what can be broken about a thing, and what is wrong with a declaration |
+//! | `kind.rs` | what can be broken about a thing, and what cannot stand together |
+//! | `said.rs` | what was said about a fault that is on no link |
 //! | `link.rs` | toxics on proxies |
 //! | `process.rs` | processes that the run started |
-//! | `redis.rs` | Redis, by its own commands |
+//! | `redis/` | Redis, by its own commands |
 //! | `sql.rs` | databases, by their own means |
 //! | `journal.rs` | what outlives this process, and how it is put right |
 //! | `ask.rs` | what scripts ask of whoever holds the faults |
@@ -27,6 +28,7 @@ mod kind;
 mod link;
 mod process;
 mod redis;
+mod said;
 mod sql;
 
 use std::rc::Rc;
@@ -37,8 +39,9 @@ use tokio::time::{Instant, sleep_until};
 
 pub use ask::{Ask, Awaited, Holder, Told, Waited};
 pub use journal::{Journal, Left, Undone};
-pub use kind::{Break, CALLS, Kind, Thing, Wrong, address, contradiction, read};
+pub use kind::{Break, CALLS, Thing, address, contradiction, read};
 pub use process::{Times, WITH};
+pub use said::{Kind, Wrong};
 
 use crate::plan::FaultDecl;
 use crate::service::Process;

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Ended;
 use super::journal::{Journal, Undo};
-use super::kind::{Field, Kind, Wrong, checked};
+use super::said::{Field, Kind, Wrong, checked};
 use crate::plan::{FaultDecl, nearest};
 use crate::sandbox::{BEHAVIOURS, Behaviour};
 use crate::service::setting::{Setting, Takes};

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::kind::{Field, Kind, Wrong, checked};
+use super::said::{Field, Kind, Wrong, checked};
 use super::{Ended, VERIFY};
 use crate::client::sql::{
     Address, Begin, Call, Client, Database, Datum, Dialect, Keep, Rows, Settings, Transaction,
