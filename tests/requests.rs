@@ -51,6 +51,43 @@ fn a_fault_of_one_path_is_late_on_that_path_and_touches_no_other() {
 }
 
 #[test]
+fn a_fault_of_one_statement_is_late_where_it_was_prepared_before_and_touches_no_other() {
+    let (run, outcome) = run(
+        r#"
+        local fault = require "loadrun.fault"
+        local metric = require "loadrun.metric"
+        local sql = require "loadrun.sql"
+        local time = require "loadrun.time"
+        local store = require("loadrun.service").postgres {}
+        local link = fault.proxy { upstream = store, protocol = "postgres" }
+        local through, straight = sql.client { url = link, size = 1 }, sql.client { url = store }
+        local late = metric.counter "late"
+        local function visit()
+          local begun = time.now()
+          assert(through:execute("UPDATE stock SET n = n + $1 WHERE id = 1", { 1 }))
+          if time.since(begun) >= 0.05 then late:add() end
+          assert(through:value "SELECT n FROM stock WHERE id = 1")
+        end
+        return {
+          setup = function()
+            straight:execute "CREATE TABLE stock (id INT PRIMARY KEY, n INT)"
+            straight:execute "INSERT INTO stock VALUES (1, 0)"
+          end,
+          scenarios = { s = { iterations = 10, max_users = 1, start = "500ms", run = visit } },
+          faults = { { at = 0, for_ = "1m", on = link, kind = "latency", latency = "50ms",
+                       match = "UPDATE *" } },
+          thresholds = { "late count == 10", "sql.failed rate == 0", "script.errors count == 0" },
+        }"#,
+        &["script.lua", "--workers", "1"],
+    );
+    let told = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "{told}{}", String::from_utf8_lossy(&run.stderr));
+    // Ten times, and once when it was prepared.
+    let fault = &outcome.unwrap()["faults"][0];
+    assert_eq!((&fault["eligible"], &fault["touched"]), (&11.into(), &11.into()), "{told}");
+}
+
+#[test]
 fn a_fault_per_request_where_nothing_says_what_a_request_is_is_an_error() {
     let script = r#"
         local fault = require "loadrun.fault"
