@@ -74,7 +74,10 @@ pub(super) fn foreseen(
     allow_command: bool,
 ) -> Result<Vec<Problem>, EngineError> {
     let site = site(world)?;
-    let problems = declared.iter().filter(|decl| decl.kind != proxies::KIND).filter_map(|decl| {
+    // Links and endpoints are loadrun's own.
+    let own = [proxies::KIND, listeners::KIND];
+    let others = declared.iter().filter(|decl| !own.contains(&decl.kind.as_str()));
+    let problems = others.filter_map(|decl| {
         if decl.kind == command::KIND && !allow_command {
             return Some(forbidden(decl));
         }
