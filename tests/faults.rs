@@ -353,6 +353,9 @@ fn everything_wrong_with_faults_of_processes_is_told_before_the_load() {
     error: fault 7: every: unknown key `of`; did you mean `off`?
       --> script.lua:23
 
+    error: fault 7: every: off: expected a duration such as "250ms", or a number of seconds, got nil
+      --> script.lua:23
+
     error: fault 8: pause is nothing that can be done to a redis that the run did not start
       --> script.lua:24
       hint: it is a fault of a service that the run starts
