@@ -134,11 +134,11 @@ fn a_redis_that_is_killed_is_back_before_it_is_ready_and_the_outage_is_as_long_a
     assert!(fault["effect"].as_str().unwrap().contains("signal: 9"), "{fault}");
     assert_eq!(fault["cleared"], fault["process"]["back"]);
     assert!(told.contains("process away at 6"), "{told}");
-    assert_eq!(outcome["verdict"], "VALID", "{told}");
     let recovery = &fault["recovery"];
     assert!(recovery["fault"]["failed"].as_u64().unwrap() > 100, "{told}");
     // Where loadrun itself was late, it says that its times tell nothing.
-    if recovery["verdict"] != "generator_limited" {
+    if recovery["verdict"] != "generator_limited" && outcome["verdict"] != "GENERATOR_LIMITED" {
+        assert_eq!(outcome["verdict"], "VALID", "{told}");
         assert_eq!(recovery["verdict"], "recovered", "{told}");
         let [outage, exact] = ["outage", "resolution"].map(|it| recovery[it].as_f64().unwrap());
         let least = time("back") - time("away") - exact;

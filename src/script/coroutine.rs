@@ -12,7 +12,8 @@
 //! Lua.
 //!
 //! Invariant: nothing yields but these functions. Scripts have no coroutines of their own, which would
-//! swallow the yields of a call.
+//! swallow the yields of a call. Not every call that has begun comes to yield: where Lua forbids it, as
+//! in a handler of `xpcall` or while a variable is closed, it raises, and what was left is dropped.
 
 use std::cell::{OnceCell, RefCell};
 use std::future::Future;
@@ -109,6 +110,9 @@ impl Coroutines {
         if let Some(any) = self.waits.get() {
             let _ = thread.reset(any.clone());
         }
+        // What is closed may have begun a call, and cannot wait for it.
+        let left = self.left.take();
+        drop(left);
     }
 
     fn waits(&self, lua: &Lua) -> mlua::Result<&Function> {
@@ -235,7 +239,8 @@ impl Future for Coroutine {
                 (Some(Ok(thread)), Due::Argument(argument)) => thread.resume(mem::take(argument)),
             };
             let left = this.context.coroutines.left.take();
-            if let (Some(rest), Ok(_)) = (left, &returned) {
+            let yielded = matches!(&this.thread, Some(Ok(thread)) if thread.is_resumable());
+            if let (Some(rest), true) = (left, yielded) {
                 this.due = Due::Rest(rest);
                 continue;
             }

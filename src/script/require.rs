@@ -92,6 +92,7 @@ impl Modules {
             .map_err(|why| misuse(lua, format!("require: cannot read `{name}`: {why}")))?;
         let shown = path.strip_prefix(folder).unwrap_or(&path);
         self.context.world.note_required(shown, &text);
+        self.context.world.log.secrets.add_literals(&text);
         self.run(lua, &format!("@{}", shown.display()), &text)
     }
 

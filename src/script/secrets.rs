@@ -4,7 +4,9 @@
 //! cookies. A secret is known from the moment it is declared, and one that stands in the script as
 //! a literal before anything runs; from then on every line of the log and every error of a script
 //! has `***` in its place, and so has the script's text in the results. Values shorter than 4
-//! characters are not looked for: they would be found in half of all words.
+//! characters are not looked for: they would be found in half of all words. Nor is a literal that is
+//! one plain word of up to 8 letters, such as the password `user` of a test: results are full of such
+//! words, and would no longer say what they measured.
 
 use std::sync::{PoisonError, RwLock};
 
@@ -13,6 +15,8 @@ use crate::client::sql::passwords;
 
 /// Fewest characters of a value that is looked for.
 const SHORTEST: usize = 4;
+/// Most letters of a plain word that is not looked for where it was only found.
+const WORD: usize = 8;
 /// What stands in place of a secret.
 const MASK: &str = "***";
 
@@ -41,13 +45,20 @@ impl Secrets {
         if !KEYS.iter().any(|known| key.eq_ignore_ascii_case(known)) {
             return;
         }
-        self.add(value);
+        self.add_found(value);
         if key.eq_ignore_ascii_case("cookie") {
             let pairs = value.split(';').filter_map(|pair| pair.split_once('='));
-            pairs.for_each(|(_, value)| self.add(value.trim()));
+            pairs.for_each(|(_, value)| self.add_found(value.trim()));
         } else if let Some((_, credentials)) = value.split_once(' ') {
             // Behind the name of a scheme: `Bearer ...`.
-            self.add(credentials.trim());
+            self.add_found(credentials.trim());
+        }
+    }
+
+    /// Keeps out a value that nobody called a secret, unless it is a word like any other.
+    fn add_found(&self, value: &str) {
+        if value.len() > WORD || !value.bytes().all(|byte| byte.is_ascii_lowercase()) {
+            self.add(value);
         }
     }
 
@@ -104,15 +115,17 @@ mod tests {
             br#"local a = { auth = { bearer = "token-1" }, password = 'pass-2', user = "someone" }
             local b = { ["Authorization"] = "Basic base-3", Cookie = "sid=cookie-4; theme=dark" }
             local c = { authorization = "Bearer " .. token, cookie = name, url = "http://h/p" }
-            get("postgres://me:pass-5@host/shop") bearer = [[token-6]] f { bearer == "other" }"#,
+            get("postgres://me:pass-5@host/shop") bearer = [[token-6]] f { bearer == "other" }
+            local d = { password = "secret", json = { password = "correcthorse" }, cookie = "a=rate" }"#,
         );
         let mut found = secrets.list();
         found.sort();
         let expected = [
             "Basic base-3",
+            "a=rate",
             "base-3",
             "cookie-4",
-            "dark",
+            "correcthorse",
             "pass-2",
             "pass-5",
             "sid=cookie-4; theme=dark",

@@ -56,9 +56,8 @@ fn nothing() -> Outcome {
 
 /// The run that is kept in the repository, or one that was made since.
 fn sample() -> Outcome {
-    let stamps = fs::read_dir(Path::new(ROOT).join("results/webhook_burst")).unwrap();
-    let mut runs = stamps.map(|stamp| stamp.unwrap().path().join("outcome.json"));
-    Outcome::load(&runs.find(|run| run.is_file()).unwrap()).unwrap()
+    let mut stamps = fs::read_dir(Path::new(ROOT).join("results/webhook_burst")).unwrap();
+    stamps.find_map(|stamp| Outcome::load(&stamp.unwrap().path()).ok()).unwrap()
 }
 
 fn junit(outcome: &Outcome, gate: Option<&Gate>) -> String {

@@ -63,3 +63,22 @@ async fn a_coroutine_is_used_again_whatever_the_one_before_left_in_it() {
     let lines: Vec<_> = vm.world().log.drain().into_iter().map(|line| line.text).collect();
     assert_eq!(lines, ["1 0", "3 0", "4 0"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_begins_where_lua_forbids_waiting_is_nobody_elses() {
+    let vm = running(
+        "local time = require 'loadrun.time'",
+        "print(vu.iteration, (xpcall(function() error('x') end, function() time.sleep(1) end)))\n\
+         if vu.iteration ~= 2 then return end\n\
+         local x <close> = setmetatable({}, { __close = function() time.sleep(1) end })\n\
+         error('broken')",
+    )
+    .worker();
+    let mut user = vm.user(0, 0);
+    for number in 0..3 {
+        user.iterate(Turn { number, intended: None }).await;
+    }
+    let lines: Vec<_> = vm.world().log.drain().into_iter().map(|line| line.text).collect();
+    assert_eq!(lines, ["1 false", "2 false", "3 false"]);
+    assert_eq!(vm.take_errors().total(), 1);
+}
