@@ -27,8 +27,9 @@ const FINE_BITS: u32 = 10;
 
 /// Fewer values than this are not worth merging.
 const FEW: usize = 64;
-/// Buckets a value from the smallest to the largest up to which counting is cheaper than sorting.
-const NEAR: usize = 8;
+/// Buckets from the smallest value to the largest up to which they are counted and not sorted: the
+/// largest is then some 256 times the smallest, and the counts take 16 KiB.
+const NEAR: usize = 8 << FINE_BITS;
 
 /// Raw values (nanoseconds, bytes, thousandths) by frequency.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -84,8 +85,9 @@ impl Distribution {
         };
         let (low, high) = (bucket_of(min), bucket_of(max));
         let span = usize::from(high - low) + 1;
-        if span <= NEAR * values.len() {
-            let mut counts = vec![0u32; span];
+        if span <= NEAR && u16::try_from(values.len()).is_ok() {
+            // On the stack: buffers of ever other sizes would each keep pages of the allocator.
+            let mut counts = [0_u16; NEAR];
             for value in values.iter() {
                 counts[usize::from(bucket_of(*value) - low)] += 1;
             }

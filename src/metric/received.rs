@@ -1,7 +1,7 @@
 //! What one series received since the last take, by phase.
 //!
-//! A trend's values wait in a batch of bounded size and are sorted into their distribution
-//! together, which costs about 30 ns a value where one by one costs up to 90.
+//! A trend's values wait in a batch of bounded size and go into their distribution together, which
+//! costs a third, or less, of what it costs one by one.
 
 use std::collections::BTreeMap;
 use std::mem;
