@@ -32,14 +32,25 @@ fn folder() -> TempDir {
     folder
 }
 
+/// A run under way; one that a test gives up, because it has failed, is killed.
+struct Run(Child);
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        // On a terminal this is whose it is: with it the terminal goes, and with that the run.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A program with pipes for all it reads and writes.
-fn piped(mut command: Command, folder: &Path) -> Child {
+fn piped(mut command: Command, folder: &Path) -> Run {
     command.current_dir(folder).env_remove("NO_COLOR").stdin(Stdio::piped());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    Run(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
 }
 
 /// A run that has a terminal.
-fn on_a_terminal(folder: &Path, colour: bool) -> Child {
+fn on_a_terminal(folder: &Path, colour: bool) -> Run {
     let mut command = Command::new("python3");
     command.args(["-c", TERMINAL, "env", "TERM=xterm"]);
     if !colour {
@@ -49,7 +60,7 @@ fn on_a_terminal(folder: &Path, colour: bool) -> Child {
     piped(command, folder)
 }
 
-fn in_pipes(folder: &Path, arguments: &[&str]) -> Child {
+fn in_pipes(folder: &Path, arguments: &[&str]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_loadrun"));
     command.arg("script.lua").args(arguments);
     piped(command, folder)
@@ -83,7 +94,7 @@ fn is_coloured(text: &str) -> bool {
 fn a_terminal_is_drawn_on_and_coloured_unless_it_is_asked_not_to_be() {
     let folder = folder();
     for colour in [true, false] {
-        let mut run = on_a_terminal(folder.path(), colour);
+        let Run(run) = &mut on_a_terminal(folder.path(), colour);
         let out = run.stdout.as_mut().unwrap();
         let drawn = until(out, " per s  p95 ");
         // Where the cursor goes back, lines are drawn anew.
@@ -104,7 +115,7 @@ fn a_terminal_is_drawn_on_and_coloured_unless_it_is_asked_not_to_be() {
 #[test]
 fn without_a_terminal_progress_is_plain_lines_and_verbose_tells_more() {
     let folder = folder();
-    let mut run = in_pipes(folder.path(), &["--verbose"]);
+    let Run(run) = &mut in_pipes(folder.path(), &["--verbose"]);
     let told = until(run.stderr.as_mut().unwrap(), " failed (0.0 %)\n");
     for line in ["debug: a detail\n", "a fact\n", "warning: a doubt\n", "setup\n"] {
         assert!(told.contains(line), "{line}: {told}");
@@ -112,7 +123,7 @@ fn without_a_terminal_progress_is_plain_lines_and_verbose_tells_more() {
     let progress = told.lines().last().unwrap();
     assert!(progress.contains(" s  steady  ") && progress.contains(" left  "), "{progress}");
     assert!(progress.contains(" per s  p95 "), "{progress}");
-    let pid = rustix::process::Pid::from_child(&run);
+    let pid = rustix::process::Pid::from_child(run);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     let summary = rest(run.stdout.as_mut().unwrap());
     assert!(summary.contains("INCOMPLETE"), "{summary}");
@@ -123,9 +134,8 @@ fn without_a_terminal_progress_is_plain_lines_and_verbose_tells_more() {
 #[test]
 fn a_quiet_run_shows_its_warnings_and_its_summary() {
     let folder = folder();
-    let ran =
-        in_pipes(folder.path(), &["--quiet", "-p", "lasts=100ms"]).wait_with_output().unwrap();
-    let [out, err] = [ran.stdout, ran.stderr].map(|text| String::from_utf8(text).unwrap());
+    let Run(run) = &mut in_pipes(folder.path(), &["--quiet", "-p", "lasts=100ms"]);
+    let [out, err] = [rest(run.stdout.as_mut().unwrap()), rest(run.stderr.as_mut().unwrap())];
     assert_eq!(err, "warning: a doubt\n");
     assert!(out.contains("script  ") && out.contains("thresholds"), "{out}");
 }

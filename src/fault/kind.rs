@@ -165,6 +165,21 @@ fn unknown(kind: &str, thing: Thing<'_>) -> Wrong {
     }
 }
 
+/// Whether anything can be broken in this way; else what to write instead.
+pub fn exists(kind: &str) -> Result<(), Wrong> {
+    if kind == CALLS || Thing::other(kind).is_some() {
+        return Ok(());
+    }
+    let toxics = toxic::Kind::ALL.map(toxic::Kind::name);
+    let tables = [process::KINDS, super::redis::KINDS, sql::KINDS].into_iter().flatten();
+    let near = nearest(kind, toxics.into_iter().chain(tables.map(|kind| kind.name)));
+    let hint = near.map_or_else(
+        || format!("the kinds of a link are {}", toxics.join(", ")),
+        |near| format!("did you mean {near:?}?"),
+    );
+    Err((format!("unknown kind {kind:?}"), hint))
+}
+
 /// Why two faults on the same thing cannot stand at the same time, if they cannot.
 pub fn contradiction(one: &Break, other: &Break) -> Option<&'static str> {
     match (one, other) {

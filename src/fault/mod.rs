@@ -39,7 +39,7 @@ use tokio::time::{Instant, sleep_until};
 
 pub use ask::{Ask, Awaited, Holder, Told, Waited};
 pub use journal::{Journal, Left, Undone};
-pub use kind::{Break, CALLS, Thing, address, contradiction, read};
+pub use kind::{Break, CALLS, Thing, address, contradiction, exists, read};
 pub use process::{Times, WITH};
 pub use said::{Kind, Wrong};
 

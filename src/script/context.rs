@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::api::rand::Rand;
 use super::coroutine::Coroutines;
 use super::measure::{Afoot, ScenarioMeter};
+use super::mistakes::Mistakes;
 use super::traceback::{Errors, caller, misuse};
 pub use super::world::{Source, World};
 use crate::client::http::Session;
@@ -43,6 +44,8 @@ pub struct Context {
     pub declared: RefCell<Declared>,
     /// True until the script has returned its table: the time in which things are declared.
     pub loading: Cell<bool>,
+    /// What is done about mistakes until then.
+    pub(super) mistakes: Mistakes,
     /// How long resumes took.
     pub busy: Cell<Busy>,
     /// Calls for which this machine had no socket left, measured or not.
@@ -102,6 +105,7 @@ impl Context {
             errors: RefCell::default(),
             declared: RefCell::default(),
             loading: Cell::new(true),
+            mistakes: Mistakes::default(),
             busy: Cell::default(),
             exhausted: Cell::new(0),
             afoot: Rc::default(),

@@ -26,6 +26,7 @@ use mlua::{Either, FromLuaMulti, Function, IntoLua, IntoLuaMulti, Lua, MultiValu
 use mlua::{UserData, UserDataFields, UserDataRef, Value};
 
 use super::context::Context;
+use super::mistakes;
 use super::options::shown;
 use super::traceback::{misuse, placed};
 
@@ -69,7 +70,11 @@ where
         thread: &Thread,
     ) -> Poll<mlua::Result<MultiValue>> {
         Poll::Ready(match ready!(self.poll(cx)) {
-            Ok(came) => thread.resume((Value::Nil, came)),
+            Ok(came) => match thread.resume((Value::Nil, came)) {
+                // It could not be made into Lua, and the coroutine has not heard of it yet.
+                Err(wrong) if thread.is_resumable() => thread.resume(Value::Error(Box::new(wrong))),
+                resumed => resumed,
+            },
             Err(wrong) => thread.resume(Value::Error(Box::new(wrong))),
         })
     }
@@ -172,7 +177,7 @@ pub(super) fn method<T, A, B, W, R>(
                 Err(misuse(lua, what))
             }
         };
-        function(lua, begin, go_on)
+        mistakes::guarded(lua, function(lua, begin, go_on)?)
     };
     fields.add_field(name, Method(make));
 }

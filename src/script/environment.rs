@@ -19,7 +19,7 @@ use super::globals::{Global, globals};
 use super::log::Level;
 use super::options::shown;
 use super::traceback::{LAYER, misuse, words};
-use super::{frozen, require, strings, tables, traceback};
+use super::{frozen, mistakes, require, strings, tables, traceback};
 use crate::plan::{Place, Problem, nearest};
 
 /// Functions of Lua's base library that scripts get as they are.
@@ -45,15 +45,17 @@ const LIBRARIES: &[&str] = &["math", "string", "table", "utf8"];
 
 /// The wrapped functions; in Lua, because a call may wait inside `pcall`, and Rust cannot.
 const WRAPPED: &str = r#"
-local pcall, xpcall, setmetatable, rawget, rawset, type, error, clean, frozen = ...
-local function settle(ok, ...)
+local pcall, xpcall, setmetatable, rawget, rawset, type, error, clean, frozen, shield, lower = ...
+local function settle(shielded, ok, ...)
+  if shielded then lower() end
   if ok then return true, ... end
   return false, clean((...))
 end
 return {
-  pcall = function(f, ...) return settle(pcall(f, ...)) end,
+  pcall = function(f, ...) return settle(shield and shield(), pcall(f, ...)) end,
   xpcall = function(f, handler, ...)
-    return settle(xpcall(f, function(e) return handler(clean(e)) end, ...))
+    local function cleaned(e) return handler(clean(e)) end
+    return settle(shield and shield(), xpcall(f, cleaned, ...))
   end,
   setmetatable = function(t, meta)
     if type(meta) == "table" and rawget(meta, "__gc") ~= nil then
@@ -74,6 +76,7 @@ pub(super) fn environment(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Tabl
     for name in BASE.iter().chain(LIBRARIES) {
         known.raw_set(*name, real.raw_get::<Value>(*name)?)?;
     }
+    known.raw_set("ipairs", mistakes::ipairs(lua, known.raw_get("ipairs")?)?)?;
     let env = lua.create_table()?;
     known.raw_set("_G", &env)?;
     wrapped(lua, context, &real)?
@@ -103,9 +106,9 @@ pub(super) fn chunk(
 ) -> mlua::Result<Function> {
     let chunk = lua.load(text).set_name(name).set_mode(ChunkMode::Text);
     let chunk = chunk.set_environment(env.clone()).into_function()?;
-    let (Some(name), true) = (name.strip_prefix('@'), context.loading.get()) else {
-        return Ok(chunk);
-    };
+    // In a worker it has been looked through.
+    let looks = context.loading.get() && !context.mistakes.raised.get();
+    let (Some(name), true) = (name.strip_prefix('@'), looks) else { return Ok(chunk) };
     let Some(front) = env.metatable() else { return Ok(chunk) };
     let known: Table = front.raw_get("__index")?;
     let names = names(&known);
@@ -145,6 +148,7 @@ fn wrapped(lua: &Lua, context: &Rc<Context>, real: &Table) -> mlua::Result<Table
         }
     })?;
     let of = |name: &str| real.raw_get::<Value>(name);
+    let (shield, lower) = mistakes::shield(lua)?;
     lua.load(WRAPPED).set_name(format!("={LAYER}")).call((
         of("pcall")?,
         of("xpcall")?,
@@ -155,6 +159,8 @@ fn wrapped(lua: &Lua, context: &Rc<Context>, real: &Table) -> mlua::Result<Table
         of("error")?,
         clean,
         frozen,
+        shield,
+        lower,
     ))
 }
 
@@ -167,10 +173,10 @@ fn narrow(lua: &Lua, known: &Table, context: &Rc<Context>) -> mlua::Result<()> {
     tables::bound(lua, &known.raw_get("table")?, context)?;
     let math: Table = known.raw_get("math")?;
     for name in ["random", "randomseed"] {
-        let refuse = lua.create_function(move |lua, _: mlua::MultiValue| -> mlua::Result<()> {
+        let refuse = lua.create_function(move |lua, _: mlua::MultiValue| {
             let what = format!("math.{name} cannot be repeated by a run with the same seed");
             let hint = "use `vu.rand:integer(1, 6)`, or `loadrun.rand`";
-            Err(misuse(lua, format!("{what}\n  hint: {hint}")))
+            mistakes::instead(lua, misuse(lua, format!("{what}\n  hint: {hint}")))
         })?;
         math.raw_set(name, refuse)?;
     }
@@ -189,7 +195,11 @@ fn freeze(lua: &Lua, env: &Table, known: &Table) -> mlua::Result<()> {
     missing.raw_set(
         "__index",
         lua.create_function(move |lua, (_, name): (Value, Value)| -> mlua::Result<Value> {
-            Err(told(lua, undeclared(&plain_name(&name), &names)))
+            let name = plain_name(&name);
+            if is_told(lua, &name)? {
+                return mistakes::unknown(lua);
+            }
+            mistakes::instead(lua, told(lua, undeclared(&name, &names)))
         })?,
     )?;
     known.set_metatable(Some(missing))?;
@@ -199,11 +209,19 @@ fn freeze(lua: &Lua, env: &Table, known: &Table) -> mlua::Result<()> {
     frozen.raw_set(
         "__newindex",
         lua.create_function(|lua, (_, name, _): (Value, Value, Value)| -> mlua::Result<()> {
-            Err(told(lua, assignment(&plain_name(&name))))
+            mistakes::instead(lua, told(lua, assignment(&plain_name(&name)))).map(drop)
         })?,
     )?;
     env.set_metatable(Some(frozen))?;
     frozen::set(lua)?.raw_set(env, "`_G` is frozen")
+}
+
+/// Whether something about this name was found wrong before it was come to.
+fn is_told(lua: &Lua, name: &str) -> mlua::Result<bool> {
+    let context = Context::of(lua)?;
+    let about = format!("global `{name}`");
+    let told = context.declared.borrow().problems.iter().any(|known| known.what.contains(&about));
+    Ok(told && context.goes_on())
 }
 
 /// The names there are.

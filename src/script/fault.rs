@@ -68,7 +68,16 @@ impl<'a> Saying<'a> {
         let toxicity = self.value("toxicity", share);
         let amounts = self.amounts();
         // Without these two nothing can be said of the rest; without its time it can.
-        let (kind, on) = (kind?, on?);
+        let (kind, on) = match (kind?, on) {
+            (kind, Some(on)) => (kind, on),
+            (kind, None) => {
+                if let Err((what, hint)) = fault::exists(&kind) {
+                    let (key, hint) = (Some("kind".to_owned()), Some(hint));
+                    self.troubles.push(Trouble { key, what, hint });
+                }
+                return None;
+            }
+        };
         let fault = FaultDecl {
             name: name.unwrap_or_default(),
             stream: stream.unwrap_or_else(|| "downstream".to_owned()),

@@ -6,6 +6,7 @@
 
 use mlua::{Lua, Table, Value};
 
+use super::mistakes;
 use super::options::shown;
 use super::traceback::misuse;
 
@@ -34,7 +35,8 @@ pub(super) fn frozen(lua: &Lua, name: &str, table: Table) -> mlua::Result<Table>
             other => format!("{owner}[{}]", shown(other)),
         };
         let hint = "every user shares it; keep a function of your own in a local";
-        Err(misuse(lua, format!("{field}: `{owner}` is read-only\n  hint: {hint}")))
+        let what = format!("{field}: `{owner}` is read-only\n  hint: {hint}");
+        mistakes::instead(lua, misuse(lua, what)).map(drop)
     };
     meta.raw_set("__newindex", lua.create_function(refuse)?)?;
     meta.raw_set(

@@ -30,7 +30,7 @@ pub enum Step<'a> {
 #[derive(Debug)]
 pub struct Locator {
     words: Vec<(Word, u32)>,
-    /// Index of the word after the last `return` outside any function or block.
+    /// Index of the word after the last `return` outside any function or block, or the end.
     returned: usize,
 }
 
@@ -63,6 +63,23 @@ impl Locator {
     pub fn text(&self, text: &str) -> Option<u32> {
         let found = |(word, _): &&(Word, u32)| matches!(word, Word::Text(own) if own == text);
         self.words.iter().find(found).map(|(_, line)| *line)
+    }
+
+    /// The line of an option in the table that a call on this line is given.
+    pub fn option(&self, line: u32, called: &str, key: &str) -> Option<u32> {
+        let name = called.rsplit(['.', ':']).next()?;
+        let first = self.words.iter().position(|(_, own)| *own >= line)?;
+        let calls = |(word, own): &(Word, u32)| {
+            *own == line && matches!(word, Word::Name(own) if own == name)
+        };
+        let named = self.words[first..].iter().position(calls)? + first;
+        let mut at = named + 1;
+        if self.words.get(at)?.0 == Word::Mark(b'(') {
+            // One of the arguments.
+            let opens = |word: &Word| matches!(word, Word::Mark(b'{' | b')' | b'('));
+            at += 1 + self.words[at + 1..].iter().position(|(word, _)| opens(word))?;
+        }
+        self.entry(at, Step::Key(key)).map(|(entry, _)| self.line_of(entry))
     }
 
     /// Every string literal, with the key it is the whole value of, if it is one's.
@@ -180,9 +197,10 @@ impl Locator {
     }
 }
 
-/// Index of the word after the last `return` that is in no function, block or table.
+/// Index of the word after the last `return` that is in no function, block or table; the end where
+/// there is none.
 fn returned(words: &[(Word, u32)]) -> usize {
-    let (mut depth, mut found) = (0usize, 0);
+    let (mut depth, mut found) = (0usize, words.len());
     for (at, (word, _)) in words.iter().enumerate() {
         match word {
             Word::Name(name) if name == "return" && depth == 0 => found = at + 1,
@@ -337,6 +355,26 @@ return {
     fn a_table_kept_in_a_local_is_followed() {
         let locator = Locator::new(b"local s = {\n a = {\n  b = 1 } }\nreturn { scenarios = s }");
         assert_eq!(locator.line(&[Key("scenarios"), Key("a"), Key("b")]), 3);
+    }
+
+    #[test]
+    fn an_option_is_found_in_the_table_of_its_call() {
+        let locator = Locator::new(
+            b"local a, b = f { x = 1 }, m.g {\n  y = 2,\n  z = { y = 3 },\n}\n\
+              local c = m.h(\"text\", {\n  y = 4,\n})\nlocal d = m.h(5)\nlocal e = { y = 6 }",
+        );
+        for (line, called, key, found) in [
+            (1, "m.f", "x", Some(1)),
+            (1, "m.g", "y", Some(2)),
+            (1, "m.g", "z", Some(3)),
+            (1, "m.g", "x", None),
+            (5, "m.h", "y", Some(6)),
+            (8, "m.h", "y", None),
+            (9, "m.h", "y", None),
+            (99, "m.h", "y", None),
+        ] {
+            assert_eq!(locator.option(line, called, key), found, "{line} {called} {key}");
+        }
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub mod library;
 mod locate;
 mod log;
 mod measure;
+mod mistakes;
 mod naming;
 mod options;
 pub mod own;
@@ -82,19 +83,27 @@ fn checked(
     let world = World::new(source);
     let (vm, mut problems) = Vm::load(&world);
     if let Some(vm) = &vm {
+        let may_lack = |function| vm.context.mistakes.may_lack(function);
         if !among_others {
-            problems.extend(unknown_params(&world, vm.plan()));
+            if !may_lack("param") {
+                problems.extend(unknown_params(&world, vm.plan()));
+            }
             let known = |name: &str| vm.plan().profiles.iter().any(|known| known.name == name);
             let unknown = profiles.iter().filter(|name| !known(name));
             problems.extend(unknown.map(|name| no_profile(name, vm.plan())));
         }
-        problems.extend(world.masked_problems(validate(vm.plan())));
+        let mut judged = vm.plan().clone();
+        if may_lack("metric") {
+            let is_known = |metric: &str| vm.plan().metric(metric).is_some();
+            judged.thresholds.retain(|(threshold, _)| is_known(&threshold.metric));
+        }
+        problems.extend(world.masked_problems(validate(&judged)));
     }
     problems.sort_by(|a, b| a.at.cmp(&b.at));
     // What is found before anything runs may be met again when it does.
     let mut told: Vec<Problem> = Vec::new();
     for problem in problems {
-        if !told.contains(&problem) {
+        if !mistakes::follows(&problem) && !told.contains(&problem) {
             told.push(problem);
         }
     }

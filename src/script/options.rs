@@ -12,6 +12,8 @@ use std::time::Duration;
 use mlua::{Lua, Table, Value};
 
 use super::context::Context;
+use super::locate::Locator;
+use super::mistakes;
 use super::plain::{Plain, View};
 use super::traceback::{ScriptError, misuse};
 use crate::plan::nearest;
@@ -24,8 +26,8 @@ pub struct Options<'a> {
     /// What the messages begin with, for example `http.client`.
     owner: &'a str,
     table: Option<Table>,
-    /// The first problem that was kept: what is wrong afterwards may only follow from it.
-    kept: RefCell<Option<String>>,
+    /// The problems that were kept: what is wrong afterwards may only follow from them.
+    kept: RefCell<Vec<String>>,
 }
 
 impl<'a> Options<'a> {
@@ -40,31 +42,57 @@ impl<'a> Options<'a> {
                 return Err(misuse(lua, what));
             }
         };
-        let unknown = table.as_ref().map(|table| unknown_keys(table, known)).unwrap_or_default();
+        let unknown = table.as_ref().map(|table| stray_keys(table, known)).unwrap_or_default();
         let options = Self { lua, owner, table, kept: RefCell::default() };
-        if !unknown.is_empty() {
-            options.refuse(unknown.join("; "))?;
+        if unknown.is_empty() {
+            return Ok(options);
+        }
+        if !Context::of(lua)?.goes_on() {
+            let all: Vec<String> = unknown.into_iter().map(|(_, what)| what).collect();
+            return Err(misuse(lua, format!("{owner}: {}", all.join("; "))));
+        }
+        for (key, what) in unknown {
+            options.refuse_key(key.as_deref(), what)?;
         }
         Ok(options)
     }
 
-    /// The error `owner: what` at the caller's line, for what nothing can stand in for.
+    /// The error `owner: what` at the caller's line, for what nothing can stand in for. What is said
+    /// of an option may follow from what was said of it before, and what is said of all from anything.
     pub fn wrong(&self, what: &str) -> mlua::Error {
         let kept = self.kept.borrow();
-        let what = kept.as_deref().unwrap_or(what);
+        let key = what.split_once(": ").map(|(key, _)| key);
+        let about = |kept: &&String| {
+            key.is_none_or(|key| {
+                kept.starts_with(&format!("{key}: ")) || kept.contains(&format!("`{key}`"))
+            })
+        };
+        let what = kept.iter().find(about).map_or(what, String::as_str);
         misuse(self.lua, format!("{}: {what}", self.owner))
     }
 
     /// Keeps what is wrong as a problem while the script is loading, and raises it later.
     pub fn refuse(&self, what: String) -> mlua::Result<()> {
+        self.refuse_key(None, what)
+    }
+
+    /// [`Self::refuse`], on the line on which the option is written.
+    fn refuse_key(&self, key: Option<&str>, what: String) -> mlua::Result<()> {
         let error = misuse(self.lua, format!("{}: {what}", self.owner));
         let context = Context::of(self.lua)?;
-        if !context.loading.get() {
+        if !context.goes_on() {
             return Err(error);
         }
-        let problem = ScriptError::new(&error, &context.world.source).into_problem();
+        let source = &context.world.source;
+        let mut problem = ScriptError::new(&error, source).into_problem();
+        if let (Some(key), Some(at)) = (key, &mut problem.at)
+            && at.file == source.shown(&source.chunk())
+        {
+            let line = Locator::new(&source.text).option(at.line, self.owner, key);
+            at.line = line.unwrap_or(at.line);
+        }
         context.declared.borrow_mut().problems.push(problem);
-        self.kept.borrow_mut().get_or_insert(what);
+        self.kept.borrow_mut().push(what);
         Ok(())
     }
 
@@ -82,7 +110,7 @@ impl<'a> Options<'a> {
     ) -> mlua::Result<Option<T>> {
         match self.value(key).map(|value| read(&value)).transpose() {
             Ok(value) => Ok(value),
-            Err(what) => self.refuse(format!("{key}: {what}")).map(|()| None),
+            Err(what) => self.refuse_key(Some(key), format!("{key}: {what}")).map(|()| None),
         }
     }
 
@@ -109,19 +137,25 @@ impl<'a> Options<'a> {
 
 /// What is wrong with each key of `table` that is not in `known`, with the nearest that is.
 pub fn unknown_keys(table: &Table, known: &[&str]) -> Vec<String> {
+    stray_keys(table, known).into_iter().map(|(_, what)| what).collect()
+}
+
+/// [`unknown_keys`], each with the key itself where that is a name.
+fn stray_keys(table: &Table, known: &[&str]) -> Vec<(Option<String>, String)> {
     let mut unknown = Vec::new();
     let _ = table.for_each(|key: Value, _: Value| {
         let name = string(&key).ok();
         if name.as_deref().is_some_and(|name| known.contains(&name)) {
             return Ok(());
         }
-        unknown.push(match &key {
+        let what = match &key {
             Value::String(name) => unknown_key(&name.to_string_lossy(), known),
             other => format!("unexpected {} as a key; expected names", shown(other)),
-        });
+        };
+        unknown.push((name, what));
         Ok(())
     });
-    unknown.sort();
+    unknown.sort_by(|(_, one), (_, other)| one.cmp(other));
     unknown
 }
 
@@ -135,6 +169,9 @@ pub fn unknown_key(name: &str, known: &[&str]) -> String {
 
 /// A value as a message shows it: short, with its type where the text alone would not tell.
 pub fn shown(value: &Value) -> String {
+    if let Some(unknown) = mistakes::shown_unknown(value) {
+        return unknown.to_owned();
+    }
     match value {
         Value::Nil => "nil".to_owned(),
         Value::Boolean(value) => value.to_string(),

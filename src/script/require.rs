@@ -15,6 +15,8 @@ use super::context::Context;
 use super::environment;
 use super::frozen::frozen;
 use super::library::LIBRARY;
+use super::mistakes;
+use super::options::{self, shown};
 use super::traceback::misuse;
 use crate::plan::nearest;
 
@@ -37,8 +39,8 @@ pub(super) fn function(lua: &Lua, context: &Rc<Context>, env: &Table) -> mlua::R
     };
     lua.create_function(move |lua, name: Value| {
         let Value::String(name) = &name else {
-            let what = format!("require: expected a name, got {}", super::options::shown(&name));
-            return Err(misuse(lua, what));
+            let what = format!("require: expected a name, got {}", shown(&name));
+            return mistakes::instead(lua, misuse(lua, what));
         };
         modules.require(lua, &name.to_string_lossy())
     })
@@ -54,17 +56,30 @@ impl Modules {
             let open = self.open.borrow();
             let circle = open[at..].join("` needs `");
             let what = format!("require: a circle: `{circle}` needs `{name}`");
-            return Err(misuse(lua, what));
+            return mistakes::instead(lua, misuse(lua, what));
         }
         self.open.borrow_mut().push(name.to_owned());
+        let before = self.context.declared.borrow().problems.len();
         let value = self.load(lua, name);
         self.open.borrow_mut().pop();
-        let value = match value? {
-            Value::Nil => Value::Boolean(true),
-            value => value,
+        let value = match value {
+            Ok(Value::Nil) => Value::Boolean(true),
+            Ok(value) => value,
+            Err(error) => self.without(lua, before, error)?,
         };
         self.loaded.raw_set(name, &value)?;
         Ok(value)
+    }
+
+    /// What there is in place of a file that did not come to its end. Where the script deals with
+    /// that, it has no part of the file, and nothing that was found wrong in it is of importance.
+    fn without(&self, lua: &Lua, before: usize, error: mlua::Error) -> mlua::Result<Value> {
+        let instead = mistakes::instead(lua, error);
+        match &instead {
+            Ok(_) => mistakes::lost_file(&self.context),
+            Err(_) => self.context.declared.borrow_mut().problems.truncate(before),
+        }
+        instead
     }
 
     fn load(&self, lua: &Lua, name: &str) -> mlua::Result<Value> {
@@ -103,10 +118,37 @@ impl Modules {
 
 /// A module as a script gets it; those of the script itself are its own to change.
 fn read_only(lua: &Lua, name: &str, value: Value) -> mlua::Result<Value> {
-    match value {
-        Value::Table(module) => frozen(lua, name, module).map(Value::Table),
+    match mistakes::guarded_module(lua, value)? {
+        Value::Table(module) => {
+            closed(lua, name, &module)?;
+            frozen(lua, name, module).map(Value::Table)
+        }
         other => Ok(other),
     }
+}
+
+/// Refuses to give what a module does not have, with the nearest that it has.
+fn closed(lua: &Lua, name: &str, module: &Table) -> mlua::Result<()> {
+    let owner = name.to_owned();
+    let refuse = move |lua: &Lua, (module, key): (Table, Value)| {
+        let names: Vec<String> =
+            module.pairs::<String, Value>().filter_map(|pair| Some(pair.ok()?.0)).collect();
+        let field = options::string(&key).unwrap_or_else(|_| shown(&key));
+        let hint = match nearest(&field, names.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{owner}.{near}`?"),
+            None => format!("it has: {}", sorted(names).join(", ")),
+        };
+        let what = format!("`{owner}` has no `{field}`\n  hint: {hint}");
+        mistakes::instead(lua, misuse(lua, what))
+    };
+    let meta = lua.create_table()?;
+    meta.raw_set("__index", lua.create_function(refuse)?)?;
+    module.set_metatable(Some(meta))
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort();
+    names
 }
 
 /// The true path of `file`, when it lies in `folder`; the error is a sentence.

@@ -52,40 +52,40 @@ pub struct Vm {
 impl Vm {
     /// Makes a worker's state by loading the script again.
     pub fn worker(world: &Arc<World>) -> Result<Rc<Self>, Vec<Problem>> {
-        let (vm, problems) = Self::load(world);
+        let context = Context::new(world);
+        context.mistakes.raised.set(true);
+        let (vm, problems) = Self::load_in(&context);
         match vm {
             Some(vm) if problems.is_empty() => Ok(Rc::new(vm)),
             _ => Err(problems),
         }
     }
 
-    /// Loads the script; what is wrong with it comes back beside the state.
+    /// Loads the script into the control state; what is wrong with it comes back beside that.
     pub(super) fn load(world: &Arc<World>) -> (Option<Self>, Vec<Problem>) {
-        let failed = |error: &mlua::Error| {
-            let mut problem = ScriptError::new(error, &world.source).into_problem();
-            let file = world.source.path.display().to_string();
-            problem.at.get_or_insert(Place { file, line: 1 });
-            vec![problem]
-        };
-        let context = Context::new(world);
-        let lua = match state(&context) {
+        Self::load_in(&Context::new(world))
+    }
+
+    fn load_in(context: &Rc<Context>) -> (Option<Self>, Vec<Problem>) {
+        let world = &context.world;
+        let lua = match state(context) {
             Ok(lua) => lua,
-            Err(error) => return (None, failed(&error)),
+            Err(error) => return (None, vec![ended(context, &error)]),
         };
-        let returned = context.timed(|| run_file(&lua, &context));
+        let returned = context.timed(|| run_file(&lua, context));
         context.loading.set(false);
         let mut problems = context.declared.borrow_mut().take_problems();
         match returned {
             Err(error) => {
-                problems.extend(failed(&error));
+                problems.push(ended(context, &error));
                 (None, world.masked_problems(problems))
             }
             Ok(returned) => {
-                let (script, found) = plan::read(&returned, &context);
+                let (script, found) = plan::read(&returned, context);
                 problems.extend(found);
                 let metatables = RefCell::new(vec![None; script.runs.len()]);
-                let setup = OnceCell::new();
-                let problems = world.masked_problems(problems);
+                let (context, setup) = (Rc::clone(context), OnceCell::new());
+                let problems = context.world.masked_problems(problems);
                 (Some(Self { lua, context, script, metatables, setup }), problems)
             }
         }
@@ -271,6 +271,18 @@ return function(vu, key)
   return value
 end
 "#;
+
+/// The error that ended the loading.
+fn ended(context: &Context, error: &mlua::Error) -> Problem {
+    let source = &context.world.source;
+    let mut problem = ScriptError::new(error, source).into_problem();
+    problem.at.get_or_insert(Place { file: source.path.display().to_string(), line: 1 });
+    if context.mistakes.any() {
+        let hint = "it may only follow from a mistake before it";
+        problem.hint.get_or_insert(hint.to_owned());
+    }
+    problem
+}
 
 /// A fresh state: bounded, with its context and its watch over stalls.
 fn state(context: &Rc<Context>) -> mlua::Result<Lua> {

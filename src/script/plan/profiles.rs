@@ -40,6 +40,7 @@ impl Reading<'_> {
             };
             match setting(&key, &value, parameters) {
                 Ok(text) => profile.values.push((key, text)),
+                Err(_) if self.may_lack(&key, parameters) => {}
                 Err((what, hint)) => {
                     let what = format!("{}{what}", part.called);
                     self.problem(&part.to(At::Key(&key)), what, Some(&hint));
@@ -47,6 +48,14 @@ impl Reading<'_> {
             }
         }
         profile
+    }
+}
+
+impl Reading<'_> {
+    /// Whether a parameter may only be unknown because what declares it went wrong.
+    fn may_lack(&self, name: &str, parameters: &[Parameter]) -> bool {
+        let known = parameters.iter().any(|parameter| parameter.name == name);
+        !known && self.context.mistakes.may_lack("param")
     }
 }
 

@@ -66,10 +66,14 @@ fn a_call_while_loading_is_refused() {
     error: http.get: loading a script makes no calls
       --> shop.lua:2
       hint: call it in `run`, `init`, `setup` or `teardown`
+    error: the script returned nil, not a table
+      --> shop.lua:2
+      hint: end it with `return { scenarios = { ... } }`
     ");
     for (make, call) in [("queue('q')", "queue:pop"), ("barrier('b', 2)", "barrier:wait")] {
         let method = call.split(':').nth(1).unwrap();
-        let text = format!("local it = require 'loadrun.shared'.{make}\nit:{method}()");
+        let text =
+            format!("local it = require 'loadrun.shared'.{make}\nit:{method}()\nreturn {{}}");
         let refused = "loading a script makes no calls\n  --> shop.lua:2\n  hint: call it in";
         let found = script(&text).problems();
         assert!(found.starts_with(&format!("error: {call}: {refused}")), "{found}");

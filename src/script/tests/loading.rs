@@ -168,21 +168,33 @@ fn globals_can_be_neither_made_nor_guessed() {
     error: assignment to the global `count`; write `local count`
       --> shop.lua:2
       hint: state of a user belongs in a field of `vu`
+    error: the script returned nil, not a table
+      --> shop.lua:2
+      hint: end it with `return { scenarios = { ... } }`
     ");
     insta::assert_snapshot!(script("local t = tabel.concat({})").problems(), @"
     error: undeclared global `tabel`
       --> shop.lua:1
       hint: did you mean `table`?
+    error: the script returned nil, not a table
+      --> shop.lua:1
+      hint: end it with `return { scenarios = { ... } }`
     ");
     insta::assert_snapshot!(script("local t = os.time()").problems(), @"
     error: undeclared global `os`
       --> shop.lua:1
       hint: a script cannot reach the system; `loadrun.time`, `loadrun.data` may have it
+    error: the script returned nil, not a table
+      --> shop.lua:1
+      hint: end it with `return { scenarios = { ... } }`
     ");
     insta::assert_snapshot!(script("print = nil").problems(), @"
     error: assignment to the global `print`; write `local print`
       --> shop.lua:1
       hint: state of a user belongs in a field of `vu`
+    error: the script returned nil, not a table
+      --> shop.lua:1
+      hint: end it with `return { scenarios = { ... } }`
     ");
     insta::assert_snapshot!(script("rawset(_G, 'x', 1)").problems(), @"
     error: rawset: `_G` is frozen
@@ -215,6 +227,9 @@ fn what_users_share_cannot_be_changed_by_one_of_them() {
     error: http.get: `http` is read-only
       --> shop.lua:2
       hint: every user shares it; keep a function of your own in a local
+    error: the script returned nil, not a table
+      --> shop.lua:2
+      hint: end it with `return { scenarios = { ... } }`
     ");
     for (line, what) in [
         ("json.extra = 1", "json.extra: `json` is read-only"),
@@ -330,38 +345,62 @@ fn modules_are_found_beside_the_script_and_named_when_they_are_not() {
     error: require: unknown module `loadrun.htpp`
       --> shop.lua:1
       hint: did you mean `loadrun.http`?
+    error: the script returned nil, not a table
+      --> shop.lua:1
+      hint: end it with `return { scenarios = { ... } }`
     ");
     insta::assert_snapshot!(script("\nrequire 'http'").problems(), @"
     error: require: unknown module `http`
       --> shop.lua:2
       hint: did you mean `loadrun.http`?
+    error: the script returned nil, not a table
+      --> shop.lua:2
+      hint: end it with `return { scenarios = { ... } }`
     ");
     insta::assert_snapshot!(script("require './shop'").problems(), @"
     error: require: there is no file `shop.lua` beside the script
       --> shop.lua:1
+    error: the script returned nil, not a table
+      --> shop.lua:1
+      hint: end it with `return { scenarios = { ... } }`
     ");
     insta::assert_snapshot!(script("require 'shopx'").problems(), @r#"
     error: require: unknown module `shopx`
       --> shop.lua:1
       hint: a file beside the script is `require "./shopx"`
+    error: the script returned nil, not a table
+      --> shop.lua:1
+      hint: end it with `return { scenarios = { ... } }`
     "#);
     insta::assert_snapshot!(script("require(nil)").problems(), @"
     error: require: expected a name, got nil
       --> shop.lua:1
+    error: the script returned nil, not a table
+      --> shop.lua:1
+      hint: end it with `return { scenarios = { ... } }`
     ");
     insta::assert_snapshot!(script("require '../../etc/passwd'").problems(), @"
     error: require: there is no file `../../etc/passwd.lua` beside the script
       --> shop.lua:1
+    error: the script returned nil, not a table
+      --> shop.lua:1
+      hint: end it with `return { scenarios = { ... } }`
     ");
     insta::assert_snapshot!(script("local a = require './a'").file("a.lua", "\nreturn { 1 2 }").problems(), @"
     error: '}' expected near '2'
       --> a.lua:2
+    error: the script returned nil, not a table
+      --> shop.lua:1
+      hint: end it with `return { scenarios = { ... } }`
     ");
     let circle =
         script("require './a'").file("a.lua", "require './b'").file("b.lua", "require './a'");
     insta::assert_snapshot!(circle.problems(), @"
     error: require: a circle: `./a` needs `./b` needs `./a`
       --> b.lua:1
+    error: the script returned nil, not a table
+      --> shop.lua:1
+      hint: end it with `return { scenarios = { ... } }`
     ");
 }
 

@@ -186,6 +186,145 @@ return { scenarios = { s = { users = -1, duration = "1s", run = buy } } }"#,
     error: undeclared global `tabel`
       --> shop.lua:7
       hint: did you mean `table`?
+    error: scenario `s`: users cannot be -1; expected a finite number from 0
+      --> shop.lua:8
     "
     );
+}
+
+/// Mistakes at file scope, in a function, and in what is returned; the rest only follows from them.
+const CALLS: &str = r#"local http = require "loadrun.http"
+local data = require "loadrun.data"
+local metric = require "loadrun.metric"
+local param = require "loadrun.param"
+local redis = require "loadrun.redsi"
+local service = require "loadrun.service"
+local sql = require "loadrun.sql"
+local broken = require "./broken"
+local shop = http.client {
+  bas = "http://127.0.0.1:1",
+  headers = { "x" },
+  timeout = "5 parsecs",
+}
+local db = sql.client { sise = 3 }
+local rows = data.csv("data.csv", { header = 1 })
+local base = param("base", {}, "address of the shop")
+local users = param("users", 10, "how many")
+local slow = metric.trend("shop.slow", "ms")
+local cache = service.redis { maxmemory = rows.size }
+local other = http.client { base = cache.url, timeout = base, size = 5 }
+local first = rows[1].name .. "@" .. base
+local half = -#rows / 2 + rows.count // 2
+for _, row in ipairs(rows) do error(row.name) end
+for key, value in pairs(rows.all()) do error(key .. value) end
+for line in rows:lines() do error(line) end
+if half > 5 or first <= half or rows == 5 or not base then error("never") end
+http.clinet { base = base }
+db:query("SELECT 1")
+shop:get("/")
+redis.client { url = first }.pool.size = ("%s:%d"):format(base, 5)
+total = tabel.concat(rows)
+slow:record(total + math.random(6))
+local function buy(vu)
+  shop:get(paht, broken.name)
+end
+return {
+  scenarios = {
+    buy = { run = buy, rate = -5, duration = "10s", tags = { first = first } },
+    other = { run = rows.run, users = users, duration = base, max_users = half },
+    third = { runn = buy, users = 1, duration = "1s" },
+  },
+  thresholds = {
+    "http.duratoin p95 < 1s",
+    "http.failed{scenario=" .. first .. "} rate < 1%",
+    first,
+  },
+  profiles = { quick = { base = "x", users = "few" }, [base] = {} },
+  faults = { { at = base, for_ = "1s", on = cache, kind = "pause" }, { on = rows } },
+}"#;
+
+#[test]
+fn a_mistake_at_file_scope_hides_none_after_it() {
+    let script = script(CALLS).file("broken.lua", "local t\n\nreturn t.x").param("base", "x");
+    insta::assert_snapshot!(script.problems());
+}
+
+#[test]
+fn an_error_that_ends_the_loading_is_told_with_what_was_found_before() {
+    let before = "local data = require 'loadrun.data'\nlocal rows = data.csv('gone.csv')\n\
+                  local function later() return pirnt() end";
+    let told = |line: &str| script(&format!("{before}\n{line}\nreturn {{ typo = 1 }}")).problems();
+    insta::assert_snapshot!(told("print(later.x.y)"), @"
+    error: data.csv: there is no file `gone.csv` beside the script
+      --> shop.lua:2
+    error: undeclared global `pirnt`
+      --> shop.lua:3
+      hint: did you mean `print`?
+    error: attempt to index a function value (local 'later')
+      --> shop.lua:4
+      hint: it may only follow from a mistake before it
+    ");
+    // Nothing of it is known but that it follows.
+    insta::assert_snapshot!(told("local n = math.floor(rows)"), @"
+    error: data.csv: there is no file `gone.csv` beside the script
+      --> shop.lua:2
+    error: undeclared global `pirnt`
+      --> shop.lua:3
+      hint: did you mean `print`?
+    ");
+    insta::assert_snapshot!(told("error('no rows in ' .. #rows)"), @"
+    error: data.csv: there is no file `gone.csv` beside the script
+      --> shop.lua:2
+    error: undeclared global `pirnt`
+      --> shop.lua:3
+      hint: did you mean `print`?
+    error: no rows in 0
+      --> shop.lua:4
+      hint: it may only follow from a mistake before it
+    ");
+}
+
+#[test]
+fn what_is_called_with_pcall_raises_as_in_a_run() {
+    let tried = r#"local data = require "loadrun.data"
+local http = require "loadrun.http"
+print(pcall(data.csv, "gone.csv"))
+print(xpcall(http.client, function(why) return "met " .. why end, { bas = 1, timeout = "5x" }))
+print(pcall(require, "./gone"))
+print(pcall(require, "./broken"))
+print(pcall(function() return undecl + 1 end))
+print(select(2, pcall(require, "./shop")).name)
+return { scenarios = { s = { users = 1, duration = "1s", run = function() end } } }"#;
+    let files = |text: &str| {
+        let files =
+            script(text).file("broken.lua", "local function f() return pirnt() end\ntotal = 5");
+        files.file(
+            "shop.lua",
+            "return {\n  name = 'corner', find = function() return serach() end }",
+        )
+    };
+    // What is not declared is not, whoever deals with it; a file that was not loaded has nothing.
+    insta::assert_snapshot!(files(tried).problems(), @"
+    error: undeclared global `serach`
+      --> shop.lua:2
+      hint: declare it with `local serach`
+    error: undeclared global `undecl`
+      --> shop.lua:7
+      hint: declare it with `local undecl`
+    ");
+    let sound = tried.replace("undecl + 1", "1").replace("./shop", "./corner");
+    let loaded = files(&sound).file("corner.lua", "return { name = 'corner' }").load();
+    let loaded = loaded.unwrap_or_else(|problems| panic!("{problems:?}"));
+    let world = loaded.control.world();
+    let said: Vec<_> = world.log.drain().into_iter().map(|line| line.text).collect();
+    insta::assert_snapshot!(said.join("\n"), @"
+    false shop.lua:3: data.csv: there is no file `gone.csv` beside the script
+    false met shop.lua:4: http.client: unknown key `bas`; did you mean `base`?
+    false shop.lua:5: require: there is no file `gone.lua` beside the script
+    false broken.lua:2: assignment to the global `total`; write `local total`
+      hint: state of a user belongs in a field of `vu`
+    true 1
+    corner
+    ");
+    Vm::worker(&world).unwrap_or_else(|problems| panic!("{problems:?}"));
 }

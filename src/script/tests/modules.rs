@@ -90,6 +90,9 @@ fn a_metric_of_the_engine_cannot_be_declared() {
     insta::assert_snapshot!(script("local m = require 'loadrun.metric'\nm.trend('http.duration')").problems(), @"
     error: metric.trend: name: `http.duration` is recorded by the engine
       --> shop.lua:2
+    error: the script returned nil, not a table
+      --> shop.lua:2
+      hint: end it with `return { scenarios = { ... } }`
     ");
     insta::assert_snapshot!(running("local m = require 'loadrun.metric'\nm.trend('a', { unit = 'seconds' })", "").problems(), @r#"
     error: metric.trend: unit: expected "time", "bytes" or "number", got "seconds"

@@ -1,5 +1,7 @@
 //! Functions that wait: what is raised, where, and what is left behind.
 
+use super::coroutine::Coroutine;
+use super::traceback::ScriptError;
 use super::*;
 
 #[test]
@@ -81,4 +83,19 @@ async fn a_call_that_begins_where_lua_forbids_waiting_is_nobody_elses() {
     let lines: Vec<_> = vm.world().log.drain().into_iter().map(|line| line.text).collect();
     assert_eq!(lines, ["1 false", "2 false", "3 false"]);
     assert_eq!(vm.take_errors().total(), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_made_into_lua_is_told_where_the_script_called() {
+    let vm = running("", "").worker();
+    let large = |(), _| async { Ok("x".repeat(16 << 20)) };
+    let call = coroutine::function(&vm.lua, |_, ()| Ok(()), large).unwrap();
+    let chunk = vm.lua.load("local call = ...\nlocal text = call()\nreturn text");
+    let chunk = chunk.set_name("@shop.lua").into_function().unwrap();
+    vm.lua.set_memory_limit(vm.memory() + (4 << 20)).unwrap();
+    let error = Coroutine::new(&vm.lua, &vm.context, chunk, call).await.unwrap_err();
+    insta::assert_snapshot!(ScriptError::new(&error, &vm.world().source), @"
+    error: out of memory: a Lua state may hold 2 GiB
+      --> shop.lua:2
+    ");
 }

@@ -8,12 +8,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use mlua::{Lua, MetaMethod, UserData, UserDataFields, UserDataMethods, Value};
+use mlua::{IntoLua, Lua, MetaMethod, UserData, UserDataFields, UserDataMethods, Value};
 
 use crate::plan::ServiceDecl;
 use crate::script::api::sandbox::Sandbox;
 use crate::script::call::Call;
 use crate::script::context::Context;
+use crate::script::mistakes;
 use crate::script::world::Whereabouts;
 
 /// A service that the engine starts for the run.
@@ -90,14 +91,16 @@ impl Service {
     /// The fields every service has.
     pub fn fields<T: AsRef<Self>>(fields: &mut impl UserDataFields<T>) {
         fields.add_field_method_get("name", |_, this| Ok(this.as_ref().name.clone()));
-        fields.add_field_method_get("url", |lua, this| this.as_ref().known(lua, "service.url"));
+        fields.add_field_method_get("url", |lua, this| {
+            given(lua, this.as_ref().known(lua, "service.url"))
+        });
         fields.add_field_method_get("address", |lua, this| {
-            let url = this.as_ref().known(lua, "service.address")?;
-            Ok(authority(&url).to_owned())
+            let url = this.as_ref().known(lua, "service.address");
+            given(lua, url.map(|url| authority(&url).to_owned()))
         });
         fields.add_field_method_get("pid", |lua, this| match this.as_ref().found.pid() {
-            0 => this.as_ref().known(lua, "service.pid").map(|_| 0),
-            pid => Ok(pid),
+            0 => given(lua, this.as_ref().known(lua, "service.pid").map(|_| 0)),
+            pid => pid.into_lua(lua),
         });
     }
 
@@ -123,6 +126,14 @@ impl Service {
                 wrong("is known once the run has begun", hint)
             }
         }
+    }
+}
+
+/// What a field has; that it has nothing yet is a mistake like that of a call.
+fn given(lua: &Lua, found: mlua::Result<impl IntoLua>) -> mlua::Result<Value> {
+    match found {
+        Ok(found) => found.into_lua(lua),
+        Err(error) => mistakes::instead(lua, error),
     }
 }
 

@@ -1,0 +1,264 @@
+//! Mistakes met while a script loads: all are told at once, because loading goes on after them.
+//!
+//! A function of ours that finds something wrong with its call raises, and the first such mistake
+//! would end the loading. So in the control state they have a net below them ([`guarded`]): what one
+//! raises is kept as a problem, and the script goes on with an [`Unknown`] in place of the value.
+//! Whatever is done with that gives another one or nothing, so that loading comes to its end. What is
+//! wrong only because of it is not told: such a message shows it, and so has its name ([`UNKNOWN`])
+//! in it, Lua's own messages included.
+//!
+//! A script with a problem never runs, so none outlives the loading. There is no net in a worker,
+//! which loads what has no problem, nor in what is called with `pcall`: there a mistake is raised as
+//! in a run, and is the script's to deal with. An error of the script's own, such as a call of nil,
+//! ends the loading of its file.
+
+use std::cell::{Cell, OnceCell, RefCell};
+
+use mlua::{Error, Function, Lua, MetaMethod, MultiValue, Table, UserData, UserDataFields};
+use mlua::{UserDataMethods, Value};
+
+use super::context::Context;
+use super::options::shown;
+use super::traceback::ScriptError;
+use crate::plan::Problem;
+
+/// The name by which a value is shown that is missing because of a mistake.
+const UNKNOWN: &str = "\u{2039}unknown\u{203a}";
+
+/// How deep in the tables of a call such a value is looked for.
+const DEPTH: u32 = 4;
+
+/// What stands in place of a value that is missing because of a mistake.
+struct Unknown;
+
+/// The net of one Lua state.
+#[derive(Default)]
+pub(super) struct Mistakes {
+    /// True in the state of a worker, which has none.
+    pub(super) raised: Cell<bool>,
+    /// Calls of `pcall` under way.
+    shields: Cell<u32>,
+    /// What went wrong with calls, and files, that gave the script no value.
+    lost: RefCell<Vec<String>>,
+    /// Makes a guarded function of one that is not.
+    guard: OnceCell<Function>,
+}
+
+impl Mistakes {
+    /// Whether the script may lack a declaration that this function makes, because a call of it, or a
+    /// file, did not come to its end.
+    pub(super) fn may_lack(&self, function: &str) -> bool {
+        let begins = |text: &String| text.starts_with(function) || text.starts_with("require");
+        self.lost.borrow().iter().any(begins)
+    }
+
+    /// Whether the script was given any value that stands for another.
+    pub(super) fn any(&self) -> bool {
+        !self.lost.borrow().is_empty()
+    }
+}
+
+impl Context {
+    /// Whether loading goes on after a mistake.
+    pub(super) fn goes_on(&self) -> bool {
+        self.loading.get() && !self.mistakes.raised.get() && self.mistakes.shields.get() == 0
+    }
+}
+
+/// Whether a problem is there only because of another one.
+pub(super) fn follows(problem: &Problem) -> bool {
+    problem.what.contains(UNKNOWN)
+}
+
+/// Whether a value is missing because of a mistake.
+pub(super) fn is_unknown(value: &Value) -> bool {
+    matches!(value, Value::UserData(data) if data.is::<Unknown>())
+}
+
+/// How a value is shown that is missing, or made of one that is.
+pub(super) fn shown_unknown(value: &Value) -> Option<&'static str> {
+    let made = |text: &mlua::LuaString| text.to_string_lossy().contains(UNKNOWN);
+    (is_unknown(value) || value.as_string().is_some_and(made)).then_some(UNKNOWN)
+}
+
+/// A value in place of one that is missing.
+pub(super) fn unknown(lua: &Lua) -> mlua::Result<Value> {
+    lua.create_userdata(Unknown).map(Value::UserData)
+}
+
+/// Keeps a mistake, and gives what stands in for the value it left the script without; the error
+/// itself where loading does not go on after it.
+pub(super) fn instead(lua: &Lua, error: Error) -> mlua::Result<Value> {
+    let context = Context::of(lua)?;
+    if !context.goes_on() || context.stopped.get() || is_out_of_memory(&error) {
+        return Err(error);
+    }
+    let source = &context.world.source;
+    let mut problem = ScriptError::new(&error, source).into_problem();
+    // What is raised in Lua of ours has a place there, if any.
+    problem.at.get_or_insert_with(|| source.caller(lua));
+    context.mistakes.lost.borrow_mut().push(problem.what.clone());
+    context.declared.borrow_mut().problems.push(problem);
+    unknown(lua)
+}
+
+/// Notes that a file did not come to its end.
+pub(super) fn lost_file(context: &Context) {
+    context.mistakes.lost.borrow_mut().push("require".to_owned());
+}
+
+/// The Lua half of the net; a call costs more with it, in the control state only.
+const GUARD: &str = "
+local pcall, pack, goes_on, caught = ...
+local function settle(given, ok, ...)
+  if ok then return ... end
+  return caught(given, (...))
+end
+return function(f)
+  return function(...)
+    if not goes_on() then return f(...) end
+    return settle(pack(...), pcall(f, ...))
+  end
+end
+";
+
+/// The function with a net below it, where mistakes are kept.
+pub(super) fn guarded(lua: &Lua, function: Function) -> mlua::Result<Function> {
+    let context = Context::of(lua)?;
+    if !context.loading.get() || context.mistakes.raised.get() {
+        return Ok(function);
+    }
+    if let Some(guard) = context.mistakes.guard.get() {
+        return guard.call(function);
+    }
+    let real = lua.globals();
+    let pack: Function = real.raw_get::<Table>("table")?.raw_get("pack")?;
+    let goes_on = lua.create_function(|lua, ()| Ok(Context::of(lua)?.goes_on()))?;
+    let caught = lua.create_function(caught)?;
+    let pcall: Function = real.raw_get("pcall")?;
+    let guard = lua.load(GUARD).set_name("=[lib mistakes]");
+    let guard: Function = guard.call((pcall, pack, goes_on, caught))?;
+    context.mistakes.guard.get_or_init(|| guard).call(function)
+}
+
+/// A module of ours with a net below each of its functions.
+pub(super) fn guarded_module(lua: &Lua, module: Value) -> mlua::Result<Value> {
+    match module {
+        Value::Function(function) => guarded(lua, function).map(Value::Function),
+        Value::Table(table) => {
+            let fields: Vec<(Value, Value)> = table.pairs().collect::<mlua::Result<_>>()?;
+            for (key, value) in fields {
+                if let Value::Function(function) = value {
+                    table.raw_set(key, guarded(lua, function)?)?;
+                }
+            }
+            Ok(Value::Table(table))
+        }
+        other => Ok(other),
+    }
+}
+
+/// What a call that went wrong gives, from its arguments and what it raised.
+fn caught(lua: &Lua, (given, raised): (Table, Value)) -> mlua::Result<Value> {
+    let error = match raised {
+        Value::Error(error) => *error,
+        Value::String(text) => Error::runtime(text.to_string_lossy()),
+        other => Error::runtime(shown(&other)),
+    };
+    let follows = holds_unknown(&Value::Table(given), DEPTH);
+    if follows && !Context::of(lua)?.stopped.get() && !is_out_of_memory(&error) {
+        return unknown(lua);
+    }
+    instead(lua, error)
+}
+
+fn holds_unknown(value: &Value, depth: u32) -> bool {
+    let Value::Table(table) = value else { return is_unknown(value) };
+    let holds = |(key, item): (Value, Value)| {
+        is_unknown(&key) || (depth > 0 && holds_unknown(&item, depth - 1))
+    };
+    table.pairs().flatten().any(holds)
+}
+
+fn is_out_of_memory(error: &Error) -> bool {
+    match error {
+        Error::MemoryError(_) => true,
+        Error::CallbackError { cause, .. } | Error::WithContext { cause, .. } => {
+            is_out_of_memory(cause)
+        }
+        _ => false,
+    }
+}
+
+/// For `pcall` in the control state: `shield` says whether a script is loading, and that it will
+/// deal with what is raised from now on; `lower` that it no longer does.
+pub(super) fn shield(lua: &Lua) -> mlua::Result<(Value, Value)> {
+    if Context::of(lua)?.mistakes.raised.get() {
+        return Ok((Value::Nil, Value::Nil));
+    }
+    let shield = lua.create_function(|lua, ()| {
+        let context = Context::of(lua)?;
+        let shields = &context.mistakes.shields;
+        shields.set(shields.get() + u32::from(context.loading.get()));
+        Ok(context.loading.get())
+    })?;
+    let lower = lua.create_function(|lua, ()| {
+        let context = Context::of(lua)?;
+        context.mistakes.shields.update(|shields| shields.saturating_sub(1));
+        Ok(())
+    })?;
+    Ok((Value::Function(shield), Value::Function(lower)))
+}
+
+/// `ipairs` that ends where the value is missing, whose every index has something.
+pub(super) fn ipairs(lua: &Lua, real: Value) -> mlua::Result<Value> {
+    if Context::of(lua)?.mistakes.raised.get() {
+        return Ok(real);
+    }
+    let is_unknown = lua.create_function(|_, value: Value| Ok(is_unknown(&value)))?;
+    let chunk = "local ipairs, is_unknown = ...\n\
+                 return function(t) if is_unknown(t) then return t end return ipairs(t) end";
+    lua.load(chunk).set_name("=[lib mistakes]").call((real, is_unknown))
+}
+
+impl UserData for Unknown {
+    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
+        fields.add_meta_field(MetaMethod::Type, UNKNOWN);
+    }
+
+    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+        const ANOTHER: &[MetaMethod] = &[
+            MetaMethod::Add,
+            MetaMethod::Sub,
+            MetaMethod::Mul,
+            MetaMethod::Div,
+            MetaMethod::Mod,
+            MetaMethod::Pow,
+            MetaMethod::Unm,
+            MetaMethod::IDiv,
+            MetaMethod::BAnd,
+            MetaMethod::BOr,
+            MetaMethod::BXor,
+            MetaMethod::BNot,
+            MetaMethod::Shl,
+            MetaMethod::Shr,
+            MetaMethod::Concat,
+            MetaMethod::Index,
+        ];
+        for operation in ANOTHER {
+            methods.add_meta_function(*operation, |lua, _: MultiValue| unknown(lua));
+        }
+        methods.add_meta_function(MetaMethod::Call, |lua, given: MultiValue| {
+            // So a loop calls what it walks through: there is nothing.
+            let walked = given.len() == 3 && given.iter().skip(1).all(Value::is_nil);
+            if walked { Ok(Value::Nil) } else { unknown(lua) }
+        });
+        methods.add_meta_function(MetaMethod::Pairs, |lua, _: MultiValue| unknown(lua));
+        methods.add_meta_function(MetaMethod::NewIndex, |_, _: MultiValue| Ok(()));
+        methods.add_meta_function(MetaMethod::Close, |_, _: MultiValue| Ok(()));
+        methods.add_meta_function(MetaMethod::Len, |_, _: MultiValue| Ok(0));
+        methods.add_meta_function(MetaMethod::Lt, |_, _: MultiValue| Ok(false));
+        methods.add_meta_function(MetaMethod::Le, |_, _: MultiValue| Ok(false));
+        methods.add_meta_function(MetaMethod::ToString, |_, _: MultiValue| Ok(UNKNOWN));
+    }
+}
