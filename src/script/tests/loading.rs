@@ -372,6 +372,10 @@ fn modules_are_found_beside_the_script_and_named_when_they_are_not() {
       --> shop.lua:1
       hint: end it with `return { scenarios = { ... } }`
     "#);
+}
+
+#[test]
+fn what_cannot_be_required_is_told_with_its_line() {
     insta::assert_snapshot!(script("require(nil)").problems(), @"
     error: require: expected a name, got nil
       --> shop.lua:1
