@@ -19,6 +19,9 @@ local time = require "loadrun.time"
 
 local redis = param("redis", "", "address of the Redis; empty starts one for the run")
 local rate = param("rate", 50, "calls a second of each kind")
+local calm = param("calm", 6, "seconds before the first fault")
+local lasts = param("lasts", 3, "seconds each fault lasts")
+local rest = param("rest", 5, "seconds after each fault")
 
 local link =
   fault.proxy { name = "redis-link", upstream = redis ~= "" and redis or service.redis {} }
@@ -59,7 +62,8 @@ local seen = {
   fail_fast = metric.trend("service.fail_fast", { unit = "time" }),
   closed_after = metric.trend("service.closed_after", { unit = "time" }),
 }
-local FAULT <const> = { at = 20, lasts = 3 }
+local all_at = calm + lasts + rest
+local link_at = all_at + lasts + rest
 ---@type number?, number?, number?
 local begun_at, failing, refused
 
@@ -78,25 +82,27 @@ local function watch(vu)
     failing = failing or begun
   elseif refused then
     -- After the link is back. A breaker that closed before is not what is looked for.
-    local after = time.since(begun_at + FAULT.at + FAULT.lasts)
+    local after = time.since(begun_at + link_at + lasts)
     if after > 0 then seen.closed_after:record(after) end
     failing, refused = nil, nil
   end
 end
 
+local duration = link_at + lasts + rest
+
 ---@type loadrun.Script
 return {
   scenarios = {
-    guarded = { rate = rate, duration = "30s", run = guarded },
-    watched = { rate = rate, duration = "30s", run = watch },
+    guarded = { rate = rate, duration = duration, run = guarded },
+    watched = { rate = rate, duration = duration, run = watch },
   },
   faults = {
-    { name = "some fail", at = "6s", for_ = "3s", on = some },
-    { name = "all fail", at = "12s", for_ = "3s", on = all },
+    { name = "some fail", at = calm, for_ = lasts, on = some },
+    { name = "all fail", at = all_at, for_ = lasts, on = all },
     {
       name = "no redis",
-      at = FAULT.at,
-      for_ = FAULT.lasts,
+      at = link_at,
+      for_ = lasts,
       on = link,
       kind = "timeout",
       stream = "both",

@@ -19,6 +19,9 @@ local service = require "loadrun.service"
 local redis_url = param("redis", "", "address of the Redis; empty starts one for the run")
 local database = param("database", "", "address of a PostgreSQL; empty starts one for the run")
 local rate = param("rate", 50, "visits a second")
+local calm = param("calm", 8, "seconds before the first fault")
+local lasts = param("lasts", 2, "seconds the shortest faults last; some last twice as long")
+local rest = param("rest", 6, "seconds after each fault")
 
 local keys = redis_url ~= "" and redis_url or service.redis {}
 local cache = fault.proxy { name = "cache", upstream = keys }
@@ -51,45 +54,47 @@ local function pass()
   counter:incr("network_failures:passed", { name = "count" })
 end
 
+---@type number
+local at = calm
+
+--- The next fault, so many times as long as the shortest.
+---@param times number
+---@param what table
+---@return loadrun.Fault
+local function next_fault(times, what)
+  what.at, what.for_ = at, times * lasts
+  at = at + times * lasts + rest
+  return what
+end
+
+---@type loadrun.Fault[]
+local faults = {
+  next_fault(1, { name = "partition", on = { cache, store }, kind = "timeout", stream = "both" }),
+  next_fault(1, { name = "no connection", on = stranger, kind = "timeout" }),
+  next_fault(2, {
+    name = "flapping",
+    on = front,
+    kind = "down",
+    every = { on = lasts / 4, off = lasts / 4 },
+  }),
+  next_fault(
+    2,
+    { name = "slow", on = front, kind = "latency", latency = "300ms", jitter = "50ms" }
+  ),
+  next_fault(1, { name = "resets", on = front, kind = "reset_peer", toxicity = "50%" }),
+  next_fault(1, { name = "cascade cache", on = cache, kind = "down" }),
+  next_fault(1, { name = "cascade store", on = store, kind = "hold" }),
+  next_fault(1, { name = "cascade both", on = { cache, store }, kind = "down" }),
+  next_fault(2, { name = "partial", on = some }),
+}
+
 ---@type loadrun.Script
 return {
   scenarios = {
-    visitors = { rate = rate, duration = "90s", max_users = 500, run = visit },
-    passers = { rate = rate / 2, duration = "90s", max_users = 500, run = pass },
+    visitors = { rate = rate, duration = at, max_users = 500, run = visit },
+    passers = { rate = rate / 2, duration = at, max_users = 500, run = pass },
   },
-  faults = {
-    {
-      name = "partition",
-      at = "8s",
-      for_ = "2s",
-      on = { cache, store },
-      kind = "timeout",
-      stream = "both",
-    },
-    { name = "no connection", at = "17s", for_ = "2s", on = stranger, kind = "timeout" },
-    {
-      name = "flapping",
-      at = "25s",
-      for_ = "4s",
-      every = { on = "500ms", off = "500ms" },
-      on = front,
-      kind = "down",
-    },
-    {
-      name = "slow",
-      at = "35s",
-      for_ = "3s",
-      on = front,
-      kind = "latency",
-      latency = "300ms",
-      jitter = "50ms",
-    },
-    { name = "resets", at = "44s", for_ = "2s", on = front, kind = "reset_peer", toxicity = "50%" },
-    { name = "cascade cache", at = "51s", for_ = "2s", on = cache, kind = "down" },
-    { name = "cascade store", at = "60s", for_ = "2s", on = store, kind = "hold" },
-    { name = "cascade both", at = "69s", for_ = "2s", on = { cache, store }, kind = "down" },
-    { name = "partial", at = "80s", for_ = "3s", on = some },
-  },
+  faults = faults,
   -- What is normal; so no outlier of a busy machine is taken for trouble.
   recovery = { warm_up = "2s", success = "97%", p99 = "250ms" },
   teardown = function() counter:del "network_failures:passed" end,

@@ -20,8 +20,10 @@ local service = require "loadrun.service"
 local url = param("redis", "", "URL of a Redis on this machine; empty starts one")
 local rate = param("rate", 200, "reads a second")
 local keys = param("keys", 2000, "how many different values are read")
+local calm = param("calm", 8, "seconds before the first fault")
 local lasts = param("lasts", 4, "seconds each fault lasts")
 local rest = param("rest", 8, "seconds between a fault's end and the next")
+local share = param("damage", "20%", "share of what is written that is damaged on its way")
 
 local own = url == ""
 local cache = own and service.redis { appendonly = true, appendfsync = "everysec" } or url
@@ -73,7 +75,7 @@ local function read(vu)
   check(value, { ["users get the right value"] = value == source(key) })
 end
 
-local at = 8
+local at = calm
 ---@param what table
 ---@return loadrun.Fault
 local function next_fault(what)
@@ -108,7 +110,7 @@ local faults = {
     on = link,
     kind = "corrupt_stream",
     stream = "upstream",
-    probability = "20%",
+    probability = share,
   },
 }
 if own then faults[#faults + 1] = next_fault { name = "restart", on = cache, kind = "restart" } end

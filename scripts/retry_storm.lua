@@ -18,16 +18,20 @@ local http = require "loadrun.http"
 local metric = require "loadrun.metric"
 local param = require "loadrun.param"
 local sandbox = require "loadrun.sandbox"
+local time = require "loadrun.time"
 
 local rate = param("rate", 120, "users a second; the service carries 200 requests a second")
 local attempts = param("attempts", 4, "attempts a user makes at most")
-local slow = param("slow", "3s", "how long the link is slow")
+local patience = time.seconds(param("patience", "250ms", "how long a user waits for an answer"))
+local calm = time.seconds(param("calm", "10s", "how long all is well before"))
+local slow = time.seconds(param("slow", "3s", "how long the link is slow: by more than users wait"))
+local rest = time.seconds(param("rest", "27s", "how long it goes on after that"))
 local protect =
   param("protect", false, "whether users wait between attempts, and stop while it is of no use")
 
 local target = sandbox.start { workers = 4, latency = "20ms" }
 local link = fault.proxy { name = "link", upstream = target }
-local api = http.client { base = link, timeout = "250ms" }
+local api = http.client { base = link, timeout = patience }
 
 local retry = protect and backoff.new { base = "200ms", cap = "2s", attempts = attempts }
   or backoff.new { base = 0, cap = 0, attempts = attempts }
@@ -63,10 +67,17 @@ end
 ---@type loadrun.Script
 return {
   scenarios = {
-    visitors = { rate = rate, duration = "40s", max_users = 1000, run = visit },
+    visitors = { rate = rate, duration = calm + slow + rest, max_users = 1000, run = visit },
   },
   faults = {
-    { name = "slow", at = "10s", for_ = slow, on = link, kind = "latency", latency = "400ms" },
+    {
+      name = "slow",
+      at = calm,
+      for_ = slow,
+      on = link,
+      kind = "latency",
+      latency = 1.6 * patience,
+    },
   },
   thresholds = {
     "recovery.time{fault=slow} max < 10s",

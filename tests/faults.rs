@@ -209,29 +209,6 @@ fn a_command_can_be_told_to_dial_a_proxy() {
 }
 
 #[test]
-fn the_recovery_script_loses_no_order_that_was_acknowledged() {
-    let bench = Bench::of(include_str!("../scripts/recovery.lua"));
-    let run = bench.command(&["script.lua", "--profile", "quick"]).output().unwrap();
-    let told = String::from_utf8_lossy(&run.stdout);
-    let outcome = bench.outcome();
-    assert_eq!(outcome["script_errors"], Value::Array(Vec::new()), "{told}");
-    let [stopped, killed, cut] = [0, 1, 2].map(|at| &outcome["faults"][at]);
-    for fault in [stopped, killed, cut] {
-        assert_eq!((&fault["failed"], &fault["unclean"]), (&Value::Null, &Value::Null), "{told}");
-        assert!(fault["recovery"]["after"]["good"].as_u64().unwrap() > 0, "{fault}\n{told}");
-    }
-    let count =
-        |fault: &Value, what: &str| fault["recovery"]["fault"][what].as_u64().unwrap_or_default();
-    // Redis is gone around, the database is not.
-    assert!(count(stopped, "degraded") > 0, "{told}");
-    assert!(killed["effect"].as_str().unwrap().contains("connections ended"), "{told}");
-    assert!(count(killed, "failed") > 0 && count(cut, "failed") > 0, "{told}");
-    let ledger = &outcome["ledgers"]["orders"];
-    assert_eq!((&ledger["lost"], &ledger["duplicated"]), (&0.into(), &0.into()), "{told}");
-    assert!(ledger["acked"].as_u64().unwrap() > 0, "{told}");
-}
-
-#[test]
 fn a_signal_and_a_threshold_that_aborts_end_a_fault_before_its_lease() {
     use rustix::process::{Pid, Signal, kill_process};
     let fault = r#"{ at = "0s", for_ = "1h", on = link, kind = "latency", latency = "50ms" }"#;

@@ -607,7 +607,7 @@ fn every_statement_of_the_sql_bench_finds_what_it_asks_for_on_every_database() {
 
 #[test]
 fn every_scenario_of_caches_and_pools_finds_what_it_looks_for_on_servers_of_its_own() {
-    let all: [(&str, &[&str], &[&str]); 4] = [
+    let all: [(&str, &[&str], &[&str]); 5] = [
         ("cache_mix.lua", &["step=200ms"], &["cache.hits rate >= 80%", "redis.failed rate < 0.1%"]),
         (
             "cache_aside.lua",
@@ -623,6 +623,16 @@ fn every_scenario_of_caches_and_pools_finds_what_it_looks_for_on_servers_of_its_
             "pool_limits.lua",
             &["seconds=1"],
             &["sql.failed{scenario=waiting} rate == 0", "server.busy max <= 20"],
+        ),
+        (
+            "cache_scale.lua",
+            &["seconds=1", "memory=1"],
+            &[
+                "redis.failed rate == 0",
+                "scale.overhead{size=100, entries=10000} max <= 200B",
+                "scale.gone{by=lru} count > 0",
+                "scale.gone{by=ttl} count > 0",
+            ],
         ),
     ];
     std::thread::scope(|scope| {

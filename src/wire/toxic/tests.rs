@@ -96,6 +96,22 @@ fn every_kind_has_a_name_of_its_own_and_is_found_by_it() {
 }
 
 #[test]
+fn noop_changes_neither_bytes_nor_times_and_touches_nothing() {
+    let start = Instant::now();
+    let rig = rig(&[toxic(Kind::Noop, &[])]);
+    let mut chain = chain_of(&rig, start);
+    let parcels = (1..50).map(said).chain([Parcel::End]);
+    for (n, parcel) in parcels.enumerate() {
+        let now = start + MILLI * n as u32;
+        chain.accept(parcel.clone(), now);
+        assert_eq!(run(&mut chain, now, now), (vec![(now, parcel)], None));
+    }
+    let touched = rig[0].tally.touched();
+    assert_eq!((touched.eligible, touched.connections, touched.bytes), (1, 0, 0));
+    assert!(chain.next().is_none() && !chain.has_lost());
+}
+
+#[test]
 fn latency_delays_bytes_and_the_end_and_keeps_their_order() {
     let start = Instant::now();
     let rig = rig(&[toxic(Kind::Latency, &[("latency", "100ms"), ("jitter", "90ms")])]);
