@@ -6,8 +6,10 @@
 ---     if not called then ... end                                      -- it was open: nothing was sent
 ---
 --- A breaker made at file scope is shared by all users of a worker, as by the threads of one process
---- of a client; each worker has its own. While it is open a call costs a look at the clock.
+--- of a client; each worker has its own. While it is open a call costs a look at the clock, and
+--- counts as refused where the run judges what a fault did.
 
+local recovery = require "loadrun.recovery"
 local time = require "loadrun.time"
 
 local breaker = {}
@@ -60,6 +62,7 @@ function Breaker:allows()
     return true
   end
   self.refused = self.refused + 1
+  recovery.unmade()
   return false
 end
 

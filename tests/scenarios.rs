@@ -46,7 +46,8 @@ const SHIPPED: &[Shipped] = &[
     },
     Shipped {
         script: "breaker",
-        arguments: &["-p=calm=6", "-p=lasts=3", "-p=rest=4"],
+        // Each worker has a breaker, which needs failures enough to open.
+        arguments: &["--workers", "2", "-p=calm=6", "-p=lasts=3", "-p=rest=4"],
         certain: breaker,
     },
     Shipped {
@@ -241,6 +242,13 @@ fn network_failures(run: &Run) {
 
 fn breaker(run: &Run) {
     run.broke(&["some fail", "all fail", "no redis"]);
+    // Calls it did not let through are lost to those who wanted them, though none was made.
+    let fault = &run.fault("all fail")["recovery"]["fault"];
+    let [calls, refused, failed] =
+        ["calls", "refused", "failed"].map(|it| fault[it].as_u64().unwrap());
+    assert!(refused > failed / 2 && failed > calls / 3, "{fault}\n{}", run.told);
+    assert!(fault["attempts"].as_f64() < Some(0.8), "{fault}\n{}", run.told);
+    assert!(run.fault("all fail")["recovery"]["verdict"] != "tolerated", "{}", run.told);
     // Both breakers, the script's own and the service's, opened and closed again.
     assert!((run.value("client.opened_after") - 5.0).abs() < f64::EPSILON, "{}", run.told);
     assert!(run.value("client.closed") >= 1.0, "{}", run.told);

@@ -38,4 +38,9 @@ local recovery = {}
 ---@return loadrun.recovery.Answer
 function recovery.await(options) end
 
+--- Tells that a call was wanted and not made, so its user went without: it counts as refused. The
+--- module `breaker` does so for each call it does not let through. Only matters where something is
+--- broken; a `vu:degraded()` after it says that the user was given something else.
+function recovery.unmade() end
+
 return recovery

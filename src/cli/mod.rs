@@ -75,7 +75,7 @@ enum Command {
     Undo(undo::UndoArgs),
     /// Stand between a run and one of its servers, and end the server with the run
     #[command(hide = true)]
-    Guard,
+    Guard(guard::GuardArgs),
 }
 
 const AFTER_HELP: &str = "\
@@ -114,7 +114,7 @@ pub fn main() -> ExitCode {
         Command::Completions(args) => completions::run(&args, Line::command()),
         Command::Man(args) => completions::man(&args, Line::command()),
         Command::Undo(args) => Ok(undo::run(&args)),
-        Command::Guard => guard::run(),
+        Command::Guard(args) => guard::run(&args),
     };
     let code = done.unwrap_or_else(|error| {
         tell(&error.to_string());

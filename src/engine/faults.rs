@@ -208,6 +208,8 @@ pub fn record_budget(
     const BURNT: &str = "budget.burnt";
     let asked = plan.thresholds.iter().any(|(threshold, _)| threshold.metric == BURNT);
     let (calls, failed) = collector.calls(None);
+    let unmade = collector.windows().unmade();
+    let (calls, failed) = (calls + unmade, failed + unmade);
     if calls == 0 || (!asked && plan.faults.is_empty()) {
         return;
     }

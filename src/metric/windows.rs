@@ -20,6 +20,8 @@ pub enum Ending {
     Failed,
     /// It never reached the target, or was turned away at the door.
     Refused,
+    /// It was wanted, and those who would have made it knew better: a breaker that is open.
+    Unmade,
     /// Nobody knows whether it was performed: a timeout, a connection that broke.
     Indeterminate,
 }
@@ -38,6 +40,8 @@ pub struct Tally {
     pub refused: i64,
     /// Of these, those that may have been performed.
     pub indeterminate: i64,
+    /// Calls that were never made, whatever users were given in their place: the target was spared.
+    pub unmade: i64,
     /// How long those that did not fail took, in nanoseconds.
     pub times: Distribution,
     /// How long those that failed took, in nanoseconds.
@@ -87,6 +91,11 @@ impl Tally {
         (self.good + self.degraded + self.bad).max(0).cast_unsigned()
     }
 
+    /// Calls that the target was asked: all but those never made.
+    pub fn asked(&self) -> u64 {
+        self.count().saturating_sub(self.unmade.max(0).cast_unsigned())
+    }
+
     /// Calls that gave users something.
     pub fn served(&self) -> u64 {
         (self.good + self.degraded).max(0).cast_unsigned()
@@ -110,6 +119,10 @@ impl Tally {
 
     fn add(&mut self, ending: Ending, took: Duration) {
         self.shift(ending, 1);
+        if ending == Ending::Unmade {
+            self.unmade += 1;
+            return;
+        }
         let times = if ending == Ending::Good { &mut self.times } else { &mut self.bad_times };
         times.record(nanoseconds(took));
     }
@@ -118,7 +131,9 @@ impl Tally {
         match ending {
             Ending::Good => self.good += by,
             Ending::Failed => self.bad += by,
-            Ending::Refused => (self.bad, self.refused) = (self.bad + by, self.refused + by),
+            Ending::Refused | Ending::Unmade => {
+                (self.bad, self.refused) = (self.bad + by, self.refused + by);
+            }
             Ending::Indeterminate => {
                 (self.bad, self.indeterminate) = (self.bad + by, self.indeterminate + by);
             }
@@ -137,6 +152,7 @@ impl Merge for Tally {
         self.degraded += other.degraded;
         self.bad += other.bad;
         self.refused += other.refused;
+        self.unmade += other.unmade;
         self.indeterminate += other.indeterminate;
         self.times.merge(&other.times);
         self.bad_times.merge(&other.bad_times);
@@ -175,6 +191,11 @@ impl Windows {
         if arrivals > 0 {
             self.slots.entry(edges.slot(at)).or_default().dropped += arrivals;
         }
+    }
+
+    /// Calls that were wanted and never made, in all of them.
+    pub fn unmade(&self) -> u64 {
+        self.slots.values().map(|window| window.made.unmade.max(0).cast_unsigned()).sum()
     }
 
     /// Every window in which something was, with its begin and end, in order.
@@ -269,8 +290,8 @@ mod tests {
 
     const MILLI: Duration = Duration::from_millis(1);
 
-    const ENDINGS: [Ending; 4] =
-        [Ending::Good, Ending::Failed, Ending::Refused, Ending::Indeterminate];
+    const ENDINGS: [Ending; 5] =
+        [Ending::Good, Ending::Failed, Ending::Refused, Ending::Unmade, Ending::Indeterminate];
 
     fn edges() -> Edges {
         let timeline = Timeline::new(Duration::ZERO);
@@ -293,6 +314,23 @@ mod tests {
             assert_eq!((tally.degraded, tally.bad, tally.refused), (1, 0, 0));
             assert_eq!((tally.count(), tally.served()), (1, 1));
         }
+    }
+
+    #[test]
+    fn a_call_that_was_never_made_was_lost_took_no_time_and_spared_the_target() {
+        let (edges, mut windows) = (edges(), Windows::default());
+        windows.add(&edges, MILLI * 10, MILLI * 20, Ending::Good);
+        let unmade = windows.add(&edges, MILLI * 30, MILLI * 30, Ending::Unmade);
+        let told = |windows: &Windows| {
+            let tally = windows.iter(&edges).next().unwrap().1.made.clone();
+            assert_eq!((tally.count(), tally.asked(), windows.unmade()), (2, 1, 1));
+            assert_eq!(tally.quantile(0.0), tally.quantile(1.0));
+            (tally.served(), tally.bad, tally.refused)
+        };
+        assert_eq!(told(&windows), (1, 1, 1));
+        // Also where its user was given something else.
+        windows.degrade(unmade);
+        assert_eq!(told(&windows), (2, 0, 0));
     }
 
     /// The windows of these calls, handed on once on the way.
@@ -327,7 +365,7 @@ mod tests {
     proptest! {
         #[test]
         fn merged_in_any_order_and_grouping_they_are_the_same(
-            calls in prop::collection::vec((0..6_000u32, 0..3_000u32, 0..4_usize), 0..40),
+            calls in prop::collection::vec((0..6_000u32, 0..3_000u32, 0..5_usize), 0..40),
             at in 0..40_usize,
         ) {
             let edges = edges();

@@ -87,7 +87,7 @@ fn part(windows: &[Stretch], length: Duration, load: Load, steady: Option<&Stead
         dropped: all.dropped,
         p50: seconds(all.tally.quantile(0.5)),
         p99: seconds(all.tally.quantile(0.99)),
-        attempts: (load.started > 0).then(|| all.tally.count() as f64 / load.started as f64),
+        attempts: (load.started > 0).then(|| all.tally.asked() as f64 / load.started as f64),
         connects: load.connects,
         connects_peak: load.connects_peak,
         limited: load.lag > LATE,

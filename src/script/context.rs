@@ -16,14 +16,14 @@ use tokio::time::Instant;
 
 use super::api::rand::Rand;
 use super::coroutine::Coroutines;
-use super::measure::{Afoot, ScenarioMeter};
+use super::measure::{Afoot, Meant, ScenarioMeter};
 use super::mistakes::Mistakes;
 use super::traceback::{Errors, caller, misuse};
 pub use super::world::{Source, World};
 use crate::client::http::Session;
 use crate::client::redis::Session as RedisSession;
 use crate::client::sql::Client as SqlClient;
-use crate::metric::{Counted, Metric, Recorder};
+use crate::metric::{Counted, Ending, Metric, Recorder};
 use crate::plan::{Parameter, Problem, ServiceDecl};
 
 /// A resume longer than this counts as slow.
@@ -232,6 +232,15 @@ impl Context {
                 all.push(counted);
             }
         }
+    }
+
+    /// Counts a call that the user being resumed wanted and that was not made: `recovery.unmade()`.
+    pub(super) fn unmade(&self) {
+        let Some(user) = self.user().filter(|user| user.measured.get()) else { return };
+        // As of any other, what comes after it in the iteration depends on it.
+        let made = Meant::new(self, &user, true).moment(self, Instant::now());
+        let counted = self.recorder.borrow_mut().call(made.instant, Ending::Unmade);
+        self.counted(counted);
     }
 
     /// Counts the calls so far of the iteration being resumed as degraded: `vu:degraded()`.

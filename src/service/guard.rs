@@ -29,7 +29,7 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal as Caught, SignalKind, signal};
 use tokio::time::{sleep, timeout};
 
-use super::processes;
+use super::{bound, processes};
 
 /// How often a folder is tried to be removed while a process that was killed still writes to it.
 const TRIES: u32 = 100;
@@ -310,13 +310,21 @@ impl Guard {
         child.wait().await.map(|_| End::Killed)
     }
 
+    /// Starts a program that ends with this process, or, where that cannot be, as it is.
     fn spawn(&self, program: &Program) -> io::Result<Child> {
+        let bound = bound::command(&program.file, self.orders.signal);
+        match bound.map(|command| self.spawn_by(command.into(), program)) {
+            Some(Ok(child)) => Ok(child),
+            _ => self.spawn_by(Command::new(&program.file), program),
+        }
+    }
+
+    fn spawn_by(&self, mut command: Command, program: &Program) -> io::Result<Child> {
         let stdin = match &program.input {
             Some(name) => File::open(self.orders.folder.join(name))?.into(),
             None => Stdio::null(),
         };
         let output: OwnedFd = io::stderr().as_fd().try_clone_to_owned()?;
-        let mut command = Command::new(&program.file);
         command
             .args(&program.arguments)
             .env("TMPDIR", &self.orders.folder)

@@ -2,7 +2,7 @@
 //!
 //! A service is the real program, in a folder of its own, on a port of the loopback interface,
 //! under a guard ([`guard`]) that ends it and removes the folder when the run ends, however it
-//! ends. Guard and server are in process groups of their own, so that Ctrl-C at a terminal reaches
+//! ends; and a guard that was killed takes it along ([`bound`]). Guard and server are in process groups of their own, so that Ctrl-C at a terminal reaches
 //! the run, which then ends its services in order, and not the services themselves.
 //!
 //! One kind of service is one file that turns a declaration into a launch ([`redis`] is the
@@ -10,6 +10,7 @@
 //! same for whoever breaks it: paused, ended, started again, by way of the guard. `remains.rs` ends
 //! what a guard that was killed has left.
 
+pub mod bound;
 pub mod command;
 pub mod guard;
 mod host;

@@ -288,6 +288,21 @@ async fn a_service_that_stands_still_ends_with_its_run_though_its_guard_was_kill
     told.signals.stop().await.unwrap();
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_service_that_nothing_was_done_to_ends_with_its_run_and_its_guard_though_both_were_killed()
+ {
+    let Paused { mut told, guard, family, folder } = Paused::new().await;
+    // So the guard does not see that the run is gone.
+    send(guard, Signal::STOP);
+    kill(&mut told.run);
+    assert!(!are_gone(&family) && told.bench.journals().is_empty());
+    send(guard, Signal::KILL);
+    until(|| are_gone(&family)).await;
+    std::fs::remove_dir_all(folder).unwrap();
+    told.signals.stop().await.unwrap();
+}
+
 /// Sessions that hold a lock on `orders`, and that wait for one.
 async fn locks(open: &mut sqlx::PgConnection) -> (i64, i64) {
     let asked = "SELECT count(*) FILTER (WHERE granted), count(*) FILTER (WHERE NOT granted)

@@ -2,6 +2,9 @@
 //!
 //! Whoever holds the faults of the run is asked ([`Holder`]), and judges once a second as the report
 //! does at the end. A deadline that passes is a value; nothing to wait for is an error.
+//!
+//! A call that a script wanted and did not make is none of its calls, but its user went without: so it
+//! is told here, and counts as one that never reached the target.
 
 use std::time::Duration;
 
@@ -18,7 +21,7 @@ use crate::script::options::{self, Options};
 use crate::script::traceback::misuse;
 
 /// What a script can call.
-pub const FUNCTIONS: &[&str] = &["await"];
+pub const FUNCTIONS: &[&str] = &["await", "unmade"];
 
 const NAME: &str = "recovery.await";
 
@@ -26,6 +29,12 @@ const NAME: &str = "recovery.await";
 pub fn module(lua: &Lua) -> mlua::Result<Value> {
     let table = lua.create_table()?;
     table.set("await", coroutine::function(lua, Wanted::read, Wanted::wait)?)?;
+    let context = Context::of(lua)?;
+    let unmade = lua.create_function(move |_, ()| {
+        context.unmade();
+        Ok(())
+    })?;
+    table.set("unmade", unmade)?;
     Ok(Value::Table(table))
 }
 
