@@ -91,6 +91,9 @@ function Policy:call(rand, attempt, may_help)
   end
 end
 
+---@type table<any, boolean>
+local KNOWN = { attempts = true, base = true, cap = true, factor = true, jitter = true }
+
 ---@param wrong boolean
 ---@param what string
 local function refuse(wrong, what)
@@ -102,6 +105,13 @@ end
 ---@return backoff.Policy
 function backoff.new(options)
   local given = options or {}
+  refuse(type(given) ~= "table", "expected a table of options")
+  for key in pairs(given) do
+    refuse(
+      not KNOWN[key],
+      ("unknown key `%s`; expected attempts, base, cap, factor or jitter"):format(key)
+    )
+  end
   local policy = {
     base = time.seconds(given.base or "100ms"),
     cap = time.seconds(given.cap or "10s"),

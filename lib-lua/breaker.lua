@@ -82,13 +82,14 @@ function Breaker:record(succeeded)
   if self.failed >= self.failures then self:turn("open", now) end
 end
 
---- Whether a call has failed: a second value, as of Redis and SQL, or the `error` of a reply.
+--- Whether a call has failed: a second value, as of Redis and SQL, or the `error` of a reply. A number
+--- is no failure: so `backoff` says how many attempts it took.
 ---@param count integer
 ---@param first any
 ---@param second any
 ---@return boolean
 local function has_failed(count, first, second)
-  if count > 1 then return second ~= nil end
+  if count > 1 and type(second) ~= "number" then return second ~= nil end
   local kind = type(first)
   return (kind == "table" or kind == "userdata") and first.error ~= nil
 end
@@ -105,14 +106,17 @@ end
 --- Makes a call, if it may be made: true and what `attempt` returned, or false. It has failed when
 --- its reply has an `error`, or when a failure is its second value.
 ---@generic T
----@param attempt fun(): T, loadrun.Failure?
+---@param attempt fun(): T, (loadrun.Failure | integer)?
 ---@return boolean called
 ---@return T? value
----@return loadrun.Failure? failure
+---@return (loadrun.Failure | integer)? failure what else it returned
 function Breaker:call(attempt)
   if not self:allows() then return false end
   return told(self, attempt())
 end
+
+---@type table<any, boolean>
+local KNOWN = { failures = true, on_change = true, open = true, trials = true }
 
 ---@param value any
 ---@param what string
@@ -126,6 +130,13 @@ end
 ---@return breaker.Breaker
 function breaker.new(options)
   local given = options or {}
+  if type(given) ~= "table" then error("breaker.new: expected a table of options", 2) end
+  for key in pairs(given) do
+    if not KNOWN[key] then
+      local expected = "expected failures, on_change, open or trials"
+      error(("breaker.new: unknown key `%s`; %s"):format(key, expected), 2)
+    end
+  end
   local made = {
     state = "closed",
     opened = 0,

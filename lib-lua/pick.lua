@@ -41,7 +41,7 @@ end
 function pick.weighted(list)
   local reached, values, sum = {}, {}, 0.0
   for index, item in ipairs(list) do
-    local weight = item[1]
+    local weight = type(item) == "table" and item[1]
     if type(weight) ~= "number" or not (weight >= 0) or item[2] == nil then
       error(("pick.weighted: [%d]: expected { weight of 0 or more, value }"):format(index), 2)
     end
@@ -97,10 +97,18 @@ local function share(value, default, name)
   return value
 end
 
+---@type table<any, boolean>
+local KNOWN = { hot = true, keys = true, share = true }
+
 --- A picker with hot keys.
 ---@param options pick.HotOptions
 ---@return pick.Hot
 function pick.hot(options)
+  for key in pairs(options) do
+    if not KNOWN[key] then
+      error(("pick.hot: unknown key `%s`; expected hot, keys or share"):format(key), 2)
+    end
+  end
   local keys = options.keys
   local list, count = nil, nil
   if math.type(keys) == "integer" then

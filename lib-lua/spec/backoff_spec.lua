@@ -82,6 +82,10 @@ return {
   ["options out of range are refused"] = function()
     assert.raises("attempts: expected 1 or more", function() backoff.new { attempts = 0 } end)
     assert.raises("factor: expected 1 or more", function() backoff.new { factor = 0.5 } end)
+    assert.raises(
+      "unknown key `attemps`; expected attempts",
+      function() backoff.new { attemps = 3 } end
+    )
     ---@diagnostic disable-next-line: param-type-mismatch
     assert.raises("jitter: expected", function() backoff.new { jitter = "some" } end)
   end,

@@ -28,6 +28,22 @@ return {
     assert.equal({ guard.state, guard.opened }, { "open", 1 })
   end,
 
+  ["a call that says how many attempts it took has not failed by that"] = function()
+    local guard = breaker.new { failures = 1 }
+    local called, reply, attempts = guard:call(function() return good(), 3 end)
+    assert.equal({ called, reply, attempts }, { true, { status = 200 }, 3 })
+    assert.equal(guard.state, "closed")
+    guard:call(function() return bad(), 3 end)
+    assert.equal(guard.state, "open")
+  end,
+
+  ["what it is not given is refused"] = function()
+    assert.raises(
+      "breaker.new: unknown key `failurs`; expected failures, on_change",
+      function() breaker.new { failurs = 3 } end
+    )
+  end,
+
   ["while it is open nothing is called"] = function()
     local guard = breaker.new { failures = 1, open = "10s" }
     fail(guard, 1)

@@ -33,6 +33,8 @@ return {
       "[2]: expected { weight of 0 or more, value }",
       function() pick.weighted { { 1, "a" }, { -1, "b" } } end
     )
+    ---@diagnostic disable-next-line: assign-type-mismatch
+    assert.raises("[1]: expected { weight", function() pick.weighted { 60, 40 } end)
     assert.raises("sum above 0", function() pick.weighted { { 0, "a" } } end)
     assert.raises("sum above 0", function() pick.weighted {} end)
   end,
@@ -67,6 +69,10 @@ return {
   ["shares and keys out of range are refused"] = function()
     assert.raises("keys: expected a list, or how many", function() pick.hot { keys = {} } end)
     assert.raises("keys: expected a list, or how many", function() pick.hot { keys = 0 } end)
+    assert.raises(
+      "unknown key `shar`; expected hot",
+      function() pick.hot { keys = 5, shar = 1 } end
+    )
     assert.raises("share: expected a share", function() pick.hot { keys = 5, share = 90 } end)
     assert.raises("hot: expected a share", function() pick.hot { keys = 5, hot = 0 } end)
   end,

@@ -105,7 +105,8 @@ pub(super) fn chunk(
     text: &[u8],
 ) -> mlua::Result<Function> {
     let chunk = lua.load(text).set_name(name).set_mode(ChunkMode::Text);
-    let chunk = chunk.set_environment(env.clone()).into_function()?;
+    let chunk = chunk.set_environment(env.clone()).into_function();
+    let chunk = chunk.map_err(|error| traceback::hinted(error, text))?;
     // In a worker it has been looked through.
     let looks = context.loading.get() && !context.mistakes.raised.get();
     let (Some(name), true) = (name.strip_prefix('@'), looks) else { return Ok(chunk) };
@@ -238,9 +239,11 @@ fn undeclared(name: &str, names: &[String]) -> (String, String) {
         }
         "coroutine" => "use `loadrun.parallel` to do things at the same time".to_owned(),
         "collectgarbage" => "memory is looked after by the engine".to_owned(),
-        word => match nearest(word, names.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("declare it with `local {word}`"),
+        "null" | "undefined" | "None" => "Lua writes `nil`".to_owned(),
+        word => match (require::line(word), nearest(word, names.iter().map(String::as_str))) {
+            (Some(line), _) => line,
+            (None, Some(near)) => format!("did you mean `{near}`?"),
+            (None, None) => format!("declare it with `local {word}`"),
         },
     };
     (format!("undeclared global `{name}`"), hint)

@@ -11,6 +11,7 @@ use super::api::redis::link as redis_link;
 use super::api::{http, service, sql};
 use super::calls::Calls;
 use super::context::Context;
+use super::mistakes;
 use super::options::{self, shown, unknown_keys};
 use crate::client::sql::passwords;
 use crate::fault::{self, Break, CALLS, Thing, WITH};
@@ -57,6 +58,12 @@ impl<'a> Saying<'a> {
     ) -> Option<FaultDecl> {
         if let Some(calls) = on.and_then(calls_of) {
             return self.on_calls(&calls, at, place);
+        }
+        if on.is_some_and(mistakes::is_unknown) {
+            // What can be said of it, and has to be, is not known either.
+            self.lasts();
+            self.every();
+            return None;
         }
         let kind = self.needed("kind", options::string, "\"latency\"");
         let on = on.map(|on| subject(self.context, on)).transpose();

@@ -25,6 +25,10 @@ use crate::plan::Problem;
 /// The name by which a value is shown that is missing because of a mistake.
 const UNKNOWN: &str = "\u{2039}unknown\u{203a}";
 
+/// How many things a value has that is missing: no number, so that what is reckoned from it is none
+/// either and no loop goes on over them. The lower bits tell it from others, and stay in what is reckoned.
+const COUNT: f64 = f64::from_bits(0x7ff8_0000_6c6f_6164);
+
 /// How deep in the tables of a call such a value is looked for.
 const DEPTH: u32 = 4;
 
@@ -72,7 +76,11 @@ pub(super) fn follows(problem: &Problem) -> bool {
 
 /// Whether a value is missing because of a mistake.
 pub(super) fn is_unknown(value: &Value) -> bool {
-    matches!(value, Value::UserData(data) if data.is::<Unknown>())
+    match value {
+        Value::UserData(data) => data.is::<Unknown>(),
+        Value::Number(number) => number.is_nan() && number.to_bits() << 32 == COUNT.to_bits() << 32,
+        _ => false,
+    }
 }
 
 /// How a value is shown that is missing, or made of one that is.
@@ -256,7 +264,7 @@ impl UserData for Unknown {
         methods.add_meta_function(MetaMethod::Pairs, |lua, _: MultiValue| unknown(lua));
         methods.add_meta_function(MetaMethod::NewIndex, |_, _: MultiValue| Ok(()));
         methods.add_meta_function(MetaMethod::Close, |_, _: MultiValue| Ok(()));
-        methods.add_meta_function(MetaMethod::Len, |_, _: MultiValue| Ok(0));
+        methods.add_meta_function(MetaMethod::Len, |_, _: MultiValue| Ok(COUNT));
         methods.add_meta_function(MetaMethod::Lt, |_, _: MultiValue| Ok(false));
         methods.add_meta_function(MetaMethod::Le, |_, _: MultiValue| Ok(false));
         methods.add_meta_function(MetaMethod::ToString, |_, _: MultiValue| Ok(UNKNOWN));

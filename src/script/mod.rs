@@ -40,6 +40,7 @@ mod plan;
 mod require;
 mod secrets;
 mod strings;
+mod syntax;
 mod tables;
 mod traceback;
 mod user;

@@ -19,6 +19,28 @@ use super::traceback::{ScriptError, misuse};
 use crate::plan::nearest;
 use crate::units::Bytes;
 
+/// Options that are what a call is about: what is given by itself is meant as one of them.
+const MAIN: &[&str] = &["base", "url", "upstream", "cmd"];
+
+/// What other tools call an option or key, and people write, with what it is called here.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("vus", "users"),
+    ("stages", "users"),
+    ("rps", "rate"),
+    ("qps", "rate"),
+    ("exec", "run"),
+    ("func", "run"),
+    ("target", "to"),
+    ("duration", "over"),
+    ("host", "base"),
+    ("host", "url"),
+    ("dsn", "url"),
+    ("for", "for_"),
+    ("pool", "size"),
+    ("pool_size", "size"),
+    ("max_connections", "size"),
+];
+
 /// An option table given to a module function.
 #[derive(Debug)]
 pub struct Options<'a> {
@@ -39,7 +61,10 @@ impl<'a> Options<'a> {
             Value::Table(table) => Some(table),
             other => {
                 let what = format!("{owner}: expected a table of options, got {}", shown(&other));
-                return Err(misuse(lua, what));
+                let only = known.first().filter(|_| known.len() == 1);
+                let first = MAIN.iter().find(|key| known.contains(key)).or(only);
+                let hint = first.map(|key| format!("\n  hint: write `{{ {key} = ... }}`"));
+                return Err(misuse(lua, what + &hint.unwrap_or_default()));
             }
         };
         let unknown = table.as_ref().map(|table| stray_keys(table, known)).unwrap_or_default();
@@ -143,13 +168,14 @@ pub fn unknown_keys(table: &Table, known: &[&str]) -> Vec<String> {
 /// [`unknown_keys`], each with the key itself where that is a name.
 fn stray_keys(table: &Table, known: &[&str]) -> Vec<(Option<String>, String)> {
     let mut unknown = Vec::new();
-    let _ = table.for_each(|key: Value, _: Value| {
+    let _ = table.for_each(|key: Value, value: Value| {
         let name = string(&key).ok();
         if name.as_deref().is_some_and(|name| known.contains(&name)) {
             return Ok(());
         }
         let what = match &key {
             Value::String(name) => unknown_key(&name.to_string_lossy(), known),
+            Value::Integer(_) => format!("{} has no name; expected `key = value`", shown(&value)),
             other => format!("unexpected {} as a key; expected names", shown(other)),
         };
         unknown.push((name, what));
@@ -159,9 +185,16 @@ fn stray_keys(table: &Table, known: &[&str]) -> Vec<(Option<String>, String)> {
     unknown
 }
 
+/// The key that was meant by one that is not known.
+pub fn meant<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let elsewhere = ELSEWHERE.iter().filter(|(word, _)| *word == name);
+    let mut here = elsewhere.filter_map(|(_, key)| known.iter().find(|known| *known == key));
+    here.next().copied().or_else(|| nearest(name, known.iter().copied()))
+}
+
 /// ``unknown key `timeot`; did you mean `timeout`?``
 pub fn unknown_key(name: &str, known: &[&str]) -> String {
-    match nearest(name, known.iter().copied()) {
+    match meant(name, known) {
         Some(near) => format!("unknown key `{name}`; did you mean `{near}`?"),
         None => format!("unknown key `{name}`; expected one of: {}", known.join(", ")),
     }
@@ -184,6 +217,7 @@ pub fn shown(value: &Value) -> String {
                 None => format!("{text:?}"),
             }
         }
+        Value::UserData(_) => "an object".to_owned(),
         other => format!("a {}", other.type_name()),
     }
 }
@@ -222,7 +256,7 @@ pub fn duration(value: &Value) -> Result<Duration, String> {
         }
     };
     Duration::try_from_secs_f64(seconds)
-        .map_err(|_| format!("expected a duration of 0 seconds or more, got {seconds}"))
+        .map_err(|_| format!("expected a duration of 0 seconds or more, got {}", shown(value)))
 }
 
 /// A number of bytes, or text such as `"4MiB"`.

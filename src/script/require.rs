@@ -165,6 +165,18 @@ pub fn confined(folder: &Path, file: &Path) -> Result<PathBuf, String> {
     }
 }
 
+/// The line by which a script gets what it calls so: a module, or a function of one.
+pub(super) fn line(name: &str) -> Option<String> {
+    if let Some(module) = api::MODULES.iter().find(|module| module.name == name) {
+        return Some(format!("write `local {name} = require \"loadrun.{}\"`", module.name));
+    }
+    if LIBRARY.iter().any(|(known, _)| *known == name) {
+        return Some(format!("write `local {name} = require \"{name}\"`"));
+    }
+    let module = api::holder(name)?;
+    Some(format!("write `{module}.{name}`, with `local {module} = require \"loadrun.{module}\"`"))
+}
+
 /// The error for a module that does not exist.
 fn unknown(lua: &Lua, name: &str) -> mlua::Error {
     let ours = api::MODULES.iter().map(|module| format!("loadrun.{}", module.name));

@@ -13,7 +13,8 @@ use mlua::{Error, Lua, MultiValue, Value};
 
 use super::context::{Source, World};
 use super::options::shown;
-use crate::plan::{Place, Problem};
+use super::{api, syntax};
+use crate::plan::{Place, Problem, nearest};
 
 /// Distinct places of errors kept in one Lua state; errors at other places are only counted.
 const PLACES: usize = 100;
@@ -50,14 +51,19 @@ impl ScriptError {
     pub fn new(error: &Error, source: &Source) -> Self {
         let (text, frames) = unwrapped(error);
         let (prefix, rest) = split_place(&text);
-        let traceback: Vec<String> =
+        let mut traceback: Vec<String> =
             frames.iter().filter(|frame| own(frame)).map(|frame| source.shown(frame)).collect();
+        // Of a function that calls itself once is enough.
+        traceback.dedup();
         let at = prefix.filter(|(chunk, _)| own(chunk)).or_else(|| {
             frames.iter().find(|frame| own(frame)).and_then(|frame| split_frame(frame))
         });
         let (what, hint) = match rest.split_once(HINT) {
             Some((what, hint)) => (what, Some(hint.to_owned())),
-            None => (rest, None),
+            None if rest.starts_with("table: 0x") => {
+                ("a table was raised as an error", Some("raise text: `error(\"...\")`".to_owned()))
+            }
+            None => (rest, missing(rest)),
         };
         Self {
             what: what.to_owned(),
@@ -239,6 +245,30 @@ pub fn without_layer(text: &[u8]) -> Option<&[u8]> {
     rest[digits..].strip_prefix(b": ")
 }
 
+/// What was meant by the call of something that is not there.
+fn missing(what: &str) -> Option<String> {
+    let (_, called) = what.strip_prefix("attempt to call a nil value (")?.split_once('\'')?;
+    let name = called.strip_suffix("')")?;
+    if let Some(module) = api::holder(name) {
+        return Some(format!("there is `{module}.{name}`, of `loadrun.{module}`"));
+    }
+    let near = nearest(name, api::methods())?;
+    (near != name).then(|| format!("did you mean `{near}`?"))
+}
+
+/// An error of the compiler, with what was meant where that can be told.
+pub(super) fn hinted(error: Error, text: &[u8]) -> Error {
+    let Error::SyntaxError { message, incomplete_input } = error else { return error };
+    let number = split_place(&message).0.map_or(0, |(_, line)| line as usize);
+    let text = String::from_utf8_lossy(text);
+    let line = number.checked_sub(1).and_then(|before| text.lines().nth(before));
+    let message = match line.and_then(|line| syntax::hint(&message, line)) {
+        Some(hint) => format!("{message}{HINT}{hint}"),
+        None => message,
+    };
+    Error::SyntaxError { message, incomplete_input }
+}
+
 /// The innermost message and the frames of the innermost traceback.
 fn unwrapped(error: &Error) -> (String, Vec<String>) {
     match error {
@@ -255,12 +285,24 @@ fn unwrapped(error: &Error) -> (String, Vec<String>) {
             None => (text.clone(), Vec::new()),
         },
         Error::SyntaxError { message, .. } => (message.clone(), Vec::new()),
+        Error::BadArgument { to: Some(method), name: Some(name), cause, .. }
+            if name == "self" && is_another(cause) =>
+        {
+            let name = method.rsplit('.').next().unwrap_or(method);
+            let form = format!("expected a call with a colon, `x:{name}(...)`");
+            (format!("{name}: {form}"), Vec::new())
+        }
         Error::MemoryError(_) => {
             let limit = super::vm::MEMORY_LIMIT >> 30;
             (format!("out of memory: a Lua state may hold {limit} GiB"), Vec::new())
         }
         other => (other.to_string(), Vec::new()),
     }
+}
+
+/// Whether a value was of another type than the one expected.
+fn is_another(error: &Error) -> bool {
+    matches!(error, Error::FromLuaConversionError { .. } | Error::UserDataTypeMismatch)
 }
 
 /// The lines of a traceback, trimmed.

@@ -71,6 +71,19 @@ pub const MODULES: &[Module] = &[
     Module { name: "time", make: time::module, functions: time::FUNCTIONS },
 ];
 
+/// The module that has this function, where only one does.
+pub fn holder(function: &str) -> Option<&'static str> {
+    let mut having = MODULES.iter().filter(|module| module.functions.contains(&function));
+    let found = having.next()?;
+    having.next().is_none().then_some(found.name)
+}
+
+/// The methods of all objects, some of them several times.
+pub fn methods() -> impl Iterator<Item = &'static str> {
+    let functions = MODULES.iter().flat_map(|module| module.functions);
+    functions.filter_map(|name| Some(name.split_once(':')?.1))
+}
+
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]

@@ -42,7 +42,7 @@ fn begin(lua: &Lua, functions: &Value) -> mlua::Result<Vec<Branch>> {
     context.may_wait(lua, "parallel")?;
     let Value::Table(table) = functions else {
         let what = format!("parallel: expected a list of functions, got {}", shown(functions));
-        return Err(misuse(lua, what));
+        return Err(misuse(lua, format!("{what}\n  hint: write `parallel {{ first, second }}`")));
     };
     let functions: Vec<Value> = table.sequence_values().collect::<mlua::Result<_>>()?;
     if functions.len() > MOST {

@@ -26,11 +26,12 @@ fn param(
     let context = Context::of(lua)?;
     context.may_declare(lua, "param")?;
     let call = Call::new(lua, "param");
-    let name = call.takes("name", parameter_name(&name))?;
-    let default = call.takes("default", parameter_value(&default))?;
+    let form = |what: String| format!("{what}\n  hint: write `param(\"users\", 10, \"how many\")`");
+    let name = call.takes("name", parameter_name(&name).map_err(form))?;
+    let default = call.takes("default", parameter_value(&default).map_err(form))?;
     let about = match about {
         Value::Nil => String::new(),
-        about => call.takes("about", options::string(&about))?,
+        about => call.takes("about", options::string(&about).map_err(form))?,
     };
     let opts = Options::new(lua, "param", opts, &["secret"])?;
     let secret = opts.boolean("secret")?.unwrap_or(false);

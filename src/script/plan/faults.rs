@@ -14,12 +14,8 @@ const ON: &str = "a fault.proxy, a service, a URL or what fault.calls gave";
 impl Reading<'_> {
     pub(super) fn faults(&mut self, part: &Part<'_>, script: &mut Scripted) {
         let Some(list) = self.field(part, "faults", values::table) else { return };
-        let items = values::items(&list).unwrap_or_else(|what| {
-            let hint =
-                "write `faults = { { at = \"30s\", for_ = \"10s\", on = link, kind = ... } }`";
-            self.problem(&[At::Key("faults")], format!("faults: {what}"), Some(hint));
-            Vec::new()
-        });
+        let hint = "write `faults = { { at = \"30s\", for_ = \"10s\", on = link, kind = ... } }`";
+        let (items, _) = self.items(&list, &[At::Key("faults")], "faults: ", hint);
         for (index, item) in items.into_iter().enumerate() {
             let path = vec![At::Key("faults"), At::Item(index + 1)];
             let Value::Table(table) = &item else {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use mlua::{Table, Value};
 
-use super::{At, LONG, Part, Reading, values};
+use super::scenario::KEYS;
+use super::{At, LONG, Part, Reading};
 use crate::plan::{Arrivals, Curve, Load, Step};
 use crate::script::options::{self, shown};
 
@@ -12,6 +13,10 @@ use crate::script::options::{self, shown};
 const SHAPES: &[&str] = &["users", "rate", "iterations"];
 /// Keys of a step of a curve.
 const STEP: &[&str] = &["burst", "hold", "jump", "over", "to"];
+
+/// What they look like.
+const STEPS: &str =
+    "a step is `{ to = 200, over = \"1m\" }`, `{ hold = \"5m\" }` or `{ jump = 10 }`";
 
 /// How much load, as it was read.
 enum Amount {
@@ -40,7 +45,7 @@ impl Reading<'_> {
             let what = format!("{}{} at the same time", part.called, names.join(" and "));
             let hint = "a scenario has one of them; make a second scenario of the other";
             self.problem(&part.to(At::Key(second)), what, Some(hint));
-        } else {
+        } else if !Self::means(part, SHAPES, KEYS) {
             let what = format!("{}no load", part.called);
             self.problem(&part.path, what, Some("give it one of `users`, `rate`, `iterations`"));
         }
@@ -66,7 +71,7 @@ impl Reading<'_> {
                 let hint = "leave `duration` out, or make the load a number";
                 self.problem(&part.to(At::Key("duration")), what, Some(hint));
             }
-            (Amount::Level(_), false) => {
+            (Amount::Level(_), false) if !Self::means(part, &["duration"], KEYS) => {
                 let value = part.table.raw_get(shape).unwrap_or(Value::Nil);
                 let what =
                     format!("{}`{shape} = {}` needs a `duration`", part.called, shown(&value));
@@ -81,16 +86,12 @@ impl Reading<'_> {
     /// the curve going.
     fn steps(&mut self, part: &Part<'_>, shape: &'static str, steps: &Table) -> Curve {
         let mut path = part.to(At::Key(shape));
-        let list = values::items(steps).and_then(|list| {
-            let none = list.is_empty().then(|| "expected a number or a list of steps".to_owned());
-            none.map_or(Ok(list), Err)
-        });
-        let list = list.unwrap_or_else(|what| {
-            let hint =
-                "a step is `{ to = 200, over = \"1m\" }`, `{ hold = \"5m\" }` or `{ jump = 10 }`";
-            self.problem(&path, format!("{}{shape}: {what}", part.called), Some(hint));
-            Vec::new()
-        });
+        let called = format!("{}{shape}: ", part.called);
+        let (list, whole) = self.items(steps, &path, &called, STEPS);
+        if list.is_empty() && whole {
+            let what = format!("{called}expected a number or a list of steps");
+            self.problem(&path, what, Some(STEPS));
+        }
         let mut read = Vec::new();
         for (index, value) in list.iter().enumerate() {
             path.push(At::Item(index + 1));
@@ -106,7 +107,7 @@ impl Reading<'_> {
             path.pop();
         }
         let curve = Curve::steps(0.0, &read);
-        if !read.is_empty() && read.len() == list.len() {
+        if whole && !read.is_empty() && read.len() == list.len() {
             return curve;
         }
         read.push(Step::Jump { to: curve.last().max(1.0), hold: Some(LONG) });
@@ -144,7 +145,9 @@ impl Reading<'_> {
                 "split it into several steps",
             ),
         };
-        self.problem(&part.path, format!("{}{what}", part.called), Some(hint));
+        if !Self::means(part, STEP, STEP) {
+            self.problem(&part.path, format!("{}{what}", part.called), Some(hint));
+        }
         None
     }
 }

@@ -120,13 +120,14 @@ impl Reading<'_> {
     }
 
     fn unknown_keys(&mut self, part: &Part<'_>, known: &[&str]) {
-        for pair in part.table.pairs::<Value, Value>() {
-            let Ok((key, _)) = pair else { continue };
+        for (key, _) in sorted(part.table) {
             match options::string(&key) {
                 Ok(name) if known.contains(&name.as_str()) => {}
                 Ok(name) => {
                     let what = format!("{}{}", part.called, options::unknown_key(&name, known));
-                    self.problem(&part.to(At::Key(&name)), what, None);
+                    let belongs = part.path.is_empty() && scenario::KEYS.contains(&name.as_str());
+                    let hint = belongs.then_some("it belongs in `scenarios = { name = { ... } }`");
+                    self.problem(&part.to(At::Key(&name)), what, hint);
                 }
                 Err(_) => {
                     let what =
@@ -135,6 +136,31 @@ impl Reading<'_> {
                 }
             }
         }
+    }
+
+    /// Whether a key that is not known, which is told, was meant as one of these.
+    fn means(part: &Part<'_>, keys: &[&str], known: &[&str]) -> bool {
+        part.table.pairs::<Value, Value>().flatten().any(|(key, _)| {
+            let name = options::string(&key).ok().filter(|name| !known.contains(&name.as_str()));
+            let meant = name.and_then(|name| options::meant(&name, known));
+            meant.is_some_and(|meant| keys.contains(&meant))
+        })
+    }
+
+    /// The items of a list, and whether nothing stands beside them, which is told.
+    fn items(
+        &mut self,
+        list: &Table,
+        path: &[At<'_>],
+        called: &str,
+        hint: &str,
+    ) -> (Vec<Value>, bool) {
+        let (items, strays) = values::items(list);
+        let whole = strays.is_empty();
+        for what in strays {
+            self.problem(path, format!("{called}{what}"), Some(hint));
+        }
+        (items, whole)
     }
 
     /// The value of a key, read by one of the functions of [`options`].
@@ -229,11 +255,8 @@ impl Reading<'_> {
         let Some(list) = self.field(part, "thresholds", table) else {
             return read;
         };
-        let items = values::items(&list).unwrap_or_else(|what| {
-            let hint = "write `thresholds = { \"http.failed rate < 1%\", ... }`";
-            self.problem(&[At::Key("thresholds")], format!("thresholds: {what}"), Some(hint));
-            Vec::new()
-        });
+        let hint = "write `thresholds = { \"http.failed rate < 1%\", ... }`";
+        let (items, _) = self.items(&list, &[At::Key("thresholds")], "thresholds: ", hint);
         for (index, item) in items.into_iter().enumerate() {
             let path = [At::Key("thresholds"), At::Item(index + 1)];
             match options::string(&item) {

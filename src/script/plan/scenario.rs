@@ -13,7 +13,7 @@ use crate::script::measure::ScenarioMeter;
 use crate::script::options::{self, shown};
 
 /// Keys of a scenario.
-const SCENARIO: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "arrivals",
     "duration",
     "graceful_stop",
@@ -27,6 +27,8 @@ const SCENARIO: &[&str] = &[
     "users",
     "weights",
 ];
+/// The keys of which a scenario has exactly one, for what its users run.
+const RUNS: &[&str] = &["run", "weights"];
 /// What `weights` look like.
 const WEIGHTS: &str = "a list such as `{ {60, read}, {40, write} }`";
 
@@ -46,7 +48,7 @@ impl Reading<'_> {
         let path = vec![At::Key("scenarios"), last];
         let (scenario, init, mix) = if let Value::Table(table) = value {
             let part = Part { table, path, called: format!("scenario `{called}`: ") };
-            self.unknown_keys(&part, SCENARIO);
+            self.unknown_keys(&part, KEYS);
             let mix = self.mix(&part);
             let init = self.field(&part, "init", function);
             (self.settings(&part, &called), init, mix)
@@ -66,7 +68,7 @@ impl Reading<'_> {
     }
 
     fn settings(&mut self, part: &Part<'_>, name: &str) -> Scenario {
-        let written = SCENARIO.iter().filter(|key| part.has(key));
+        let written = KEYS.iter().filter(|key| part.has(key));
         let usual = unread(name, self.place(&part.path));
         Scenario {
             load: self.arriving(part),
@@ -136,7 +138,7 @@ impl Reading<'_> {
         if part.has("run") && part.has("weights") {
             let what = format!("{}`run` and `weights` at the same time", part.called);
             self.problem(&part.to(At::Key("weights")), what, Some("keep one of them"));
-        } else if !part.has("run") && !part.has("weights") {
+        } else if !part.has("run") && !part.has("weights") && !Self::means(part, RUNS, KEYS) {
             let what = format!("{}nothing to run", part.called);
             let hint = format!("`run` is a function, or `weights` {WEIGHTS}");
             self.problem(&part.path, what, Some(&hint));
@@ -151,13 +153,13 @@ impl Reading<'_> {
     /// Each function with the sum of the weights up to and including its own.
     fn weights(&mut self, part: &Part<'_>) -> Vec<(f64, Function)> {
         let list = self.field(part, "weights", |value| {
-            let list =
-                table(value).map_err(|_| format!("expected {WEIGHTS}, got {}", shown(value)));
-            values::items(&list?)
+            table(value).map_err(|_| format!("expected {WEIGHTS}, got {}", shown(value)))
         });
         let Some(list) = list else { return Vec::new() };
         let path = part.to(At::Key("weights"));
-        let (mut mix, mut sum, mut whole) = (Vec::new(), 0.0, true);
+        let (called, hint) = (format!("{}weights: ", part.called), format!("write {WEIGHTS}"));
+        let (list, mut whole) = self.items(&list, &path, &called, &hint);
+        let (mut mix, mut sum) = (Vec::new(), 0.0);
         for (index, entry) in list.iter().enumerate() {
             match values::weighted(entry) {
                 Ok((weight, function)) => {

@@ -41,24 +41,16 @@ pub(super) fn weighted(entry: &Value) -> Result<(f64, Function), Vec<String>> {
     }
 }
 
-/// The items of a list. Anything else in the table is refused: Lua would leave it out without a
-/// word, and with it, say, a threshold.
-pub(super) fn items(list: &Table) -> Result<Vec<Value>, String> {
-    let items: Vec<Value> =
-        list.sequence_values().collect::<mlua::Result<_>>().map_err(|error| told(&error))?;
-    for pair in list.pairs::<Value, Value>() {
-        let (key, _) = pair.map_err(|error| told(&error))?;
-        match key.as_integer() {
-            Some(at) if at >= 1 && at as usize <= items.len() => {}
-            Some(at) => {
-                return Err(format!("expected a list without gaps, got item {at} after a nil"));
-            }
-            None => return Err(format!("expected a list, got the key {}", shown(&key))),
-        }
-    }
-    Ok(items)
-}
-
-fn told(error: &mlua::Error) -> String {
-    error.to_string()
+/// The items of a list, and what is said of anything else in the table: Lua would leave it out
+/// without a word, and with it, say, a threshold.
+pub(super) fn items(list: &Table) -> (Vec<Value>, Vec<String>) {
+    let items: Vec<Value> = list.sequence_values().flatten().collect();
+    let stray = |(key, _): (Value, Value)| match key.as_integer() {
+        Some(at) if at >= 1 && at as usize <= items.len() => None,
+        Some(at) => Some(format!("expected a list without gaps, got item {at} after a nil")),
+        None => Some(format!("expected a list, got the key {}", shown(&key))),
+    };
+    let mut strays: Vec<String> = list.pairs().flatten().filter_map(stray).collect();
+    strays.sort();
+    (items, strays)
 }

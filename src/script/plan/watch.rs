@@ -19,10 +19,7 @@ impl Reading<'_> {
             let (path, called) = (vec![At::Key("watch")], "watch: ".to_owned());
             return self.watched(&Part { table: &list, path, called }, script);
         }
-        let items = values::items(&list).unwrap_or_else(|what| {
-            self.problem(&[At::Key("watch")], format!("watch: {what}"), Some(FORM));
-            Vec::new()
-        });
+        let (items, _) = self.items(&list, &[At::Key("watch")], "watch: ", FORM);
         for (index, item) in items.into_iter().enumerate() {
             let path = vec![At::Key("watch"), At::Item(index + 1)];
             let Value::Table(table) = &item else {

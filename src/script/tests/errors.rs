@@ -51,8 +51,30 @@ fn a_wrong_call_has_the_callers_line() {
       --> shop.lua:3
       hint: declare it with `local undeclared`
     ");
-    let table = running("", "error({})").error();
-    assert!(table.starts_with("error: table: 0x") && table.ends_with("--> shop.lua:3"), "{table}");
+    insta::assert_snapshot!(running("", "error({})").error(), @r#"
+    error: a table was raised as an error
+      --> shop.lua:3
+      hint: raise text: `error("...")`
+    "#);
+    insta::assert_snapshot!(running("", "vu.rand.integer(1, 2)").error(), @"
+    error: integer: expected a call with a colon, `x:integer(...)`
+      --> shop.lua:3
+    ");
+    insta::assert_snapshot!(running("", "vu:sleep(1)").error(), @"
+    error: attempt to call a nil value (method 'sleep')
+      --> shop.lua:3
+      hint: there is `time.sleep`, of `loadrun.time`
+    ");
+    insta::assert_snapshot!(running("local shop = require('loadrun.http').client {}", "shop:gett('/')").error(), @"
+    error: attempt to call a nil value (method 'gett')
+      --> shop.lua:3
+      hint: did you mean `get`?
+    ");
+    insta::assert_snapshot!(running("local http = require 'loadrun.http'", "http.gte('/')").error(), @"
+    error: `http` has no `gte`
+      --> shop.lua:3
+      hint: did you mean `http.get`?
+    ");
     insta::assert_snapshot!(running("", "error('told\\n  hint: try this', 0)").error(), @"
     error: told
       --> shop.lua:3

@@ -80,9 +80,6 @@ return {
       hint: write `{ to = 200, over = "1m" }`
     error: scenario `c`: rate: step 3: unknown key `brust`; did you mean `burst`?
       --> shop.lua:6
-    error: scenario `c`: rate: step 3: expected one of: `to` with `over`; `hold`; `jump`, with or without `hold`; `burst`
-      --> shop.lua:6
-      hint: split it into several steps
     error: scenario `d`: run: expected a function, got 5
       --> shop.lua:7
     error: scenario `d`: `users = 2` needs a `duration`
@@ -133,6 +130,7 @@ fn syntax_and_runtime_errors_have_their_line() {
     insta::assert_snapshot!(script("local x = {\n  a = 1\n  b = 2\n}").problems(), @"
     error: '}' expected (to close '{' at line 1) near 'b'
       --> shop.lua:3
+      hint: there may be a comma missing before it
     ");
     insta::assert_snapshot!(script("local x\nlocal function f() return x.y end\nf()").problems(), @"
     error: attempt to index a nil value (upvalue 'x')
@@ -393,6 +391,7 @@ fn what_cannot_be_required_is_told_with_its_line() {
     insta::assert_snapshot!(script("local a = require './a'").file("a.lua", "\nreturn { 1 2 }").problems(), @"
     error: '}' expected near '2'
       --> a.lua:2
+      hint: there may be a comma missing before it
     error: the script returned nil, not a table
       --> shop.lua:1
       hint: end it with `return { scenarios = { ... } }`

@@ -167,7 +167,7 @@ return { scenarios = { s = { users = -1, duration = "1s", run = buy } } }"#,
     );
     insta::assert_snapshot!(
         files.file("shop.lua", "return {\n  find = function() return serach() end }").problems(),
-        @"
+        @r#"
     error: undeclared global `serach`
       --> shop.lua:2
       hint: declare it with `local serach`
@@ -176,7 +176,7 @@ return { scenarios = { s = { users = -1, duration = "1s", run = buy } } }"#,
       hint: declare it with `local chekc`
     error: undeclared global `get`
       --> shop.lua:3
-      hint: declare it with `local get`
+      hint: write `http.get`, with `local http = require "loadrun.http"`
     error: assignment to the global `total`; write `local total`
       --> shop.lua:4
       hint: state of a user belongs in a field of `vu`
@@ -188,7 +188,7 @@ return { scenarios = { s = { users = -1, duration = "1s", run = buy } } }"#,
       hint: did you mean `table`?
     error: scenario `s`: users cannot be -1; expected a finite number from 0
       --> shop.lua:8
-    "
+    "#
     );
 }
 
@@ -218,6 +218,7 @@ local half = -#rows / 2 + rows.count // 2
 for _, row in ipairs(rows) do error(row.name) end
 for key, value in pairs(rows.all()) do error(key .. value) end
 for line in rows:lines() do error(line) end
+for i = 1, #rows do error(rows[i]) end
 if half > 5 or first <= half or rows == 5 or not base then error("never") end
 http.clinet { base = base }
 db:query("SELECT 1")
@@ -233,6 +234,7 @@ return {
     buy = { run = buy, rate = -5, duration = "10s", tags = { first = first } },
     other = { run = rows.run, users = users, duration = base, max_users = half },
     third = { runn = buy, users = 1, duration = "1s" },
+    fourth = { run = buy, users = #rows, duration = #rows // 2 },
   },
   thresholds = {
     "http.duratoin p95 < 1s",
@@ -240,7 +242,8 @@ return {
     first,
   },
   profiles = { quick = { base = "x", users = "few" }, [base] = {} },
-  faults = { { at = base, for_ = "1s", on = cache, kind = "pause" }, { on = rows } },
+  faults = { { at = base, for_ = "1s", on = cache, kind = "pause" },
+             { on = rows }, more = { on = rows } },
 }"#;
 
 #[test]
@@ -278,7 +281,7 @@ fn an_error_that_ends_the_loading_is_told_with_what_was_found_before() {
     error: undeclared global `pirnt`
       --> shop.lua:3
       hint: did you mean `print`?
-    error: no rows in 0
+    error: no rows in nan
       --> shop.lua:4
       hint: it may only follow from a mistake before it
     ");
@@ -327,4 +330,56 @@ return { scenarios = { s = { users = 1, duration = "1s", run = function() end } 
     corner
     ");
     Vm::worker(&world).unwrap_or_else(|problems| panic!("{problems:?}"));
+}
+
+/// What people write who come from other tools, or are in a hurry.
+const HABITS: &str = r#"local http = require "loadrun.http"
+local param = require "loadrun.param"
+local pick = require "pick"
+local backoff = require "backoff"
+local breaker = require "breaker"
+local shop = http.client("http://127.0.0.1:8080")
+local other = http.client { "http://127.0.0.1:8080", host = "x" }
+local users = param { name = "users", default = 5 }
+local kinds = pick.weighted { 60, 40 }
+local hot = pick.hot { keyz = 5 }
+local retry = backoff.new { attemps = 3 }
+local guard = breaker.new "3"
+local gone = json.decode("{}")
+local function buy(vu)
+  sleep(1)
+  local found = null
+  if undefined == nil then check(found, {}) end
+end
+return {
+  users = 5,
+  rate = 3,
+  scenarios = {
+    a = { vus = 10, duration = "1m", exec = buy },
+    b = { users = { { duration = "1m", target = 10 }, to = 5 }, run = buy },
+    c = { users = 1, duration = "1s", weights = { read = 60, { 40, buy } } },
+  },
+  thresholds = { "http.faild < 1%", http = "rate < 1%", [5] = "x" },
+}"#;
+
+#[test]
+fn habits_of_other_tools_are_told_in_words_of_this_one() {
+    insta::assert_snapshot!(script(HABITS).problems());
+}
+
+#[test]
+fn a_script_that_is_not_lua_is_told_what_lua_writes() {
+    let files = script("local a = require './a'\nlocal b = require './b'\nreturn {}");
+    let files = files.file("a.lua", "local x = 1\nx += 1").file("b.lua", "import a from 'b'");
+    insta::assert_snapshot!(files.problems(), @r#"
+    error: syntax error near '+'
+      --> a.lua:2
+      hint: Lua has no `+=`; write `x = x + 1`
+    error: syntax error near 'a'
+      --> b.lua:1
+      hint: a script is Lua, such as `local http = require "loadrun.http"`
+    error: no scenarios
+      --> shop.lua:3
+      hint: add `scenarios = { name = { run = ..., users = 1, duration = "10s" } }`
+    "#);
 }
