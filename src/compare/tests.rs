@@ -14,9 +14,7 @@ use crate::metric::{Distribution, Merge as _, Point, Reading, Slices, Tags, Tota
 use crate::outcome::{
     Environment, Generator, Reason, Run, RunVerdict, ScenarioOutcome, SeriesOutcome,
 };
-use crate::plan::{
-    Arrivals, Curve, Load, ParamValue, Parameter, Place, Plan, RecoveryDecl, Scenario, Start,
-};
+use crate::plan::{Arrivals, Curve, Load, ParamValue, Parameter, Place, Plan, Scenario, Start};
 
 /// The default of `--fail-on`.
 const LIMIT: f64 = 0.05;
@@ -167,17 +165,8 @@ fn outcome(seed: u64, elapsed: f64, series: Vec<SeriesOutcome>) -> Outcome {
         plan: Plan {
             script: "shop.lua".into(),
             scenarios: vec![scenario],
-            thresholds: Vec::new(),
             parameters: vec![parameter],
-            metrics: Vec::new(),
-            faults: Vec::new(),
-            recovery: RecoveryDecl::default(),
-            services: Vec::new(),
-            watch: Vec::new(),
-            profiles: Vec::new(),
-            profile: None,
-            has_setup: false,
-            has_teardown: false,
+            ..Plan::default()
         },
         script: String::new(),
         verdict: RunVerdict::Valid,

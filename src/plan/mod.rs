@@ -31,7 +31,7 @@ pub use validate::validate;
 pub const GENERATOR: &str = "loadrun";
 
 /// Everything a script asked for.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Plan {
     /// The script's path as the user typed it.
     pub script: PathBuf,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Arrivals, Curve, Load, ParamValue, Parameter, Place, Plan, Problem, RecoveryDecl, Scenario,
-    Start, Step, nearest,
+    Arrivals, Curve, Load, ParamValue, Parameter, Place, Plan, Problem, Scenario, Start, Step,
+    nearest,
 };
 use crate::metric::Threshold;
 
@@ -43,16 +43,7 @@ pub(super) fn plan(scenarios: Vec<Scenario>, thresholds: &[&str]) -> Plan {
         script: PathBuf::from("shop.lua"),
         scenarios,
         thresholds: thresholds.iter().zip(90..).map(parse).collect(),
-        parameters: Vec::new(),
-        metrics: Vec::new(),
-        services: Vec::new(),
-        faults: Vec::new(),
-        recovery: RecoveryDecl::default(),
-        watch: Vec::new(),
-        profiles: Vec::new(),
-        profile: None,
-        has_setup: false,
-        has_teardown: false,
+        ..Plan::default()
     }
 }
 

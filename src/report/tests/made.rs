@@ -11,7 +11,7 @@ use crate::outcome::{
     self, Environment, FailureSample, FaultOutcome, Generator, Grade, LogLine, Outcome, Reason,
     Run, RunVerdict, ScenarioOutcome, ScriptErrorSample, SeriesOutcome,
 };
-use crate::plan::{Place, Plan, RecoveryDecl};
+use crate::plan::{Place, Plan};
 use crate::recovery::{Cost, Drain, Part, Recovery, Verdict};
 
 fn times(milliseconds: impl Iterator<Item = u64>) -> Total {
@@ -192,18 +192,9 @@ pub fn outcome() -> Outcome {
         },
         plan: Plan {
             script: "shop.lua".into(),
-            scenarios: Vec::new(),
-            thresholds: Vec::new(),
-            parameters: Vec::new(),
             metrics: vec![Metric::new("basket.size", Kind::Trend, Unit::Number)],
-            services: Vec::new(),
-            faults: Vec::new(),
-            recovery: RecoveryDecl::default(),
-            watch: Vec::new(),
-            profiles: Vec::new(),
-            profile: None,
-            has_setup: false,
             has_teardown: true,
+            ..Plan::default()
         },
         script: "-- a shop\nlocal token = \"***\"\n".to_owned(),
         verdict: RunVerdict::GeneratorLimited,

@@ -23,7 +23,7 @@ use super::locate::{Locator, Step as At};
 use super::measure::ScenarioMeter;
 use super::options::{self, shown};
 use crate::metric::Threshold;
-use crate::plan::{Place, Plan, Problem, RecoveryDecl};
+use crate::plan::{Place, Plan, Problem};
 use values::{function, table};
 
 /// What stands in for a time that cannot be read: longer than anything that waits for its end, so
@@ -203,21 +203,7 @@ impl Reading<'_> {
     fn script(&mut self, returned: &Value) -> Scripted {
         let source = &self.context.world.source;
         let mut script = Scripted {
-            plan: Plan {
-                script: source.path.clone(),
-                scenarios: Vec::new(),
-                thresholds: Vec::new(),
-                parameters: Vec::new(),
-                metrics: Vec::new(),
-                services: Vec::new(),
-                faults: Vec::new(),
-                recovery: RecoveryDecl::default(),
-                watch: Vec::new(),
-                profiles: Vec::new(),
-                profile: None,
-                has_setup: false,
-                has_teardown: false,
-            },
+            plan: Plan { script: source.path.clone(), ..Plan::default() },
             runs: Vec::new(),
             setup: None,
             teardown: None,
