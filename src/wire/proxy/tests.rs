@@ -7,28 +7,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use super::super::toxic::{Amounts, Bare, Direction, Given};
+use super::super::toxic::{Direction, tests::toxic};
 use super::super::{ConnectFailure, Connector, TlsSettings};
 use super::*;
 
 /// Longer than anything here takes; a test that gets there has found a hang.
 const HANG: Duration = Duration::from_secs(20);
-
-fn toxic(kind: Kind, amounts: &[(&str, &str)]) -> Toxic {
-    let mut toxic = Toxic {
-        name: kind.name().to_owned(),
-        kind,
-        stream: Direction::Both,
-        toxicity: 1.0,
-        per: Per::Connection,
-        amounts: Amounts::default(),
-    };
-    for (name, text) in amounts {
-        let field = kind.fields().iter().find(|field| field.name == *name).unwrap();
-        toxic.amounts.set(field, field.read(Given::Text(text), Bare::Plain).unwrap());
-    }
-    toxic
-}
 
 /// A server, and a proxy in front of it.
 struct Pair {

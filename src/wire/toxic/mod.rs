@@ -303,4 +303,4 @@ impl Rigged {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -12,7 +12,7 @@ use super::*;
 const MILLI: Duration = Duration::from_millis(1);
 
 /// A toxic of that kind with amounts as a script gives them.
-fn toxic(kind: Kind, amounts: &[(&str, &str)]) -> Toxic {
+pub(in crate::wire) fn toxic(kind: Kind, amounts: &[(&str, &str)]) -> Toxic {
     let mut toxic = Toxic {
         name: kind.name().to_owned(),
         kind,
