@@ -3,12 +3,15 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::io::{self, ErrorKind};
 
 use crate::wire::proxy::{Proxy, Via};
+use crate::wire::{ConnectError, ConnectFailure};
 
 mod deadline;
 pub mod http;
 pub mod redis;
+mod sending;
 pub mod sql;
 
 /// Why a call failed, in the words scripts, metrics and reports use.
@@ -165,6 +168,36 @@ impl Failure {
     /// A failure of this kind.
     pub fn new(kind: FailureKind, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into() }
+    }
+
+    /// What it means that nothing can be read from, or written to, a peer of that sort.
+    fn of_stream(error: &io::Error, peer: &str) -> Self {
+        match error.kind() {
+            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
+                let detail = format!("the connection was reset by the {peer}");
+                Self::new(FailureKind::Reset, detail)
+            }
+            ErrorKind::TimedOut => {
+                let detail = format!("the {peer} stopped answering on the network");
+                Self::new(FailureKind::Timeout, detail)
+            }
+            ErrorKind::InvalidData => Self::new(FailureKind::Tls, format!("TLS: {error}")),
+            _ => Self::new(FailureKind::Reset, format!("the connection broke: {error}")),
+        }
+    }
+}
+
+/// A connection that could not be opened.
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        let kind = match error.failure {
+            ConnectFailure::Dns => FailureKind::Dns,
+            ConnectFailure::Refused => FailureKind::Refused,
+            ConnectFailure::Timeout => FailureKind::Timeout,
+            ConnectFailure::Tls => FailureKind::Tls,
+            ConnectFailure::Reset => FailureKind::Reset,
+        };
+        Self::new(kind, error.detail)
     }
 }
 

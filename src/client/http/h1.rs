@@ -3,42 +3,26 @@
 //!
 //! Buffers belong to the worker and are lent for the length of one poll: bytes are read into the
 //! lent buffer and decoded before it goes back, so a connection that waits owns nothing but its
-//! socket. Reading goes on while a request is being written: a target that answers early, or that
-//! does not read until it has been read from, is not a deadlock.
+//! socket. Reading goes on while a request is being written (`client/sending.rs`).
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 
 use super::exchange::{Draft, Stage};
 use super::head::Hop;
 use super::reply::{Answered, Reply};
 use super::{Failure, FailureKind};
+use crate::client::sending::{Lent, Sending};
 use crate::wire::Stream;
-
-/// Size of the buffer replies are read into, in bytes.
-const READ_SIZE: usize = 64 << 10;
 
 /// Largest body copied behind its head, so that both leave in one packet, in bytes.
 const MOST_COPIED: usize = 16 << 10;
-
-/// Buffers of one worker, lent to whichever request is being polled.
-#[derive(Debug)]
-pub(super) struct Lent {
-    input: Box<[u8]>,
-    output: Vec<u8>,
-}
-
-impl Default for Lent {
-    fn default() -> Self {
-        Self { input: vec![0; READ_SIZE].into_boxed_slice(), output: Vec::new() }
-    }
-}
 
 /// How a request on a connection ended, if not well.
 #[derive(Debug)]
@@ -64,24 +48,8 @@ struct Flight<'a> {
     lent: &'a RefCell<Lent>,
     draft: &'a mut Draft,
     reply: Reply,
-    /// What of the head, and a small body behind it, the socket did not take at once.
-    head: Vec<u8>,
-    body: Bytes,
-    /// Bytes of head and body written, of what these two hold.
-    written: usize,
-    writing: Writing,
-    /// Whether any byte of the request was written.
-    begun: bool,
+    sending: Sending,
     received: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Writing {
-    Going,
-    Flushing,
-    Done,
-    /// The peer takes no more. It may have answered nevertheless.
-    Refused,
 }
 
 /// Sends one hop's request and reads its reply into the draft.
@@ -93,18 +61,8 @@ pub(super) async fn exchange(
     draft: &mut Draft,
 ) -> Result<Answered, Broken> {
     let reply = Reply::new(hop.request.method == http::Method::HEAD, limit);
-    let mut flight = Flight {
-        stream,
-        lent,
-        draft,
-        reply,
-        head: Vec::new(),
-        body: Bytes::new(),
-        written: 0,
-        writing: Writing::Going,
-        begun: false,
-        received: 0,
-    };
+    let sending = Sending::default();
+    let mut flight = Flight { stream, lent, draft, reply, sending, received: 0 };
     poll_fn(|cx| {
         flight.begin(cx, hop);
         Poll::Ready(())
@@ -115,32 +73,18 @@ pub(super) async fn exchange(
 }
 
 impl Flight<'_> {
-    /// Builds the head in the lent buffer and writes as much as the socket takes at once, which
-    /// is nearly always all of it. Only what is left over is copied.
+    /// Begins to write: the head, and a small body behind it, from the lent buffer.
     fn begin(&mut self, cx: &mut Context<'_>, hop: &Hop<'_>) {
-        let lent = self.lent;
-        let mut lent = lent.borrow_mut();
-        let output = &mut lent.output;
-        output.clear();
-        hop.write(output);
         let body = &hop.request.body.bytes;
-        if body.len() <= MOST_COPIED {
-            output.extend_from_slice(body);
-        } else {
-            self.body = body.clone();
-        }
-        match Pin::new(&mut *self.stream).poll_write(cx, output) {
-            Poll::Ready(Ok(count)) => {
-                self.draft.exchange.sent += count as u64;
-                self.begun = count > 0;
-                self.head = output[count..].to_vec();
-                if self.head.is_empty() && self.body.is_empty() {
-                    self.writing = Writing::Flushing;
-                }
+        let is_copied = body.len() <= MOST_COPIED;
+        let behind = if is_copied { Bytes::new() } else { body.clone() };
+        self.sending.begin(cx, self.stream, self.lent, behind, |output| {
+            hop.write(output);
+            if is_copied {
+                output.extend_from_slice(body);
             }
-            Poll::Ready(Err(_)) => self.writing = Writing::Refused,
-            Poll::Pending => self.head = output.clone(),
-        }
+        });
+        self.draft.exchange.sent += self.sending.sent;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
@@ -150,35 +94,11 @@ impl Flight<'_> {
 
     /// Writes what is left of the request as far as the socket takes it.
     fn poll_write(&mut self, cx: &mut Context<'_>) {
-        while self.writing == Writing::Going {
-            let rest = match self.head.get(self.written..) {
-                Some(rest) if !rest.is_empty() => rest,
-                _ => &self.body[self.written - self.head.len()..],
-            };
-            if rest.is_empty() {
-                self.writing = Writing::Flushing;
-                break;
-            }
-            match Pin::new(&mut *self.stream).poll_write(cx, rest) {
-                Poll::Ready(Ok(count)) if count > 0 => {
-                    self.written += count;
-                    self.draft.exchange.sent += count as u64;
-                    self.begun = true;
-                }
-                Poll::Ready(_) => self.writing = Writing::Refused,
-                Poll::Pending => return,
-            }
+        let before = self.sending.sent;
+        if self.sending.poll(cx, self.stream) {
+            self.draft.enter(Stage::Wait);
         }
-        if self.writing == Writing::Flushing {
-            match Pin::new(&mut *self.stream).poll_flush(cx) {
-                Poll::Ready(Ok(())) => {
-                    self.writing = Writing::Done;
-                    self.draft.enter(Stage::Wait);
-                }
-                Poll::Ready(Err(_)) => self.writing = Writing::Refused,
-                Poll::Pending => {}
-            }
-        }
+        self.draft.exchange.sent += self.sending.sent - before;
     }
 
     /// Reads and decodes until the reply is whole or nothing more is there.
@@ -190,7 +110,7 @@ impl Flight<'_> {
             match Pin::new(&mut *self.stream).poll_read(cx, &mut buffer) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) if error.kind() != ErrorKind::UnexpectedEof => {
-                    return Poll::Ready(Err(self.broken(read_failure(&error))));
+                    return Poll::Ready(Err(self.broken(Failure::of_stream(&error, "target"))));
                 }
                 Poll::Ready(read) => {
                     // TLS that ends without saying so may have been cut short by anyone.
@@ -244,10 +164,10 @@ impl Flight<'_> {
     }
 
     fn broken(&self, failure: Failure) -> Broken {
-        let reached = match (self.begun, self.received) {
+        let reached = match (self.sending.sent, self.received) {
             (_, 1..) => Reached::Reply,
-            (true, 0) => Reached::Target,
-            (false, 0) => Reached::Nothing,
+            (1.., 0) => Reached::Target,
+            (0, 0) => Reached::Nothing,
         };
         Broken { failure, reached }
     }
@@ -261,19 +181,6 @@ impl Flight<'_> {
         ended?;
         exchange.body = self.reply.body.into();
         let answered = self.reply.answered;
-        Ok(Answered { keep: answered.keep && self.writing == Writing::Done, ..answered })
-    }
-}
-
-fn read_failure(error: &io::Error) -> Failure {
-    match error.kind() {
-        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
-            Failure::new(FailureKind::Reset, "the connection was reset by the target")
-        }
-        ErrorKind::TimedOut => {
-            Failure::new(FailureKind::Timeout, "the target stopped answering on the network")
-        }
-        ErrorKind::InvalidData => Failure::new(FailureKind::Tls, format!("TLS: {error}")),
-        _ => Failure::new(FailureKind::Reset, format!("the connection broke: {error}")),
+        Ok(Answered { keep: answered.keep && self.sending.is_done(), ..answered })
     }
 }

@@ -10,8 +10,8 @@ use super::idle::{Idle, Line};
 use super::origin::Origin;
 use super::reply::Answered;
 use super::settings::{Connections, Version};
-use super::{Client, Failure, FailureKind, Session};
-use crate::wire::{Alpn, ConnectError, ConnectFailure};
+use super::{Client, Failure, Session};
+use crate::wire::Alpn;
 
 /// Most connections one user keeps while idle, over all hosts.
 const MOST_IDLE: usize = 8;
@@ -132,23 +132,12 @@ async fn open(
         client.connector.connect(&origin.host, origin.port, alpn, limit, via, &mut begins).await;
     let connected = connected.map_err(|error| {
         draft.exchange.exhausted = error.exhausted;
-        unconnected(error)
+        Failure::from(error)
     })?;
     if connected.h2 || settings.version == Version::H2PriorKnowledge {
         return Ok(Line::H2(Rc::new(Link::open(connected.stream).await?)));
     }
     Ok(Line::H1(connected.stream))
-}
-
-fn unconnected(error: ConnectError) -> Failure {
-    let kind = match error.failure {
-        ConnectFailure::Dns => FailureKind::Dns,
-        ConnectFailure::Refused => FailureKind::Refused,
-        ConnectFailure::Timeout => FailureKind::Timeout,
-        ConnectFailure::Tls => FailureKind::Tls,
-        ConnectFailure::Reset => FailureKind::Reset,
-    };
-    Failure::new(kind, error.detail)
 }
 
 /// Gives up a connection that could not take a request, so that no other one is given it.

@@ -51,6 +51,7 @@ pub use settings::{Auth, Base, Connections, Settings, Version};
 pub use crate::wire::{Identity, TlsSettings};
 
 use super::deadline::Deadline;
+use super::sending::Lent;
 use super::{Failure, FailureKind, Numbers};
 use crate::wire::proxy::Proxy;
 use crate::wire::{Connector, Trust};
@@ -74,7 +75,7 @@ pub struct Client {
     connector: Connector,
     /// What disturbs its connections.
     link: OnceCell<Arc<Proxy>>,
-    lent: RefCell<h1::Lent>,
+    lent: RefCell<Lent>,
     /// Connections shared by all users, and the right to use one.
     shared: idle::Idle,
     permits: Semaphore,

@@ -3,68 +3,34 @@
 //!
 //! Buffers belong to the worker and are lent for the length of one poll, as in HTTP: a connection
 //! that waits owns nothing but its socket, and of a reply only what has come of it. Reading goes on
-//! while a long request is being written, so a pipeline that is answered early is not a deadlock.
+//! while a long request is being written (`client/sending.rs`), as a pipeline is answered early.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::Bytes;
+use tokio::io::{AsyncRead, ReadBuf};
 
 use super::decode::Decoder;
 use super::exchange::Stage;
 use super::value::Value;
 use super::{Failure, FailureKind};
+use crate::client::sending::{Lent, Sending};
 use crate::wire::Stream;
-
-/// Size of the buffer replies are read into, in bytes.
-const READ_SIZE: usize = 64 << 10;
-
-/// Buffers of one worker, lent to whichever call is being polled.
-#[derive(Debug)]
-pub(super) struct Lent {
-    input: Box<[u8]>,
-    output: Vec<u8>,
-}
-
-impl Lent {
-    /// The buffer to read into.
-    pub(super) fn input(&mut self) -> &mut [u8] {
-        &mut self.input
-    }
-}
-
-impl Default for Lent {
-    fn default() -> Self {
-        Self { input: vec![0; READ_SIZE].into_boxed_slice(), output: Vec::new() }
-    }
-}
 
 /// One request on its way: what is left to write, and the replies as far as they have come.
 struct Flight<'a> {
     stream: &'a mut Stream,
     lent: &'a RefCell<Lent>,
     stage: &'a mut Stage,
-    /// What of the request the socket did not take at once.
-    rest: Vec<u8>,
-    /// Bytes of the rest that are written.
-    written: usize,
-    writing: Writing,
+    sending: Sending,
     decoder: Decoder,
     replies: Vec<Value>,
     /// Replies that are to come in all.
     expected: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Writing {
-    Going,
-    Flushing,
-    Done,
-    /// The peer takes no more. It may have said why.
-    Refused,
 }
 
 /// Sends what `write` appends to its buffer and reads so many replies to it. After a failure the
@@ -82,9 +48,7 @@ pub(super) async fn exchange(
         stream,
         lent,
         stage,
-        rest: Vec::new(),
-        written: 0,
-        writing: Writing::Going,
+        sending: Sending::default(),
         decoder: Decoder::new(limit),
         replies: Vec::with_capacity(expected),
         expected,
@@ -92,13 +56,15 @@ pub(super) async fn exchange(
     let mut write = Some(write);
     poll_fn(|cx| {
         if let Some(write) = write.take() {
-            flight.begin(cx, write);
+            flight.sending.begin(cx, flight.stream, flight.lent, Bytes::new(), write);
         }
-        flight.poll_write(cx);
+        if flight.sending.poll(cx, flight.stream) {
+            *flight.stage = Stage::Waiting;
+        }
         flight.poll_replies(cx)
     })
     .await?;
-    if flight.writing == Writing::Done {
+    if flight.sending.is_done() {
         return Ok(flight.replies);
     }
     let detail = "the server answered before the whole command was sent";
@@ -106,51 +72,6 @@ pub(super) async fn exchange(
 }
 
 impl Flight<'_> {
-    /// Builds the request in the lent buffer and writes as much as the socket takes at once, which
-    /// is nearly always all of it. Only what is left over is copied.
-    fn begin(&mut self, cx: &mut Context<'_>, write: impl FnOnce(&mut Vec<u8>)) {
-        let lent = self.lent;
-        let output = &mut lent.borrow_mut().output;
-        output.clear();
-        write(output);
-        match Pin::new(&mut *self.stream).poll_write(cx, output) {
-            Poll::Ready(Ok(count)) if count == output.len() => self.writing = Writing::Flushing,
-            Poll::Ready(Ok(count)) => self.rest = output[count..].to_vec(),
-            Poll::Ready(Err(_)) => self.writing = Writing::Refused,
-            Poll::Pending => self.rest.clone_from(output),
-        }
-        if output.capacity() > READ_SIZE {
-            // One large value must not keep its room for ever.
-            *output = Vec::new();
-        }
-    }
-
-    /// Writes what is left of the request as far as the socket takes it.
-    fn poll_write(&mut self, cx: &mut Context<'_>) {
-        while self.writing == Writing::Going {
-            let rest = &self.rest[self.written..];
-            if rest.is_empty() {
-                self.writing = Writing::Flushing;
-                break;
-            }
-            match Pin::new(&mut *self.stream).poll_write(cx, rest) {
-                Poll::Ready(Ok(count)) if count > 0 => self.written += count,
-                Poll::Ready(_) => self.writing = Writing::Refused,
-                Poll::Pending => return,
-            }
-        }
-        if self.writing == Writing::Flushing {
-            match Pin::new(&mut *self.stream).poll_flush(cx) {
-                Poll::Ready(Ok(())) => {
-                    self.writing = Writing::Done;
-                    *self.stage = Stage::Waiting;
-                }
-                Poll::Ready(Err(_)) => self.writing = Writing::Refused,
-                Poll::Pending => {}
-            }
-        }
-    }
-
     /// Reads and decodes until the replies are whole or nothing more is there.
     fn poll_replies(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         let lent = self.lent;
@@ -160,7 +81,7 @@ impl Flight<'_> {
             match Pin::new(&mut *self.stream).poll_read(cx, &mut buffer) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) if error.kind() != ErrorKind::UnexpectedEof => {
-                    return Poll::Ready(Err(self.lost(read_failure(&error))));
+                    return Poll::Ready(Err(self.lost(Failure::of_stream(&error, "server"))));
                 }
                 Poll::Ready(_) if buffer.filled().is_empty() => {
                     let detail = if self.decoder.is_within() {
@@ -209,19 +130,5 @@ impl Flight<'_> {
             Some(said) if said.kind == FailureKind::Exhausted => said.clone(),
             _ => failure,
         }
-    }
-}
-
-/// What a failed read means.
-pub(super) fn read_failure(error: &io::Error) -> Failure {
-    match error.kind() {
-        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
-            Failure::new(FailureKind::Reset, "the connection was reset by the server")
-        }
-        ErrorKind::TimedOut => {
-            Failure::new(FailureKind::Timeout, "the server stopped answering on the network")
-        }
-        ErrorKind::InvalidData => Failure::new(FailureKind::Tls, format!("TLS: {error}")),
-        _ => Failure::new(FailureKind::Reset, format!("the connection broke: {error}")),
     }
 }

@@ -19,7 +19,7 @@ use super::settings::{Connections, Door};
 use super::value::Value;
 use super::{Client, Place, Session, flight};
 use super::{Failure, FailureKind};
-use crate::wire::{Alpn, ConnectError, ConnectFailure, Stream, Trust};
+use crate::wire::{Alpn, Stream, Trust};
 
 /// Most connections one user keeps to one server while idle.
 const MOST_IDLE: usize = 8;
@@ -229,7 +229,7 @@ pub(super) async fn open(
     };
     let mut stream = opened.map_err(|error| {
         draft.exchange.exhausted = error.exhausted;
-        unconnected(error)
+        Failure::from(error)
     })?;
     let greeting = greeting(client.settings.protocol, place);
     if !greeting.is_empty() {
@@ -280,15 +280,4 @@ async fn greet(client: &Client, stream: &mut Stream, greeting: &[Command]) -> Re
         }
         Some(failure) => Err(failure.clone()),
     }
-}
-
-fn unconnected(error: ConnectError) -> Failure {
-    let kind = match error.failure {
-        ConnectFailure::Dns => FailureKind::Dns,
-        ConnectFailure::Refused => FailureKind::Refused,
-        ConnectFailure::Timeout => FailureKind::Timeout,
-        ConnectFailure::Tls => FailureKind::Tls,
-        ConnectFailure::Reset => FailureKind::Reset,
-    };
-    Failure::new(kind, error.detail)
 }

@@ -39,6 +39,7 @@ pub use subscription::{Interest, Message, Subscription};
 pub use value::Value;
 
 use super::deadline::Deadline;
+use super::sending::Lent;
 use super::{Failure, FailureKind, Numbers};
 use crate::wire::proxy::Proxy;
 use crate::wire::{Connector, TlsSettings, Trust};
@@ -57,7 +58,7 @@ pub struct Client {
     connector: Connector,
     /// What disturbs its connections.
     link: OnceCell<Arc<Proxy>>,
-    lent: RefCell<flight::Lent>,
+    lent: RefCell<Lent>,
     /// Connections shared by all users, and the right to use one.
     shared: RefCell<Vec<Rc<lines::Lines>>>,
     permits: Semaphore,

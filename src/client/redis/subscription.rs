@@ -16,7 +16,7 @@ use super::decode::Decoder;
 use super::exchange::{Draft, Exchange, Stage};
 use super::request::Command;
 use super::value::Value;
-use super::{Client, LONGEST, Session, flight, lines, nodes};
+use super::{Client, LONGEST, Session, lines, nodes};
 use super::{Failure, FailureKind};
 use crate::wire::Stream;
 
@@ -117,7 +117,7 @@ impl Subscription {
         let mut bytes = Vec::new();
         super::Request::single(command).write(&mut bytes);
         let written = self.stream.write_all(&bytes).await;
-        written.map_err(|error| flight::read_failure(&error))?;
+        written.map_err(|error| Failure::of_stream(&error, "server"))?;
         while self.unconfirmed > 0 {
             self.read().await?;
         }
@@ -143,11 +143,11 @@ impl Subscription {
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         let client = Rc::clone(&self.client);
         let mut lent = client.lent.borrow_mut();
-        let mut buffer = ReadBuf::new(lent.input());
+        let mut buffer = ReadBuf::new(&mut lent.input);
         let closed = "the server closed the connection of the subscription";
         match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Err(error)) => Poll::Ready(Err(flight::read_failure(&error))),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(Failure::of_stream(&error, "server"))),
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
                 Poll::Ready(Err(Failure::new(FailureKind::Reset, closed)))
             }
