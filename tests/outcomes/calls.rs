@@ -1,36 +1,10 @@
-//! Faults on the script's own calls, in whole runs: who is touched, how, and what is told of it.
-
-#![expect(clippy::unwrap_used, reason = "a test that cannot start a run has failed")]
+//! Faults on the script's own calls: who is touched, how, and what is told of it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-/// Runs a script in a folder of its own; what it printed, and its outcome.
-fn run(script: &str, arguments: &[&str]) -> (Output, Option<Value>) {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("script.lua"), script).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_loadrun"));
-    command.args(arguments).current_dir(folder.path()).env("NO_COLOR", "1").stdin(Stdio::null());
-    let run = command.output().unwrap();
-    let first = |folder: PathBuf| std::fs::read_dir(folder).ok()?.next()?.ok();
-    let place = first(folder.path().join("results/script"));
-    let text = place.and_then(|place| std::fs::read(place.path().join("outcome.json")).ok());
-    (run, text.map(|text| serde_json::from_slice(&text).unwrap()))
-}
-
-/// Sums of a counter by the value of one of its tags.
-fn counted(outcome: &Value, metric: &str, tag: &str) -> BTreeMap<String, u64> {
-    let series = outcome["series"].as_array().unwrap().iter();
-    let own = series.filter(|series| series["metric"] == metric && series["tags"][tag].is_string());
-    own.map(|series| {
-        let value = series["total"]["counter"].as_f64().unwrap() as u64;
-        (series["tags"][tag].as_str().unwrap().to_owned(), value)
-    })
-    .collect()
-}
+use super::{counted, run, wrong};
 
 #[test]
 fn the_same_calls_are_touched_by_one_worker_two_and_four() {
@@ -53,9 +27,8 @@ fn the_same_calls_are_touched_by_one_worker_two_and_four() {
           faults = { { at = 0, for_ = "10m", on = some } },
         }"#;
     let touched = ["1", "2", "4"].map(|workers| {
-        let (run, outcome) = run(script, &["script.lua", "--workers", workers]);
+        let (run, outcome) = run(script, &["--workers", workers]);
         let told = String::from_utf8_lossy(&run.stdout).into_owned();
-        let outcome = outcome.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&run.stderr)));
         let struck = counted(&outcome, "struck", "call");
         let fault = &outcome["faults"][0];
         assert_eq!(fault["eligible"], 600, "{told}");
@@ -112,9 +85,8 @@ fn the_same_connections_and_requests_of_clients_are_touched_by_one_worker_two_an
           faults = faults,
         }"#;
     let touched = ["1", "2", "4"].map(|workers| {
-        let (run, outcome) = run(script, &["script.lua", "--workers", workers]);
+        let (run, outcome) = run(script, &["--workers", workers]);
         let told = String::from_utf8_lossy(&run.stdout).into_owned();
-        let outcome = outcome.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&run.stderr)));
         assert_eq!(outcome["script_errors"], Value::Array(Vec::new()), "{told}");
         counted(&outcome, "struck", "call")
     });
@@ -177,9 +149,8 @@ const EVERY_PROTOCOL: &str = r#"
 
 #[test]
 fn calls_of_every_protocol_fail_are_late_or_lose_their_reply() {
-    let (run, outcome) = run(EVERY_PROTOCOL, &["script.lua"]);
+    let (run, outcome) = run(EVERY_PROTOCOL, &[]);
     let told = String::from_utf8_lossy(&run.stdout);
-    let outcome = outcome.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&run.stderr)));
     let seen: Vec<_> = counted(&outcome, "count", "what").into_keys().collect();
     let expected = [
         "get oom",
@@ -197,8 +168,7 @@ fn calls_of_every_protocol_fail_are_late_or_lose_their_reply() {
 
 #[test]
 fn everything_wrong_with_a_fault_on_calls_is_told_before_the_load() {
-    let mut told = Vec::new();
-    for calls in [
+    let told = [
         r#"{ error = "timeout" }"#,
         r#"{ name = "cart", error = "timeout" }"#,
         r#"{ name = "redis.*" }"#,
@@ -206,7 +176,8 @@ fn everything_wrong_with_a_fault_on_calls_is_told_before_the_load() {
         r#"{ name = "redis.*", error = "reset", cut = true }"#,
         r#"{ name = "redis.*", cut = true, share = 2 }"#,
         r#"{ name = "redis.*", cut = true }, kind = "latency", toxicity = 1"#,
-    ] {
+    ]
+    .map(|calls| {
         let script = format!(
             "local fault = require 'loadrun.fault'
             return {{
@@ -214,10 +185,8 @@ fn everything_wrong_with_a_fault_on_calls_is_told_before_the_load() {
               faults = {{ {{ at = 1, for_ = 1, on = fault.calls {calls} }} }},
             }}"
         );
-        let (run, _) = run(&script, &["check", "script.lua"]);
-        assert_eq!(run.status.code(), Some(4), "{calls}");
-        told.push(String::from_utf8_lossy(&run.stderr).into_owned());
-    }
+        wrong(&script)
+    });
     insta::assert_snapshot!(told.join("\n"), @r#"
     error: fault.calls: needs the name of the calls it is for, such as "redis.*" or "http.order"
       --> script.lua:4

@@ -1,25 +1,6 @@
-//! Whole runs whose target calls back.
+//! Targets that call back.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot start a run has failed")]
-
-use std::path::Path;
-use std::process::{Command, Output};
-
-use serde_json::Value;
-
-fn run(folder: &Path, script: &str) -> (Output, Value) {
-    std::fs::write(folder.join("script.lua"), script).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_loadrun"));
-    command.args(["script.lua", "--quiet"]).current_dir(folder).env("NO_COLOR", "1");
-    let output = command.output().unwrap();
-    let only = |folder: std::path::PathBuf| {
-        let mut entries = std::fs::read_dir(folder).unwrap();
-        entries.next().unwrap().unwrap().path()
-    };
-    let place = only(folder.join("results/script")).join("outcome.json");
-    let outcome = serde_json::from_slice(&std::fs::read(place).unwrap()).unwrap();
-    (output, outcome)
-}
+use super::run;
 
 /// Webhooks into the practice target, which calls back; `answer` is what the script answers.
 fn script(answer: &str) -> String {
@@ -63,12 +44,11 @@ fn script(answer: &str) -> String {
 
 #[test]
 fn what_a_target_sends_back_lands_in_the_ledger_with_the_time_it_took() {
-    let folder = tempfile::tempdir().unwrap();
     // The first is told to come again.
     let answer = r#"book:seen(request.form.MessageSid)
           if calls:value() == 1 then return { status = 503, body = "again", delay = "10ms" } end
           return { json = { ok = true }, headers = { ["x-by"] = "script" } }"#;
-    let (output, outcome) = run(folder.path(), &script(answer));
+    let (output, outcome) = run(&script(answer), &["--quiet"]);
     let told = String::from_utf8_lossy(&output.stdout);
     let balance = &outcome["ledgers"]["calls"];
     assert_eq!((&balance["acked"], &balance["lost"]), (&40.into(), &0.into()), "{told}");
@@ -82,9 +62,8 @@ fn what_a_target_sends_back_lands_in_the_ledger_with_the_time_it_took() {
 
 #[test]
 fn an_answer_that_is_none_is_an_error_of_the_script_at_its_line() {
-    let folder = tempfile::tempdir().unwrap();
     let answer = "book:seen(request.form.MessageSid) return request.nothing.at.all";
-    let (output, outcome) = run(folder.path(), &script(answer));
+    let (output, outcome) = run(&script(answer), &["--quiet"]);
     let error = &outcome["script_errors"][0];
     assert_eq!(error["scenario"], "listener", "{outcome}");
     assert_eq!(error["place"]["line"], 13, "{error}");

@@ -1,24 +1,8 @@
-//! Faults of single requests, in whole runs.
-
-#![expect(clippy::unwrap_used, reason = "a test that cannot start a run has failed")]
-
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+//! Faults of single requests.
 
 use serde_json::Value;
 
-/// Runs a script in a folder of its own; what it printed, and its outcome.
-fn run(script: &str, command: &[&str]) -> (Output, Option<Value>) {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("script.lua"), script).unwrap();
-    let mut run = Command::new(env!("CARGO_BIN_EXE_loadrun"));
-    run.args(command).current_dir(folder.path()).env("NO_COLOR", "1").stdin(Stdio::null());
-    let run = run.output().unwrap();
-    let first = |folder: PathBuf| std::fs::read_dir(folder).ok()?.next()?.ok();
-    let place = first(folder.path().join("results/script"));
-    let text = place.and_then(|place| std::fs::read(place.path().join("outcome.json")).ok());
-    (run, text.map(|text| serde_json::from_slice(&text).unwrap()))
-}
+use super::{run, wrong};
 
 #[test]
 fn a_fault_of_one_path_is_late_on_that_path_and_touches_no_other() {
@@ -42,11 +26,11 @@ fn a_fault_of_one_path_is_late_on_that_path_and_touches_no_other() {
                        per = "request", match = "GET /items/*" } },
           thresholds = { "late count == 50", "http.failed rate == 0" },
         }"#,
-        &["script.lua"],
+        &[],
     );
     let told = String::from_utf8_lossy(&run.stdout);
     assert!(run.status.success(), "{told}");
-    let fault = &outcome.unwrap()["faults"][0];
+    let fault = &outcome["faults"][0];
     assert_eq!((&fault["eligible"], &fault["touched"]), (&50.into(), &50.into()), "{told}");
 }
 
@@ -83,7 +67,7 @@ fn a_fault_of_one_statement_is_late_where_it_was_prepared_before_and_touches_no_
     let told = String::from_utf8_lossy(&run.stdout);
     assert!(run.status.success(), "{told}{}", String::from_utf8_lossy(&run.stderr));
     // Ten times, and once when it was prepared.
-    let fault = &outcome.unwrap()["faults"][0];
+    let fault = &outcome["faults"][0];
     assert_eq!((&fault["eligible"], &fault["touched"]), (&11.into(), &11.into()), "{told}");
 }
 
@@ -107,9 +91,7 @@ fn a_fault_per_request_where_nothing_says_what_a_request_is_is_an_error() {
             { at = 1, for_ = 1, on = {}, kind = "hold" },
           },
         }"#;
-    let (run, _) = run(script, &["check", "script.lua"]);
-    assert_eq!(run.status.code(), Some(4));
-    insta::assert_snapshot!(String::from_utf8_lossy(&run.stderr), @r#"
+    insta::assert_snapshot!(wrong(script), @r#"
     error: fault 1: per: nothing says what a request is on this link
       --> script.lua:9
       hint: give its fault.proxy a `protocol`: "redis", "http" or "postgres"
@@ -172,10 +154,9 @@ fn connections_of_the_scripts_own_clients_are_broken_without_a_proxy() {
               match = "GET lost:*" },
           },
         }"#,
-        &["script.lua"],
+        &[],
     );
     let told = String::from_utf8_lossy(&run.stdout);
-    let outcome = outcome.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&run.stderr)));
     let series = outcome["series"].as_array().unwrap().iter();
     let mut seen: Vec<_> = series
         .filter_map(|series| {
@@ -211,9 +192,8 @@ fn several_links_at_once_are_a_partition() {
           scenarios = { s = { rate = 50, duration = "3s", run = visit } },
           faults = { { name = "gone", at = "1s", for_ = "1s", on = { a, b }, kind = "down" } },
         }"#;
-    let (run, outcome) = run(script, &["script.lua"]);
+    let (run, outcome) = run(script, &[]);
     let told = String::from_utf8_lossy(&run.stdout);
-    let outcome = outcome.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&run.stderr)));
     let faults = outcome["faults"].as_array().unwrap();
     let named: Vec<_> = faults.iter().map(|fault| (&fault["name"], &fault["on"])).collect();
     assert_eq!(named, [(&"gone".into(), &"a".into()), (&"gone-2".into(), &"b".into())], "{told}");

@@ -1,49 +1,14 @@
 //! The practice target with real servers to depend on: Redis and PostgreSQL behind links that are
 //! broken while it works.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot start a run has failed")]
+use std::process::{Command, Stdio};
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
-
-use serde_json::Value;
-
-/// Runs a script in a folder of its own; what it printed, and its outcome.
-fn run(script: &str) -> (Output, Value) {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("script.lua"), script).unwrap();
-    let run = Command::new(env!("CARGO_BIN_EXE_loadrun"))
-        .args(["script.lua", "--workers", "1"])
-        .current_dir(folder.path())
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&run.stderr).into_owned();
-    let only = |folder: PathBuf| {
-        let entry =
-            std::fs::read_dir(folder).unwrap_or_else(|_| panic!("no results: {told}")).next();
-        entry.unwrap().unwrap().path()
-    };
-    let place = only(folder.path().join("results/script")).join("outcome.json");
-    let outcome = serde_json::from_slice(&std::fs::read(place).unwrap()).unwrap();
-    (run, outcome)
-}
-
-/// Sums of a counter by the value of one of its tags.
-fn counted(outcome: &Value, metric: &str, tag: &str) -> BTreeMap<String, u64> {
-    let series = outcome["series"].as_array().unwrap().iter();
-    let own = series.filter(|series| series["metric"] == metric && series["tags"][tag].is_string());
-    own.map(|series| {
-        let value = series["total"]["counter"].as_f64().unwrap() as u64;
-        (series["tags"][tag].as_str().unwrap().to_owned(), value)
-    })
-    .collect()
-}
+use super::{counted, run};
 
 #[test]
 fn a_cache_that_is_gone_is_gone_around_or_not_and_a_breaker_spares_it() {
-    let (run, outcome) = run(r#"
+    let (run, outcome) = run(
+        r#"
         local fault = require "loadrun.fault"
         local http = require "loadrun.http"
         local metric = require "loadrun.metric"
@@ -74,7 +39,9 @@ fn a_cache_that_is_gone_is_gone_around_or_not_and_a_breaker_spares_it() {
             answers:add(redis.refused, { counter = "refused" })
             answers:add(redis.breaker == "closed" and 1 or 0, { counter = "closed" })
           end,
-        }"#);
+        }"#,
+        &["--workers", "1"],
+    );
     let told = String::from_utf8_lossy(&run.stdout);
     let careful = counted(&outcome, "answers", "careful");
     // Two of six seconds of 50 a second, and not a single failure.
@@ -90,7 +57,8 @@ fn a_cache_that_is_gone_is_gone_around_or_not_and_a_breaker_spares_it() {
 
 #[test]
 fn orders_are_kept_in_the_database_once_and_none_that_was_taken_is_lost() {
-    let (run, outcome) = run(r#"
+    let (run, outcome) = run(
+        r#"
         local fault = require "loadrun.fault"
         local http = require "loadrun.http"
         local ledger = require "loadrun.ledger"
@@ -124,7 +92,9 @@ fn orders_are_kept_in_the_database_once_and_none_that_was_taken_is_lost() {
             orders:add(#rows, { status = "wrong" })
           end,
           thresholds = { "ledger.lost count == 0", "ledger.duplicated count == 0" },
-        }"#);
+        }"#,
+        &["--workers", "1"],
+    );
     let told = String::from_utf8_lossy(&run.stdout);
     let orders = counted(&outcome, "orders", "status");
     assert!(orders["201"] > 80 && orders["503"] > 5, "{orders:?} {told}");
