@@ -8,7 +8,8 @@
 ---@field landed integer seen at least once
 ---@field landed_once integer seen exactly once
 ---@field duplicated integer landings beyond the first of their id
----@field late integer landed later than the ledger allows
+---@field late integer landed later than the ledger allows, those included that may have been in time
+---@field perhaps_late integer those of the late that may have been in time, by what is known of when they were sent
 ---@field lost integer acked and never seen: accepted but not stored
 ---@field refused_but_landed integer refused and nevertheless seen
 ---@field unconfirmed_landed integer seen though no answer said so
@@ -17,6 +18,7 @@
 ---@field lost_sample string[] the lost that were acked first, at most 10
 ---@field lost_between? [number, number] when the first and the last of the lost were acked, in seconds since the run began; nil when nothing was lost
 ---@field slowest_landing? number longest time in seconds from being sent until the id was first seen; nil when none was seen
+---@field resolution? number seconds a landing may really have taken less, or losses lie closer together; nil when all times are exact to the millisecond
 
 --- What was sent, what was answered and what was found stored; one for all workers.
 ---@class loadrun.Ledger

@@ -1,6 +1,5 @@
 //! The end of a run: what was collected becomes one [`Outcome`].
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,6 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::collector::Collector;
 use super::validity::{self, Evidence, Lag};
-use crate::ledger::{Balance, Ledger};
 use crate::metric::{Judgement, Metric, Tags, Threshold, Total};
 use crate::outcome::{
     End, Environment, FailureSample, FaultOutcome, Generator, Grade, LogLine, Outcome, Run, SCHEMA,
@@ -80,7 +78,7 @@ impl Usage {
 /// Puts every ledger's balance into metrics, so that thresholds can ask for it.
 pub fn record_ledgers(world: &World, control: &Vm) {
     let mut recorder = control.recorder().borrow_mut();
-    for (name, balance) in balances(world) {
+    for (name, balance) in world.balances() {
         let tags = Tags::new([("ledger", name.as_str())]);
         let counts = [
             ("ledger.lost", balance.lost),
@@ -95,11 +93,6 @@ pub fn record_ledgers(world: &World, control: &Vm) {
             }
         }
     }
-}
-
-fn balances(world: &World) -> BTreeMap<String, Balance> {
-    let kept = world.ledgers().into_iter();
-    kept.map(|(name, ledger)| (name, Ledger::balance(&ledger))).collect()
 }
 
 /// The outcome of a run that has ended.
@@ -129,7 +122,7 @@ pub fn outcome(close: &Close<'_>, ending: Ending) -> Outcome {
         series: series(close),
         failures: failures(close),
         script_errors: script_errors(close),
-        ledgers: balances(close.world),
+        ledgers: close.world.balances(),
         phases: close.collector.edges().map_or_else(Vec::new, |edges| edges.list().to_vec()),
         faults: ending.faults,
         generator: Generator {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Fate;
+use super::spans::Span;
 
 /// What became of all ids. Numbers are of distinct ids unless said otherwise.
 ///
@@ -24,9 +25,14 @@ pub struct Balance {
     pub landed_once: u64,
     /// Landings (not ids) beyond the first of their id.
     pub duplicated: u64,
-    /// Landed later than the ledger says they may.
+    /// Landed later than the ledger says they may, as far as can be told: those included that may
+    /// have been in time.
     #[serde(default)]
     pub late: u64,
+    /// Those of the late that may have been in time: when they were sent is only known to the
+    /// resolution.
+    #[serde(default)]
+    pub perhaps_late: u64,
     /// Acked and never seen: accepted, but not stored.
     pub lost: u64,
     /// Refused and seen nevertheless.
@@ -39,40 +45,38 @@ pub struct Balance {
     pub unexpected: u64,
     /// The lost that were acked first, at most 10.
     pub lost_sample: Vec<String>,
-    /// When the first and the last of the lost were acked, since the run began, to the
-    /// millisecond; none when nothing was lost. Written as a pair of seconds.
+    /// When the first and the last of the lost were acked, since the run began; none when nothing
+    /// was lost. Where that is only known to the resolution: as early, and as late, as it may have
+    /// been. Written as a pair of seconds.
     #[serde(with = "span")]
     pub lost_between: Option<(Duration, Duration)>,
     /// The longest an expected id took from being sent until a reader first saw it. An upper
     /// bound: the reader may have looked late. Written in seconds.
     #[serde(with = "seconds")]
     pub slowest_landing: Option<Duration>,
+    /// How far off a time may be, towards the worse: any landing may have taken that much less, and
+    /// losses may lie that much closer together. None where all are exact to the millisecond.
+    /// Written in seconds.
+    #[serde(default, with = "seconds")]
+    pub resolution: Option<Duration>,
 }
 
 impl Balance {
-    /// Counts so many ids of one fate; true when they are lost.
-    pub(super) fn enter(&mut self, fate: Fate, count: u64) -> bool {
+    /// Counts so many ids of one fate.
+    pub(super) fn enter(&mut self, fate: Fate, count: u64) {
         let seen = fate.is(Fate::SEEN);
         let landed = if seen { count } else { 0 };
         self.landed += landed;
         self.landed_once += if fate.is(Fate::SEEN_AGAIN) { 0 } else { landed };
         if !fate.is(Fate::EXPECTED) {
             self.unexpected += landed;
-            return false;
+            return;
         }
         self.expected += count;
         if fate.is(Fate::ACKED) {
             self.acked += count;
-            if seen {
-                return false;
-            }
-            self.lost += count;
-            let at = Duration::from_millis(fate.acked_at().into());
-            let (first, last) = self.lost_between.unwrap_or((at, at));
-            self.lost_between = Some((first.min(at), last.max(at)));
-            return true;
-        }
-        if fate.is(Fate::REFUSED) && !fate.is(Fate::INDETERMINATE) {
+            self.lost += count - landed;
+        } else if fate.is(Fate::REFUSED) && !fate.is(Fate::INDETERMINATE) {
             self.refused += count;
             self.refused_but_landed += landed;
         } else if seen {
@@ -80,7 +84,28 @@ impl Balance {
         } else {
             self.unconfirmed += count;
         }
-        false
+    }
+
+    /// Writes down that one landed, how long that took at least and at most, and how long it may.
+    pub(super) fn land(&mut self, least: Duration, most: Duration, limit: Option<Duration>) {
+        let is_over = |took| limit.is_some_and(|limit| took > limit);
+        self.late += u64::from(is_over(most));
+        self.perhaps_late += u64::from(is_over(most) && !is_over(least));
+        self.slowest_landing = self.slowest_landing.max(Some(most));
+        self.blur(most.saturating_sub(least));
+    }
+
+    /// Writes down when one that is lost was acked.
+    pub(super) fn lose(&mut self, acked: Span) {
+        let [first, last] = [acked.first, acked.last].map(|at| Duration::from_millis(at.into()));
+        let (earliest, latest) = self.lost_between.unwrap_or((first, last));
+        self.lost_between = Some((earliest.min(first), latest.max(last)));
+        self.blur(last.saturating_sub(first));
+    }
+
+    /// Writes down that a time may be that far off.
+    pub(super) fn blur(&mut self, by: Duration) {
+        self.resolution = self.resolution.max((!by.is_zero()).then_some(by));
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is known of one id.
 
-use std::time::Duration;
+use super::spans::{Span, Times};
 
 /// What is known of one id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,52 +31,44 @@ impl Fate {
         self.flags != 0
     }
 
-    /// Says when it was sent, unless that is known.
-    pub(super) fn send(&mut self, now: Duration) {
+    /// Writes down what is said of it: that it is sent, how it was answered, or that it was seen
+    /// once more. Whoever answers it also says that it was sent.
+    pub(super) fn note(&mut self, said: u8, now: u32) {
+        if said == Self::SEEN {
+            self.flags |= if self.is(Self::SEEN) { Self::SEEN_AGAIN } else { Self::SEEN };
+            return;
+        }
         if !self.is(Self::EXPECTED) {
-            self.sent = milliseconds(now);
+            self.sent = now;
         }
-        self.flags |= Self::EXPECTED;
-    }
-
-    /// Says that it was answered so, and sent.
-    pub(super) fn answer(&mut self, flag: u8, now: Duration) {
-        self.send(now);
-        if flag == Self::ACKED && !self.is(Self::ACKED) {
-            let took = milliseconds(now).saturating_sub(self.sent);
-            self.answered = u16::try_from(took).unwrap_or(u16::MAX);
+        if said == Self::ACKED && !self.is(Self::ACKED) {
+            self.answered = u16::try_from(now.saturating_sub(self.sent)).unwrap_or(u16::MAX);
         }
-        self.flags |= flag;
+        self.flags |= Self::EXPECTED | said;
     }
 
-    /// Says that it was seen once more.
-    pub(super) fn see(&mut self) {
-        self.flags |= if self.is(Self::SEEN) { Self::SEEN_AGAIN } else { Self::SEEN };
+    /// When it was sent, and first acked, if it was.
+    pub(super) fn times(self) -> Times {
+        let at = |flag, time| if self.is(flag) { Span::at(time) } else { Span::default() };
+        Times {
+            sent: at(Self::EXPECTED, self.sent),
+            acked: at(Self::ACKED, self.sent.saturating_add(self.answered.into())),
+        }
     }
 
-    /// When it was sent, if anybody said so.
-    pub(super) fn sent_at(self) -> Option<Duration> {
-        self.is(Self::EXPECTED).then(|| Duration::from_millis(self.sent.into()))
+    /// What matters of one without its times: no answer beside a yes.
+    pub(super) fn settled(self) -> u8 {
+        let hidden = if self.is(Self::ACKED) { Self::REFUSED | Self::INDETERMINATE } else { 0 };
+        self.flags & !hidden
     }
 
-    /// When it was first acked, in milliseconds.
-    pub(super) fn acked_at(self) -> u32 {
-        self.sent.saturating_add(self.answered.into())
-    }
-
-    /// What still matters of one that has landed: no times, and no answer beside a yes.
-    pub(super) fn landed(self) -> Option<u8> {
-        let answers = if self.is(Self::ACKED) { Self::ACKED } else { !0 };
-        let others = Self::EXPECTED | Self::SEEN | Self::SEEN_AGAIN;
-        self.is(Self::SEEN).then_some(self.flags & (answers | others))
+    /// Whether it was acked and has not landed.
+    pub(super) fn is_lost(self) -> bool {
+        self.is(Self::ACKED) && !self.is(Self::SEEN)
     }
 
     /// One of which no more is known than that.
     pub(super) fn of(flags: u8) -> Self {
         Self { flags, ..Self::default() }
     }
-}
-
-fn milliseconds(since_begin: Duration) -> u32 {
-    u32::try_from(since_begin.as_millis()).unwrap_or(u32::MAX)
 }

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// What a number has to be less than: it shares 64 bits with that of its prefix.
+pub(super) const NUMBERS: u64 = 1 << 52;
+
 /// An id as it is kept: a number that counts up, or a text as it is.
 #[derive(Clone, Copy)]
 pub(super) enum Id<'a> {
@@ -17,7 +20,10 @@ impl<'a> Id<'a> {
         let digits = &id[letters..];
         let zeros = digits.len() - digits.trim_start_matches('0').len();
         let (prefix, number) = id.split_at(letters + zeros.min(digits.len().saturating_sub(1)));
-        number.parse().map_or(Self::Text(id), |number| Self::Numbered(prefix, number))
+        match number.parse() {
+            Ok(number) if number < NUMBERS => Self::Numbered(prefix, number),
+            _ => Self::Text(id),
+        }
     }
 }
 

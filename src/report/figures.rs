@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::ledger::Balance;
 use crate::metric::{Distribution, Merge, Total};
 use crate::outcome::{Outcome, ScenarioOutcome};
 use crate::units::show_duration;
@@ -54,6 +55,17 @@ pub fn named(several: bool, scenario: &str, name: &str) -> String {
 /// How often something happened: `once`, `3 times`.
 pub fn times(count: u64) -> String {
     if count == 1 { "once".to_owned() } else { format!("{count} times") }
+}
+
+/// How many ids of a ledger landed late, and how well that is known where it is not to the
+/// millisecond.
+pub fn late(balance: &Balance) -> String {
+    let known = balance.resolution.map(|off| format!(", times known to {}", show_duration(off)));
+    let perhaps = match balance.perhaps_late {
+        0 => String::new(),
+        perhaps => format!(", {perhaps} of them perhaps in time"),
+    };
+    format!("{}{perhaps}{}", balance.late, known.unwrap_or_default())
 }
 
 /// A check of the script, over all scenarios.

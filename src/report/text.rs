@@ -255,7 +255,7 @@ fn ledgers(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
             balance.acked,
             balance.landed,
             balance.landed_once,
-            balance.late,
+            figures::late(balance),
             balance.duplicated,
             balance.lost,
             balance.refused_but_landed,

@@ -101,15 +101,13 @@ pub fn ledgers(outcome: &Outcome) -> Markup {
             state(balance.lost == 0, if balance.lost == 0 { "nothing lost" } else { "lost" }),
         ];
         let counts = [
-            balance.expected,
-            balance.acked,
-            balance.landed,
-            balance.late,
             balance.duplicated,
             balance.lost,
             balance.refused_but_landed,
             balance.unconfirmed + balance.unconfirmed_landed,
         ];
+        row.extend([balance.expected, balance.acked, balance.landed].map(plain));
+        row.push(plain(figures::late(balance)));
         row.extend(counts.map(plain));
         row.push(plain(balance.lost_sample.join(", ")));
         row
