@@ -247,6 +247,7 @@ fn everything_wrong_with_faults_is_told_before_the_load() {
       { at = "1s", for_ = 0, on = link, kind = "hold" },
       { at = "1s", for_ = "1s", on = link, kind = "hold", stream = "sideways" },
       { at = "9s", for_ = "1s", on = link, kind = "hold", name = "late" },
+      { at = "1s", fro_ = "1s", on = link, knd = "latency", latency = "5ms" },
     "#;
     let bench = Bench::new("5s", faults, "");
     let run = bench.command(&["check", "script.lua"]).output().unwrap();
@@ -285,6 +286,43 @@ fn everything_wrong_with_faults_is_told_before_the_load() {
     error: fault "late" begins at 9 s, when the load is over
       --> script.lua:25
       hint: the load lasts 5 s; begin earlier, or let it go on for longer
+
+    error: fault 10: unknown key `knd`; did you mean `kind`?
+      --> script.lua:26
+
+    error: fault 10: unknown key `fro_`; did you mean `for_`?
+      --> script.lua:26
+    "#);
+}
+
+#[test]
+fn a_proxy_that_could_lead_nowhere_is_told_by_check() {
+    let bench = Bench::of(
+        r#"local fault = require "loadrun.fault"
+        fault.proxy { name = "a", upstream = "127.0.0.1" }
+        fault.proxy { name = "b", upstream = "127.0.0.1:99999" }
+        fault.proxy { name = "c", upstream = "file:///etc" }
+        fault.proxy { name = "d", upstrem = "127.0.0.1:80" }
+        fault.proxy { name = "e" }
+        return { scenarios = { s = { iterations = 1, run = function() end } } }"#,
+    );
+    let run = bench.command(&["check", "script.lua"]).output().unwrap();
+    assert_eq!(run.status.code(), Some(4));
+    insta::assert_snapshot!(String::from_utf8_lossy(&run.stderr), @r#"
+    error: fault.proxy: upstream: "127.0.0.1" is not an address; expected "host:port"
+      --> script.lua:2
+
+    error: fault.proxy: upstream: "127.0.0.1:99999" has no port; expected "host:port"
+      --> script.lua:3
+
+    error: fault.proxy: upstream: the URL has no host or port
+      --> script.lua:4
+
+    error: fault.proxy: unknown key `upstrem`; did you mean `upstream`?
+      --> script.lua:5
+
+    error: fault.proxy: upstream: expected a service of this script, "host:port" or a URL, got nothing
+      --> script.lua:6
     "#);
 }
 
@@ -323,7 +361,7 @@ fn everything_wrong_with_faults_of_processes_is_told_before_the_load() {
       --> script.lua:21
       hint: let one end before the other begins
 
-    error: fault 6: pause is nothing that can be done to a proxy
+    error: fault 6: pause is nothing that can be done to a link
       --> script.lua:22
       hint: it is a fault of a service that the run starts
 

@@ -6,6 +6,7 @@
 use super::said::{Kind, Wrong};
 use super::{link, process, sql};
 use crate::plan::{FaultDecl, ServiceDecl, nearest};
+use crate::wire::proxy::Reach;
 use crate::wire::toxic::{self, Toxic};
 
 /// The one kind of fault on the script's own calls: what is done stands where they are declared.
@@ -82,7 +83,7 @@ impl<'a> Thing<'a> {
     fn called(self) -> String {
         match self {
             Self::Calls => "calls of the script's own".to_owned(),
-            Self::Link => "a proxy".to_owned(),
+            Self::Link => "a link".to_owned(),
             Self::Service(kind) => format!("a service of kind {kind}"),
             Self::Server(kind) => format!("a {kind} that the run did not start"),
         }
@@ -216,7 +217,7 @@ pub fn address(url: &str) -> Result<String, String> {
         ("mariadb", 3306),
     ];
     if !url.contains("://") {
-        return Ok(url.to_owned());
+        return Reach::form(url).map(|()| url.to_owned());
     }
     // The error does not show it: there may be a password in it.
     let parsed = url::Url::parse(url).map_err(|error| format!("malformed URL: {error}"))?;
@@ -290,7 +291,7 @@ mod tests {
                 Thing::Link,
                 "wrong_password",
                 &[],
-                Some("wrong_password is nothing that can be done to a proxy"),
+                Some("wrong_password is nothing that can be done to a link"),
             ),
         ] {
             let read = read(&fault(kind, amounts), thing).err().map(|(what, _)| what);

@@ -15,7 +15,7 @@ use super::mistakes;
 use super::options::{self, shown, unknown_keys};
 use crate::client::sql::passwords;
 use crate::fault::{self, Break, CALLS, Thing, WITH};
-use crate::plan::{Every, FaultDecl, Place};
+use crate::plan::{Every, FaultDecl, Place, nearest};
 use crate::units::parse_share;
 
 /// Keys of a fault that are not amounts of its kind.
@@ -40,12 +40,14 @@ pub(super) struct Trouble {
 pub(super) struct Saying<'a> {
     table: &'a Table,
     context: &'a Context,
+    /// Keys that were meant for others, and are amounts of nothing.
+    mistaken: Vec<String>,
     pub(super) troubles: Vec<Trouble>,
 }
 
 impl<'a> Saying<'a> {
     pub(super) fn new(table: &'a Table, context: &'a Context) -> Self {
-        Self { table, context, troubles: Vec::new() }
+        Self { table, context, mistaken: Vec::new(), troubles: Vec::new() }
     }
 
     /// The fault, as far as it can be told: on what `on` says (`None` where that it is missing has
@@ -123,6 +125,9 @@ impl<'a> Saying<'a> {
         let every = self.every();
         let name = self.value("name", options::string);
         for what in unknown_keys(self.table, OF_CALLS) {
+            if self.troubles.iter().any(|told| told.what == what) {
+                continue;
+            }
             let hint = Some("what happens to the calls is said in `fault.calls`".to_owned());
             self.troubles.push(Trouble { key: None, what, hint });
         }
@@ -199,12 +204,20 @@ impl<'a> Saying<'a> {
         read: impl FnOnce(&Value) -> Result<T, String>,
         form: &str,
     ) -> Option<T> {
-        if self.table.raw_get::<Value>(key).is_ok_and(|value| value.is_nil()) {
+        if !self.table.raw_get::<Value>(key).is_ok_and(|value| value.is_nil()) {
+            return self.value(key, read);
+        }
+        let others = pairs(self.table).into_iter().map(|(other, _)| other);
+        let mut others = others.filter(|other| !OWN.contains(&other.as_str()));
+        if let Some(other) = others.find(|other| nearest(other, [key]).is_some()) {
+            let what = format!("unknown key `{other}`; did you mean `{key}`?");
+            self.wrong(&other, what);
+            self.mistaken.push(other);
+        } else {
             let hint = Some(format!("add `{key} = ...`: {form}"));
             self.troubles.push(Trouble { key: None, what: format!("no `{key}`"), hint });
-            return None;
         }
-        self.value(key, read)
+        None
     }
 
     /// A value that may be there.
@@ -229,7 +242,7 @@ impl<'a> Saying<'a> {
     fn amounts(&mut self) -> BTreeMap<String, String> {
         let mut amounts = BTreeMap::new();
         for (key, value) in pairs(self.table) {
-            if OWN.contains(&key.as_str()) {
+            if OWN.contains(&key.as_str()) || self.mistaken.contains(&key) {
                 continue;
             }
             match options::scalar(&value) {

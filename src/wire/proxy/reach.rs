@@ -10,14 +10,20 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// Checks `host:port`; the error says what is wrong and what to do.
-    pub fn check(&self, address: &str) -> Result<(), String> {
+    /// Whether it is `host:port`; else what is wrong with it.
+    pub fn form(address: &str) -> Result<(), String> {
         let Some((_, port)) = split(address) else {
             return Err(format!("{address:?} is not an address; expected \"host:port\""));
         };
-        if port.parse::<u16>().is_err() {
-            return Err(format!("{address:?} has no port; expected \"host:port\""));
+        match port.parse::<u16>() {
+            Ok(_) => Ok(()),
+            Err(_) => Err(format!("{address:?} has no port; expected \"host:port\"")),
         }
+    }
+
+    /// Checks `host:port`; the error says what is wrong and what to do.
+    pub fn check(&self, address: &str) -> Result<(), String> {
+        Self::form(address)?;
         match self.beyond(address) {
             None => Ok(()),
             Some(host) => Err(format!(

@@ -20,7 +20,7 @@ use mlua::{
 pub use calls::calls_of;
 
 use super::service::{Declaration, Service};
-use crate::fault::{Holder, Record, Thing};
+use crate::fault::{Holder, Record, Thing, address};
 use crate::plan::FaultDecl;
 use crate::script::context::Context;
 use crate::script::coroutine::{self, Coroutine};
@@ -67,7 +67,8 @@ fn proxy(lua: &Lua, given: Value) -> mlua::Result<Service> {
     let mut declaration = Declaration { kind: Thing::PROXY, ..Declaration::default() };
     declaration.name = given.read("name", super::service::name)?;
     let upstream = given.read("upstream", upstream)?;
-    let missing = "needs its upstream: a service of this script, \"host:port\" or a URL";
+    let missing =
+        "upstream: expected a service of this script, \"host:port\" or a URL, got nothing";
     let upstream = upstream.ok_or_else(|| given.wrong(missing))?;
     declaration.options.insert("upstream".to_owned(), upstream);
     if let Some(spoken) = given.read("protocol", protocol)? {
@@ -87,7 +88,10 @@ fn protocol(value: &Value) -> Result<Protocol, String> {
 fn upstream(value: &Value) -> Result<String, String> {
     match super::service::name_of(value) {
         Some(name) => Ok(format!("service:{name}")),
-        None => options::string(value).map_err(|what| format!("{what}; or a service")),
+        None => {
+            let given = options::string(value).map_err(|what| format!("{what}; or a service"))?;
+            address(&given).map(|_| given)
+        }
     }
 }
 
