@@ -102,17 +102,19 @@ impl Calls {
         words
     }
 
-    /// Whether it touches call number `nth` of an iteration, counting that.
-    fn strikes(&self, iteration: u64, nth: u64) -> Option<Effect> {
+    /// Whether it is for call number `nth` of an iteration, counting that it could be.
+    fn concerns(&self, iteration: u64, nth: u64) -> bool {
         if !self.is_on() {
-            return None;
+            return false;
         }
         self.eligible.fetch_add(1, Relaxed);
-        let touches = roll(self.seed, &self.name, iteration, nth) < self.rule.share;
-        touches.then(|| {
-            self.touched.fetch_add(1, Relaxed);
-            self.rule.effect
-        })
+        roll(self.seed, &self.name, iteration, nth) < self.rule.share
+    }
+
+    /// Touches a call.
+    fn strike(&self) -> Effect {
+        self.touched.fetch_add(1, Relaxed);
+        self.rule.effect
     }
 }
 
@@ -157,10 +159,14 @@ impl Dangers {
     }
 
     fn met(&self, user: &UserState) -> Option<Effect> {
-        let nth = user.next_call();
-        // Each counts its own, whatever another one does to the call.
-        let struck = self.0.iter().filter_map(|calls| calls.strikes(user.seed(), nth));
-        struck.fold(None, |first, effect| first.or(Some(effect)))
+        self.struck(user.seed(), user.next_call())
+    }
+
+    /// What the first does that is for the call: nothing is left of it for another, which so has not
+    /// touched it.
+    fn struck(&self, iteration: u64, nth: u64) -> Option<Effect> {
+        let concerned = self.0.iter().filter(|calls| calls.concerns(iteration, nth));
+        concerned.fold(None, |first, calls| first.or_else(|| Some(calls.strike())))
     }
 }
 
@@ -192,7 +198,7 @@ mod tests {
             let calls = Calls::new("cut", rule(share), seed);
             calls.turn(true);
             let all = (0..500).flat_map(|iteration| (0..4).map(move |nth| (iteration, nth)));
-            all.filter(|(iteration, nth)| calls.strikes(*iteration, *nth).is_some()).collect()
+            all.filter(|(iteration, nth)| calls.concerns(*iteration, *nth)).collect()
         };
         let tenth = touched(0.1, 1);
         assert!((140..260).contains(&tenth.len()), "{}", tenth.len());
@@ -206,13 +212,32 @@ mod tests {
     #[test]
     fn what_is_off_touches_and_counts_nothing() {
         let rule = Rule { calls: "*".to_owned(), effect: Effect::Cut, share: 1.0 };
-        let calls = Calls::new("cut", rule, 1);
-        assert_eq!(calls.strikes(1, 1), None);
+        let calls = Arc::new(Calls::new("cut", rule, 1));
+        let dangers = Dangers(Box::new([Arc::clone(&calls)]));
+        assert_eq!(dangers.struck(1, 1), None);
         calls.turn(true);
-        assert_eq!(calls.strikes(1, 1), Some(Effect::Cut));
+        assert_eq!(dangers.struck(1, 1), Some(Effect::Cut));
         calls.turn(false);
-        assert_eq!(calls.strikes(1, 2), None);
+        assert_eq!(dangers.struck(1, 2), None);
         let touched = calls.touched();
         assert_eq!((touched.eligible, touched.connections), (1, 1));
+    }
+
+    #[test]
+    fn of_two_that_are_for_a_call_only_the_one_that_it_suffers_has_touched_it() {
+        let made = |name, effect, share| {
+            let calls = Calls::new(name, Rule { calls: "*".to_owned(), effect, share }, 1);
+            calls.turn(true);
+            Arc::new(calls)
+        };
+        let late = Effect::Delay(Duration::from_secs(1));
+        let [half, all, never] =
+            [made("a", Effect::Cut, 0.5), made("b", late, 1.0), made("c", late, 1.0)];
+        let dangers = Dangers([&half, &all, &never].map(Arc::clone).into());
+        let cut =
+            (0..100).filter(|nth| dangers.struck(7, *nth) == Some(Effect::Cut)).count() as u64;
+        let touched = [half, all, never].map(|calls| calls.touched().connections);
+        assert_eq!(touched, [cut, 100 - cut, 0]);
+        assert!((30..70).contains(&cut), "{cut}");
     }
 }

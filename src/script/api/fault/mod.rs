@@ -86,13 +86,11 @@ fn protocol(value: &Value) -> Result<Protocol, String> {
 
 /// Where a proxy leads: a service by name, or an address as it is.
 fn upstream(value: &Value) -> Result<String, String> {
-    match super::service::name_of(value) {
-        Some(name) => Ok(format!("service:{name}")),
-        None => {
-            let given = options::string(value).map_err(|what| format!("{what}; or a service"))?;
-            address(&given).map(|_| given)
-        }
+    if let Some(name) = super::service::name_of(value) {
+        return Ok(format!("service:{name}"));
     }
+    let given = options::string(value).map_err(|what| format!("{what}; or a service"))?;
+    address(&given).map(|_| given)
 }
 
 /// A fault that is to begin, or one on each of several things.
