@@ -54,54 +54,43 @@ impl Distribution {
     /// Takes in one raw value.
     #[inline]
     pub fn record(&mut self, value: u64) {
-        self.min = if self.count == 0 { value } else { self.min.min(value) };
-        self.max = self.max.max(value);
+        self.extend(value, value, u128::from(value));
         self.count += 1;
-        self.sum += u128::from(value);
         self.fill(bucket_of(value), 1);
     }
 
     /// Takes in many raw values and leaves `values` empty: where most fall into buckets of their own,
-    /// merging them at once is many times cheaper than making room one by one.
+    /// taking them in together is many times cheaper than making room one by one.
     pub(super) fn record_all(&mut self, values: &mut Vec<u64>) {
         if values.len() < FEW {
             values.drain(..).for_each(|value| self.record(value));
-        } else {
-            self.merge(&Self::of_many(values));
-            values.clear();
+            return;
         }
-    }
-
-    /// Counts values that are near to each other, as latencies are, and sorts others.
-    fn of_many(values: &mut [u64]) -> Self {
         let min = values.iter().copied().min().unwrap_or_default();
         let max = values.iter().copied().max().unwrap_or_default();
-        let mut many = Self {
-            count: values.len() as u64,
-            sum: values.iter().map(|value| u128::from(*value)).sum(),
-            min,
-            max,
-            ..Self::new()
-        };
+        self.extend(min, max, values.iter().map(|value| u128::from(*value)).sum());
+        self.count += values.len() as u64;
         let (low, high) = (bucket_of(min), bucket_of(max));
-        let span = usize::from(high - low) + 1;
-        if span <= NEAR && u16::try_from(values.len()).is_ok() {
-            // On the stack: buffers of ever other sizes would each keep pages of the allocator.
+        if usize::from(high - low) < NEAR && u16::try_from(values.len()).is_ok() {
             let mut counts = [0_u16; NEAR];
             for value in values.iter() {
                 counts[usize::from(bucket_of(*value) - low)] += 1;
             }
-            let filled = (low..=high).zip(counts).filter(|(_, count)| *count > 0);
-            (many.buckets, many.counts) =
-                filled.map(|(bucket, count)| (bucket, u64::from(count))).unzip();
+            let filled = (low..=high).zip(&counts).filter(|(_, count)| **count > 0);
+            self.fill_all(filled.map(|(bucket, count)| (bucket, u64::from(*count))));
         } else {
             values.sort_unstable();
-            for same in values.chunk_by(|a, b| bucket_of(*a) == bucket_of(*b)) {
-                many.buckets.push(bucket_of(same[0]));
-                many.counts.push(same.len() as u64);
-            }
+            let same = values.chunk_by(|a, b| bucket_of(*a) == bucket_of(*b));
+            self.fill_all(same.map(|same| (bucket_of(same[0]), same.len() as u64)));
         }
-        many
+        values.clear();
+    }
+
+    /// Takes in what is known exactly of some more values; `count` still tells what was before.
+    fn extend(&mut self, min: u64, max: u64, sum: u128) {
+        self.min = if self.count == 0 { min } else { self.min.min(min) };
+        self.max = self.max.max(max);
+        self.sum += sum;
     }
 
     #[inline]
@@ -111,6 +100,36 @@ impl Distribution {
             Err(place) => {
                 self.buckets.insert(place, bucket);
                 self.counts.insert(place, count);
+            }
+        }
+    }
+
+    /// Fills many buckets, which ascend. Room is made where they are and not in new buffers, each of
+    /// another size, for which an allocator keeps pages of their own.
+    fn fill_all(&mut self, filled: impl DoubleEndedIterator<Item = (u16, u64)> + Clone) {
+        let (mut place, mut new) = (0, 0);
+        for (bucket, count) in filled.clone() {
+            place += self.buckets[place..].iter().take_while(|ours| **ours < bucket).count();
+            match self.buckets.get(place) {
+                Some(ours) if *ours == bucket => self.counts[place] += count,
+                _ => new += 1,
+            }
+        }
+        // From the end, so that nothing is overwritten before it has moved.
+        let (mut from, mut to) = (self.buckets.len(), self.buckets.len() + new);
+        self.buckets.resize(to, 0);
+        self.counts.resize(to, 0);
+        for (bucket, count) in filled.rev() {
+            while from < to && from > 0 && self.buckets[from - 1] > bucket {
+                (from, to) = (from - 1, to - 1);
+                (self.buckets[to], self.counts[to]) = (self.buckets[from], self.counts[from]);
+            }
+            if from == to {
+                break;
+            }
+            if from == 0 || self.buckets[from - 1] < bucket {
+                to -= 1;
+                (self.buckets[to], self.counts[to]) = (bucket, count);
             }
         }
     }
@@ -205,8 +224,12 @@ impl Distribution {
 
     /// Of buckets with what they hold, ascending; the sum, the smallest and the largest value are
     /// known exactly.
-    pub(super) fn of_buckets(filled: &[(u16, u64)], sum: u128, [min, max]: [u64; 2]) -> Self {
-        let (buckets, counts): (Vec<_>, Vec<_>) = filled.iter().copied().unzip();
+    pub(super) fn of_buckets(
+        filled: impl Iterator<Item = (u16, u64)>,
+        sum: u128,
+        [min, max]: [u64; 2],
+    ) -> Self {
+        let (buckets, counts): (Vec<_>, Vec<u64>) = filled.unzip();
         let count = counts.iter().sum();
         Self { buckets, counts, count, sum, min, max }
     }
@@ -217,7 +240,7 @@ impl Distribution {
     }
 
     /// The filled buckets with what they hold, ascending.
-    pub(super) fn filled(&self) -> impl Iterator<Item = (u16, u64)> {
+    pub(super) fn filled(&self) -> impl DoubleEndedIterator<Item = (u16, u64)> + Clone {
         self.buckets.iter().copied().zip(self.counts.iter().copied())
     }
 }
@@ -227,25 +250,9 @@ impl Merge for Distribution {
         if other.is_empty() {
             return;
         }
-        self.min = if self.is_empty() { other.min } else { self.min.min(other.min) };
-        self.max = self.max.max(other.max);
+        self.extend(other.min, other.max, other.sum);
         self.count += other.count;
-        self.sum += other.sum;
-        let room = self.buckets.len() + other.buckets.len();
-        let (mut buckets, mut counts) = (Vec::with_capacity(room), Vec::with_capacity(room));
-        let (mut i, mut j) = (0, 0);
-        while let (Some(a), Some(b)) = (self.buckets.get(i), other.buckets.get(j)) {
-            let (ours, theirs) = (a <= b, b <= a);
-            buckets.push(*a.min(b));
-            counts.push(u64::from(ours) * self.counts[i] + u64::from(theirs) * other.counts[j]);
-            i += usize::from(ours);
-            j += usize::from(theirs);
-        }
-        for (rest, from) in [(&*self, i), (other, j)] {
-            buckets.extend_from_slice(&rest.buckets[from..]);
-            counts.extend_from_slice(&rest.counts[from..]);
-        }
-        (self.buckets, self.counts) = (buckets, counts);
+        self.fill_all(other.filled());
     }
 }
 

@@ -5,6 +5,8 @@
 //! the one before and holds a few values, so that the distance and the count fit into a byte each
 //! (LEB128: seven bits a byte, the lowest first, the highest bit for "more follows").
 
+use std::iter;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Distribution, Merge};
@@ -24,12 +26,12 @@ impl Packed {
     /// The distribution, to be looked at.
     pub fn unpack(&self) -> Distribution {
         let mut numbers = Numbers(&self.buckets);
-        let (mut bucket, mut filled) = (0, Vec::new());
-        while let (Some(distance), Some(count)) = (numbers.next(), numbers.next()) {
-            bucket += distance as u16;
-            filled.push((bucket, count));
-        }
-        Distribution::of_buckets(&filled, self.sum, [self.min, self.max])
+        let mut bucket = 0;
+        let filled = iter::from_fn(|| {
+            bucket += numbers.next()? as u16;
+            Some((bucket, numbers.next()?))
+        });
+        Distribution::of_buckets(filled, self.sum, [self.min, self.max])
     }
 
     /// Takes in more values; the answer is all of them.
