@@ -2,14 +2,14 @@
 //! of first, and not when there is something to lose.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::tell;
 use crate::error::Error;
 
 /// What has to fit in: more than an outcome of a thousand series with its page is rare.
-const ROOM: usize = 1 << 20;
+const ROOM: u64 = 1 << 20;
 
 /// `results/<script>/<stamp>`; removed again if nothing was put into it.
 #[derive(Debug)]
@@ -43,7 +43,8 @@ impl Folder {
 
     /// Writes as much as results may be, into a file without a name, which goes by itself.
     fn try_room(&self) -> io::Result<()> {
-        tempfile::tempfile_in(&self.0)?.write_all(&vec![0; ROOM])
+        let mut file = tempfile::tempfile_in(&self.0)?;
+        io::copy(&mut io::repeat(0).take(ROOM), &mut file).map(drop)
     }
 }
 

@@ -195,7 +195,10 @@ impl Distribution {
 
     /// As `HdrHistogram` V2, deflated, in base64.
     pub fn to_base64(&self) -> Result<String, String> {
-        let mut histogram = Histogram::<u64>::new(DIGITS).map_err(|e| e.to_string())?;
+        // Made for all of them: one that has to grow does so at each power of two.
+        let largest = self.buckets.last().map_or(0, |bucket| top_of(*bucket));
+        let mut histogram = Histogram::<u64>::new_with_max(largest.max(2), DIGITS)
+            .map_err(|error| error.to_string())?;
         for (bucket, count) in self.filled() {
             histogram.record_n(top_of(bucket), count).map_err(|e| e.to_string())?;
         }
