@@ -35,10 +35,10 @@ fn main() -> Result<(), String> {
         local.spawn_local(async move {
             let session = Session::default();
             while Instant::now() < end {
-                let Ok(request) = client.request("GET", &url) else {
+                let Ok(mut request) = client.request("GET", &url) else {
                     return;
                 };
-                let exchange = client.send(&session, request).await;
+                let exchange = client.send(&session, &mut request).await;
                 sent.set(sent.get() + 1);
                 failed.set(failed.get() + u64::from(exchange.error.is_some()));
                 if pause > 0 {

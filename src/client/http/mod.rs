@@ -173,12 +173,12 @@ impl Client {
     /// within the time limit. Several requests of one session may be under way at once. Dropping
     /// the future closes the connection it was using. Needs a tokio runtime with time and I/O,
     /// not a `LocalSet`.
-    pub async fn send(&self, session: &Session, mut request: Request) -> Exchange {
+    pub async fn send(&self, session: &Session, request: &mut Request) -> Exchange {
         let started = Instant::now();
         let mut draft = Draft::new(started);
-        let limit = self.limit(&request);
+        let limit = self.limit(request);
         let met = {
-            let sending = pin!(hops::send(self, session, &mut request, &mut draft));
+            let sending = pin!(hops::send(self, session, request, &mut draft));
             session.deadline.meet(started + limit, sending).await
         };
         match met {

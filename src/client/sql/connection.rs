@@ -62,8 +62,9 @@ impl Connection {
     pub(super) async fn run(&mut self, call: &Call, taking: &mut Taking) -> Result<(), Broken> {
         match self {
             Self::Postgres(connection) => connection.run(call, taking).await,
-            Self::MySql(connection) => connection.run(call, taking).await,
-            Self::Sqlite(connection) => connection.run(call, taking).await,
+            // Boxed, so that not all calls take their room.
+            Self::MySql(connection) => Box::pin(connection.run(call, taking)).await,
+            Self::Sqlite(connection) => Box::pin(connection.run(call, taking)).await,
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlTypeInfo};
+use sqlx::query::Query;
 use sqlx::{
     Arguments, AssertSqlSafe, Column, ConnectOptions, Decode, Either, Executor, MySql, Row,
     SqlSafeStr, Statement, Type, TypeInfo,
@@ -46,10 +47,9 @@ impl Connection {
 
     /// Runs a statement; what it answers goes into `taking`.
     pub(super) async fn run(&mut self, call: &Call, taking: &mut Taking) -> Result<(), Broken> {
-        let text = || AssertSqlSafe(Arc::clone(&call.text));
         if call.prepare {
             // A wrong number of parameters would leave the connection in the middle of a call.
-            let statement = self.inner.prepare(text().into_sql_str()).await?;
+            let statement = self.inner.prepare(text(call).into_sql_str()).await?;
             let expected = match statement.parameters() {
                 Some(Either::Right(count)) => count,
                 _ => 0,
@@ -58,8 +58,7 @@ impl Connection {
                 return Err(Broken::misused(super::counted(expected, call.parameters.len())));
             }
         }
-        let query = sqlx::query_with(text(), arguments(call)?).persistent(call.prepare);
-        let mut answers = self.inner.fetch_many(query);
+        let mut answers = self.inner.fetch_many(query(call)?);
         while let Some(answer) = answers.try_next().await? {
             match answer {
                 Either::Left(done) => taking.changed(done.rows_affected()),
@@ -88,6 +87,15 @@ impl Connection {
         let text = format!("{}START TRANSACTION{access}", level.unwrap_or_default());
         self.batch(&text.into()).await.map(drop)
     }
+}
+
+fn text(call: &Call) -> AssertSqlSafe<Arc<str>> {
+    AssertSqlSafe(Arc::clone(&call.text))
+}
+
+/// A statement with its parameters, as the driver takes it.
+fn query<'q>(call: &Call) -> Result<Query<'q, MySql, MySqlArguments>, Broken> {
+    Ok(sqlx::query_with(text(call), arguments(call)?).persistent(call.prepare))
 }
 
 fn arguments(call: &Call) -> Result<MySqlArguments, Broken> {

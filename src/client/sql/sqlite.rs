@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use sqlx::query::Query;
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow,
 };
@@ -82,9 +83,7 @@ impl Connection {
         if expected != call.parameters.len() {
             return Err(Broken::misused(super::counted(expected, call.parameters.len())));
         }
-        let text = AssertSqlSafe(Arc::clone(&call.text));
-        let query = sqlx::query_with(text, arguments(call)?).persistent(call.prepare);
-        let mut answers = self.inner.fetch_many(query);
+        let mut answers = self.inner.fetch_many(query(call)?);
         while let Some(answer) = answers.try_next().await? {
             match answer {
                 Either::Left(done) => taking.changed(done.rows_affected()),
@@ -121,6 +120,12 @@ fn confined(text: &str) -> Result<(), Broken> {
             "{word} is not available: a script reaches no files but its own"
         ))),
     }
+}
+
+/// A statement with its parameters, as the driver takes it.
+fn query<'q>(call: &Call) -> Result<Query<'q, Sqlite, SqliteArguments>, Broken> {
+    let text = AssertSqlSafe(Arc::clone(&call.text));
+    Ok(sqlx::query_with(text, arguments(call)?).persistent(call.prepare))
 }
 
 fn arguments(call: &Call) -> Result<SqliteArguments, Broken> {

@@ -88,3 +88,10 @@ fn memory() -> Database {
     let name = format!("test-{}", COUNT.fetch_add(1, Ordering::Relaxed));
     Database::Sqlite(Place::Memory(Arc::new(Memory::new(name))))
 }
+
+#[test]
+fn a_call_under_way_is_small() {
+    let (client, work) = (to("postgres://127.0.0.1/a", 1), statement("SELECT 1", &[]));
+    let calling = size_of_val(&client.call(&work));
+    assert!(calling <= 800, "{calling}");
+}

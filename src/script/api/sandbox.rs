@@ -154,7 +154,7 @@ async fn control(lua: &Lua, base: Base, changes: serde_json::Value) -> mlua::Res
     let mut request = Request::new("POST", "/control").map_err(|what| call.wrong(what))?;
     request.body = Body::new(changes.to_string(), Some("application/json"))
         .map_err(|what| call.wrong(what))?;
-    let exchange = client.send(&Session::default(), request).await;
+    let exchange = client.send(&Session::default(), &mut request).await;
     if let Some(failure) = exchange.error {
         let detail = exchange.detail.unwrap_or_default();
         let body = String::from_utf8_lossy(&exchange.body);

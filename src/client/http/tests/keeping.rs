@@ -17,7 +17,7 @@ const UNANSWERED: &str = "the target closed the kept-alive connection without an
 async fn post(client: &Client, session: &Session) -> Exchange {
     let mut request = client.request("POST", "/").unwrap();
     request.body = Body::json("{}");
-    client.send(session, request).await
+    client.send(session, &mut request).await
 }
 
 /// Answers the first request of each connection, and ends the connection as told at the second.

@@ -41,11 +41,11 @@ impl Server {
 
 /// One GET.
 pub(super) async fn within(client: &Client, session: &Session, path: &str) -> Exchange {
-    client.send(session, client.request("GET", path).unwrap()).await
+    client.send(session, &mut client.request("GET", path).unwrap()).await
 }
 
-pub(super) async fn send(client: &Client, request: Request) -> Exchange {
-    client.send(&Session::default(), request).await
+pub(super) async fn send(client: &Client, mut request: Request) -> Exchange {
+    client.send(&Session::default(), &mut request).await
 }
 
 /// Starts a server; `behave` is given each connection and its number, from 0.

@@ -81,7 +81,7 @@ async fn http_2_by_prior_knowledge_gives_body_headers_and_trailers() {
     request.body = Body::json(vec![b' '; 100_000]);
     request.header("X-Own", b"7").unwrap();
     request.header("Connection", b"keep-alive").unwrap();
-    let exchange = client.send(&session, request).await;
+    let exchange = client.send(&session, &mut request).await;
     assert_eq!((exchange.error, exchange.protocol), (None, Protocol::Http2), "{exchange:?}");
     let text = String::from_utf8_lossy(&exchange.body);
     assert!(text.starts_with(&format!("POST {}/a?b=c 100000\n", server.url())), "{text}");

@@ -12,12 +12,15 @@ mod time;
 use std::sync::Arc;
 
 use futures_util::TryStreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 use rustc_hash::FxHashMap;
 use sqlx::encode::{Encode, IsNull};
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{
-    PgArgumentBuffer, PgArguments, PgConnectOptions, PgConnection, PgRow, PgTypeInfo,
+    PgArgumentBuffer, PgArguments, PgConnectOptions, PgConnection, PgQueryResult, PgRow, PgTypeInfo,
 };
+use sqlx::query::Query;
 use sqlx::{
     Arguments, AssertSqlSafe, Column, ConnectOptions, Either, Executor, Postgres, Row, SqlSafeStr,
     Statement, Type, ValueRef,
@@ -70,21 +73,20 @@ impl Connection {
 
     /// Runs a statement; what it answers goes into `taking`.
     pub(super) async fn run(&mut self, call: &Call, taking: &mut Taking) -> Result<(), Broken> {
-        let arguments = if call.parameters.is_empty() {
-            PgArguments::default()
-        } else {
-            self.arguments(call).await?
-        };
-        let text = AssertSqlSafe(Arc::clone(&call.text));
-        let query = sqlx::query_with(text, arguments).persistent(call.prepare);
+        let types =
+            if call.parameters.is_empty() { None } else { Some(self.types(&call.text).await?) };
+        let types = types.as_deref().unwrap_or_default();
         let done = if taking.wants_one() {
-            take_one(&mut self.inner, query, taking).await
+            let answer = self.inner.fetch_optional(query(call, types)?);
+            take_one(answer, taking).await
         } else {
-            take_all(&mut self.inner, query, taking).await
+            let answers = self.inner.fetch_many(query(call, types)?);
+            // Boxed, so that not all calls take its room.
+            Box::pin(take_all(answers, taking)).await
         };
         match done {
             Err(broken) if call.parameters.is_empty() && broken.is_malformed() => {
-                Err(self.uncounted(call, broken).await)
+                Err(Box::pin(self.uncounted(call, broken)).await)
             }
             done => done,
         }
@@ -112,25 +114,16 @@ impl Connection {
         }
     }
 
-    async fn arguments(&mut self, call: &Call) -> Result<PgArguments, Broken> {
-        let types = self.types(&call.text).await?;
-        let (expected, given) = (types.len(), call.parameters.len());
-        if expected != given {
-            return Err(Broken::misused(super::counted(expected, given)));
-        }
-        let mut arguments = PgArguments::default();
-        for (at, (parameter, value)) in types.iter().zip(&call.parameters).enumerate() {
-            let added = arguments.add(Argument { parameter, value });
-            added.map_err(|what| Broken::misused(format!("parameter {} {what}", at + 1)))?;
-        }
-        Ok(arguments)
-    }
-
     /// The types of a statement's parameters.
     async fn types(&mut self, text: &Arc<str>) -> Result<Arc<[Parameter]>, Broken> {
-        if let Some(types) = self.known.get(text) {
-            return Ok(Arc::clone(types));
+        match self.known.get(text) {
+            Some(types) => Ok(Arc::clone(types)),
+            // Boxed: what only few calls need must not make all futures large.
+            None => Box::pin(self.ask_types(text)).await,
         }
+    }
+
+    async fn ask_types(&mut self, text: &Arc<str>) -> Result<Arc<[Parameter]>, Broken> {
         let sql = AssertSqlSafe(Arc::clone(text)).into_sql_str();
         let statement = self.inner.prepare(sql).await?;
         let infos = match statement.parameters() {
@@ -150,15 +143,25 @@ impl Connection {
 }
 
 /// A statement with its parameters, as the driver takes it.
-type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
+fn query<'q>(call: &Call, types: &[Parameter]) -> Result<Query<'q, Postgres, PgArguments>, Broken> {
+    let (expected, given) = (types.len(), call.parameters.len());
+    if expected != given {
+        return Err(Broken::misused(super::counted(expected, given)));
+    }
+    let mut arguments = PgArguments::default();
+    for (at, (parameter, value)) in types.iter().zip(&call.parameters).enumerate() {
+        let added = arguments.add(Argument { parameter, value });
+        added.map_err(|what| Broken::misused(format!("parameter {} {what}", at + 1)))?;
+    }
+    let text = AssertSqlSafe(Arc::clone(&call.text));
+    Ok(sqlx::query_with(text, arguments).persistent(call.prepare))
+}
 
 /// Takes every row of an answer.
 async fn take_all(
-    inner: &mut PgConnection,
-    query: Query<'_>,
+    mut answers: BoxStream<'_, Result<Either<PgQueryResult, PgRow>, sqlx::Error>>,
     taking: &mut Taking,
 ) -> Result<(), Broken> {
-    let mut answers = inner.fetch_many(query);
     let mut shapes = Vec::new();
     while let Some(answer) = answers.try_next().await? {
         match answer {
@@ -174,11 +177,10 @@ async fn take_all(
 
 /// Takes the first row of an answer, which costs the driver a third less than to hand on each.
 async fn take_one(
-    inner: &mut PgConnection,
-    query: Query<'_>,
+    answer: BoxFuture<'_, Result<Option<PgRow>, sqlx::Error>>,
     taking: &mut Taking,
 ) -> Result<(), Broken> {
-    if let Some(row) = inner.fetch_optional(query).await? {
+    if let Some(row) = answer.await? {
         taking.columns(row.columns().iter().map(Column::name));
         for at in 0..taking.wanted(row.columns().len()) {
             taking.cell(cell(&row, at, &Shape::of(row.column(at).type_info()))?)?;

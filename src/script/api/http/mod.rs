@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use mlua::{Lua, LuaString, UserData, UserDataFields, Value};
 
-use crate::client::http::{Base, Client, Request, Settings, Version};
+use crate::client::http::{Base, Client, Exchange, Request, Settings, Version};
 use crate::script::calls::strike;
 use crate::script::context::{Context, UserState};
 use crate::script::coroutine;
@@ -198,28 +198,40 @@ pub fn link(value: &Value) -> Option<String> {
 }
 
 /// Sends what was begun, records what came of it, and hands it to the script.
-async fn sent(begun: Begun, lua: Lua) -> mlua::Result<Reply> {
-    let Begun { client, context, user, request, operation } = begun;
-    let meant = Meant::new(&context, &user, operation.is_some());
-    let exchange = match operation.as_ref().and_then(|operation| operation.dangers.meet(&user)) {
-        None => client.send(&user.session, request).await,
-        Some(effect) => {
-            let limit = client.limit(&request);
-            Box::pin(strike(effect, limit, client.send(&user.session, request))).await
+#[expect(clippy::manual_async_fn, reason = "an async fn keeps what it is given twice")]
+fn sent(mut begun: Begun, lua: Lua) -> impl Future<Output = mlua::Result<Reply>> {
+    async move {
+        let exchange = begun.exchange().await;
+        let context = &begun.context;
+        let held = context.bodies.get() + exchange.body.len() as u64;
+        if held > BODIES {
+            lua.gc_collect()?;
         }
-    };
-    if let Some(operation) = operation {
-        let made = meant.moment(&context, exchange.started);
-        let counted = operation.exchange(&mut context.recorder.borrow_mut(), made, &exchange);
-        context.counted(counted);
+        context.bodies.set(if held > BODIES { 0 } else { held });
+        Ok(Reply::new(exchange))
     }
-    context.exhausted.update(|calls| calls + u64::from(exchange.exhausted));
-    let held = context.bodies.get() + exchange.body.len() as u64;
-    if held > BODIES {
-        lua.gc_collect()?;
+}
+
+impl Begun {
+    /// Sends it, and records what came of it.
+    async fn exchange(&mut self) -> Exchange {
+        let Self { client, context, user, request, operation } = self;
+        let meant = Meant::new(context, user, operation.is_some());
+        let exchange = match operation.as_ref().and_then(|operation| operation.dangers.meet(user)) {
+            None => client.send(&user.session, request).await,
+            Some(effect) => {
+                let limit = client.limit(request);
+                Box::pin(strike(effect, limit, client.send(&user.session, request))).await
+            }
+        };
+        if let Some(operation) = operation {
+            let made = meant.moment(context, exchange.started);
+            let counted = operation.exchange(&mut context.recorder.borrow_mut(), made, &exchange);
+            context.counted(counted);
+        }
+        context.exhausted.update(|calls| calls + u64::from(exchange.exhausted));
+        exchange
     }
-    context.bodies.set(if held > BODIES { 0 } else { held });
-    Ok(Reply::new(exchange))
 }
 
 fn named_method(lua: &Lua, method: &Value) -> mlua::Result<String> {

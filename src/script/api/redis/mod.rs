@@ -321,24 +321,24 @@ fn operation(
     })
 }
 
-async fn run(begun: Begun, lua: Lua) -> mlua::Result<Outcome> {
-    let paired = begun.paired;
-    outcome(&lua, exchanged(begun).await, paired)
+#[expect(clippy::manual_async_fn, reason = "an async fn keeps what it is given twice")]
+fn run(begun: Begun, lua: Lua) -> impl Future<Output = mlua::Result<Outcome>> {
+    async move { outcome(&lua, exchanged(&begun).await, begun.paired) }
 }
 
 /// Sends what was begun, and records what came of it.
-async fn exchanged(begun: Begun) -> Exchange {
+async fn exchanged(begun: &Begun) -> Exchange {
     let Begun { client, context, user, request, paired: _, operation } = begun;
-    let meant = Meant::new(&context, &user, operation.is_some());
-    let exchange = match operation.as_ref().and_then(|operation| operation.dangers.meet(&user)) {
-        None => client.send(&user.redis, &request).await,
+    let meant = Meant::new(context, user, operation.is_some());
+    let exchange = match operation.as_ref().and_then(|operation| operation.dangers.meet(user)) {
+        None => client.send(&user.redis, request).await,
         Some(effect) => {
-            let limit = client.limit(&request);
-            Box::pin(strike(effect, limit, client.send(&user.redis, &request))).await
+            let limit = client.limit(request);
+            Box::pin(strike(effect, limit, client.send(&user.redis, request))).await
         }
     };
     if let Some(operation) = operation {
-        let made = meant.moment(&context, exchange.started);
+        let made = meant.moment(context, exchange.started);
         let counted = operation.replied(&mut context.recorder.borrow_mut(), made, &exchange);
         context.counted(counted);
     }

@@ -95,12 +95,12 @@ impl UserData for Kept {
 /// text goes over again: it was not run, so it is not run twice.
 async fn run(ready: Ready, lua: Lua) -> mlua::Result<Outcome> {
     let Ready { caller, script, keys, args, options, first } = ready;
-    let mut exchange = exchanged(first).await;
+    let mut exchange = exchanged(&first).await;
     let forgotten = |kind| kind == Some(FailureKind::NoScript);
     if forgotten(exchange.error.as_ref().map(|error| error.kind)) {
         script.is_known(false);
         let again = Kept { caller, script: Rc::clone(&script) };
-        exchange = exchanged(again.begun(&lua, &keys, &args, &options)?).await;
+        exchange = exchanged(&again.begun(&lua, &keys, &args, &options)?).await;
     }
     if exchange.error.is_none() {
         script.is_known(true);

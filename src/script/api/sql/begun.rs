@@ -154,17 +154,21 @@ pub(super) fn operation(
 
 impl Begun {
     /// Sends it on any connection, records what came of it, and hands it to the script.
-    pub(super) async fn run(self, lua: Lua) -> mlua::Result<Answer> {
-        let meant = self.meant();
-        let (client, operation) = (&self.shared.client, self.operation.as_ref());
-        let exchange = match operation.and_then(|operation| operation.dangers.meet(&self.user)) {
-            None => client.call(&self.work).await,
-            Some(effect) => {
-                let limit = client.limit(self.work.timeout());
-                Box::pin(strike(effect, limit, client.call(&self.work))).await
-            }
-        };
-        self.answer(&lua, &meant, exchange)
+    #[expect(clippy::manual_async_fn, reason = "an async fn keeps what it is given twice")]
+    pub(super) fn run(self, lua: Lua) -> impl Future<Output = mlua::Result<Answer>> {
+        async move {
+            let meant = self.meant();
+            let (client, operation) = (&self.shared.client, self.operation.as_ref());
+            let exchange = match operation.and_then(|operation| operation.dangers.meet(&self.user))
+            {
+                None => client.call(&self.work).await,
+                Some(effect) => {
+                    let limit = client.limit(self.work.timeout());
+                    Box::pin(strike(effect, limit, client.call(&self.work))).await
+                }
+            };
+            self.answer(&lua, &meant, exchange)
+        }
     }
 
     /// It begins now.
