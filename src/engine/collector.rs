@@ -12,7 +12,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::progress::ScenarioProgress;
-use super::worker::{self, Ended, ShareState};
+use super::share::ShareState;
+use super::worker::{self, Ended};
 use crate::metric::{
     BUILTIN, Comparison, Distribution, Edges, Filter, Interval, Judgement, Merge as _, Metric,
     Recorder, Summary, Tags, Threshold, Timeline, Total, Unit, Windows,

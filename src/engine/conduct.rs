@@ -14,9 +14,11 @@ use super::breaking::{Breaking, Limits};
 use super::closing::{self, Close, Ending};
 use super::collector::Collector;
 use super::machine::{self, Machine};
+use super::own::Usage;
 use super::progress::{Progress, Stage};
 use super::proxies::Proxies;
-use super::worker::{self, Ended, Gates, Message, Orders};
+use super::share::Gates;
+use super::worker::{self, Ended, Message, Orders};
 use super::{EngineError, Options, faults, foreseen, listeners, services, signals};
 use crate::executor::{Halt, Stop, Stripe};
 use crate::fault::{Holder, Journal};
@@ -128,7 +130,7 @@ impl Conductor {
         self.unless_halted(all_ready(&mut messages, workers)).await??;
         let at = Instant::now() + HEAD_START;
         let started = jiff::Timestamp::now();
-        let before = closing::Usage::now();
+        let before = Usage::now();
         // Read before any worker's user runs; set nowhere else.
         let _ = self.world.begin.set(at);
         begin.send_replace(Some(at));
@@ -148,7 +150,7 @@ impl Conductor {
         // A panic has been told of by message.
         let joined = threads.into_iter().filter(|_| !collected.abandoned).map(JoinHandle::join);
         joined.for_each(drop);
-        let load = closing::Usage::now().since(&before);
+        let load = Usage::now().since(&before);
         let stolen = machine.stolen();
         let mut broken = faults::outcomes(&self.plan, &records, &collector, elapsed);
         let teardown = self.teardown(&mut collector, elapsed, &broken).await;

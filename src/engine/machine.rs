@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::closing::Usage;
+use super::own::Usage;
 use crate::metric::{Interval, Metric, Recorder, Tags, Timeline};
 use crate::plan::{GENERATOR, Plan, Problem, WatchDecl};
 use crate::process::{self, Meter, Processors, Traffic, Tree, Used};

@@ -20,6 +20,7 @@ use crate::outcome::{Outcome, Second};
 use crate::plan::Problem;
 use crate::script::Loaded;
 
+mod account;
 mod breaking;
 mod closing;
 mod collector;
@@ -28,9 +29,11 @@ mod faults;
 mod foreseen;
 mod listeners;
 mod machine;
+mod own;
 mod progress;
 mod proxies;
 mod services;
+mod share;
 mod signals;
 mod validity;
 mod waiting;
@@ -136,7 +139,7 @@ pub fn run<W: Future<Output = ()>>(
         .map_err(|e| EngineError::System(format!("no event loop: {e}")))?;
     let (progress, states) = watch::channel(Progress::default());
     let follow = watch(states);
-    closing::forget_peak();
+    own::forget_peak();
     LocalSet::new().block_on(&runtime, async {
         let (outcome, ()) = tokio::join!(conduct::run(loaded, options, progress), follow);
         outcome

@@ -3,24 +3,24 @@
 //! Worker *w* of *N* runs its stripe of every scenario. Once a second it hands what it recorded to
 //! the control thread, without waiting for an answer.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
-use crate::executor::{self, Clock, Counts, Driver, Halt, Shift, Stop, Stripe, Tally, Turn};
-use crate::metric::{Edges, Interval, Metric, SeriesId, Tags, Timeline, Windows};
+use super::account::{Account, thread_cpu};
+use super::share::{Gates, Share, ShareState, offer};
+use crate::executor::{Clock, Stop, Stripe};
+use crate::metric::{Edges, Interval, Timeline, Windows};
 use crate::outcome::FailureSample;
-use crate::plan::{Plan, Problem, Scenario, Start};
-use crate::script::{Busy, Errors, User, Vm, World};
+use crate::plan::{Plan, Problem};
+use crate::script::{Busy, Errors, Vm, World};
 
 /// What a worker is given.
 #[derive(Clone)]
@@ -87,54 +87,6 @@ pub struct Ended {
     pub failures: Vec<FailureSample>,
     /// Connections this machine had no socket or port for.
     pub exhausted: u64,
-}
-
-/// One worker's share of a scenario as it is now.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ShareState {
-    /// What was started and what became of it.
-    pub counts: Counts,
-    /// When its users began, once they have.
-    pub begun: Option<Instant>,
-    /// When its last user ended, once it has.
-    pub ended: Option<Instant>,
-}
-
-/// Where scenarios wait for the end of others: one gate a scenario, open when every worker's share
-/// of it has ended.
-#[derive(Debug)]
-pub struct Gates(BTreeMap<Arc<str>, watch::Sender<Gate>>);
-
-#[derive(Debug, Clone, Copy)]
-struct Gate {
-    workers_left: u64,
-    ended: Option<Instant>,
-}
-
-impl Gates {
-    /// A closed gate for every scenario.
-    pub fn new(plan: &Plan, workers: u64) -> Self {
-        let closed = || watch::Sender::new(Gate { workers_left: workers, ended: None });
-        Self(plan.scenarios.iter().map(|s| (Arc::clone(&s.name), closed())).collect())
-    }
-
-    /// One worker's share has ended.
-    fn leave(&self, scenario: &str) {
-        if let Some(gate) = self.0.get(scenario) {
-            gate.send_modify(|gate| {
-                gate.workers_left -= 1;
-                if gate.workers_left == 0 {
-                    gate.ended = Some(Instant::now());
-                }
-            });
-        }
-    }
-
-    /// When the last worker's share has ended; the same instant for everyone who waits.
-    async fn ended(&self, scenario: &str) -> Option<Instant> {
-        let mut gate = self.0.get(scenario)?.subscribe();
-        gate.wait_for(|gate| gate.ended.is_some()).await.ok().and_then(|gate| gate.ended)
-    }
 }
 
 /// Starts the thread of a worker. Its last message says how it ended, if not well.
@@ -244,191 +196,4 @@ fn same_plan(own: &Plan, plan: &Plan) -> Result<(), Message> {
         at: None,
         hint: Some("it is loaded once for each worker, and must return the same table".to_owned()),
     }]))
-}
-
-/// What is known of one worker's share of a scenario.
-#[derive(Default)]
-struct Share {
-    tally: Rc<Tally>,
-    begun: std::cell::Cell<Option<Instant>>,
-    ended: std::cell::Cell<Option<Instant>>,
-}
-
-/// Runs one worker's share of scenario number `at` from its start to its end.
-async fn offer(
-    orders: &Orders,
-    at: usize,
-    vm: Rc<Vm>,
-    clock: Clock,
-    begin: Instant,
-    share: &Share,
-) {
-    let scenario = &orders.plan.scenarios[at];
-    if let Some(begin) = starts(orders, scenario, begin).await {
-        share.begun.set(Some(begin));
-        let shift = Shift {
-            stripe: orders.stripe,
-            begin,
-            seed: orders.world.source.seed,
-            clock,
-            stop: orders.stop.clone(),
-            tally: Rc::clone(&share.tally),
-        };
-        executor::run(scenario, shift, Rc::new(Users { vm, scenario: at })).await;
-        share.ended.set(Some(Instant::now()));
-    }
-    orders.gates.leave(&scenario.name);
-}
-
-/// When the scenario starts; `None` if the run halts before.
-async fn starts(orders: &Orders, scenario: &Scenario, begin: Instant) -> Option<Instant> {
-    let start = async {
-        match &scenario.start {
-            Start::At(after) => {
-                let at = begin + *after;
-                tokio::time::sleep_until(at - EARLY.min(*after)).await;
-                Some(at)
-            }
-            Start::After(name) => orders.gates.ended(name).await,
-        }
-    };
-    tokio::select! {
-        biased;
-        () = orders.stop.reached(Halt::Graceful) => None,
-        at = start => at,
-    }
-}
-
-/// How long before its start a scenario's executor takes over the waiting, which is finer.
-const EARLY: Duration = Duration::from_millis(5);
-
-/// The users of one scenario, as its executor drives them.
-struct Users {
-    vm: Rc<Vm>,
-    scenario: usize,
-}
-
-impl Driver for Users {
-    type User = User;
-
-    async fn create(&self, number: u64) -> User {
-        let mut user = self.vm.user(self.scenario, number);
-        user.init().await;
-        user
-    }
-
-    async fn iterate(&self, user: &mut User, turn: Turn) {
-        user.iterate(turn).await;
-    }
-}
-
-/// What a worker adds up for its messages.
-struct Account<'a> {
-    vm: &'a Vm,
-    worker: u64,
-    shares: Vec<Rc<Share>>,
-    series: Vec<[SeriesId; 5]>,
-    sent: Vec<Counts>,
-    begin: Instant,
-    cpu_before: Duration,
-    /// The second the next message is about.
-    second: u32,
-    /// When what has happened was last recorded.
-    flowed: Instant,
-}
-
-/// What is recorded of a scenario's load each second.
-const FLOWS: [&str; 5] = [
-    "iteration.offered",
-    "iteration.started",
-    "iteration.finished",
-    "iteration.dropped",
-    "iteration.unfinished",
-];
-
-/// The counts of [`FLOWS`], in its order.
-fn flows(counts: &Counts) -> [u64; 5] {
-    [counts.offered, counts.started, counts.finished, counts.dropped, counts.unfinished]
-}
-
-impl<'a> Account<'a> {
-    fn new(
-        vm: &'a Vm,
-        orders: &Orders,
-        shares: Vec<Rc<Share>>,
-        begin: Instant,
-        cpu_before: Duration,
-    ) -> Self {
-        let mut recorder = vm.recorder().borrow_mut();
-        let series = orders.plan.scenarios.iter().map(|scenario| {
-            let scenario_tag = [("scenario", &*scenario.name)];
-            let own = scenario.tags.iter().map(|(k, v)| (k.as_str(), v.as_str()));
-            let tags = Tags::new(scenario_tag.into_iter().chain(own));
-            FLOWS.map(|name| {
-                let metric =
-                    Metric::builtin(name).unwrap_or_else(|| unreachable!("{name} is built in"));
-                recorder.series(&metric, &tags)
-            })
-        });
-        let series: Vec<_> = series.collect();
-        let sent = vec![Counts::default(); series.len()];
-        let worker = orders.stripe.worker;
-        drop(recorder);
-        Self { vm, worker, shares, series, sent, begin, cpu_before, second: 0, flowed: begin }
-    }
-
-    /// Records what became of the load since it was last recorded: each second, and where phases
-    /// are told apart at every begin of one, so that what happened belongs to the one before.
-    fn flow(&mut self) {
-        let mut recorder = self.vm.recorder().borrow_mut();
-        recorder.turn_to(self.flowed);
-        for ((series, share), sent) in self.series.iter().zip(&self.shares).zip(&mut self.sent) {
-            let counts = share.tally.counts();
-            for ((series, now), sent) in series.iter().zip(flows(&counts)).zip(flows(sent)) {
-                recorder.add(*series, (now - sent) as f64);
-            }
-            recorder.drop_arrivals(self.flowed, counts.dropped - sent.dropped);
-            *sent = counts;
-        }
-        self.flowed = Instant::now();
-    }
-
-    /// Sends what happened since the last message; all calls meant to be made before `settled` have
-    /// ended.
-    fn send(&mut self, out: &mpsc::UnboundedSender<Message>, settled: Duration) {
-        self.flow();
-        let shares: Vec<_> = self.shares.iter().map(|share| share.state()).collect();
-        let mut recorder = self.vm.recorder().borrow_mut();
-        let second = Second {
-            worker: self.worker,
-            at: self.at(),
-            interval: recorder.take(),
-            shares,
-            cpu: thread_cpu().saturating_sub(self.cpu_before),
-            busy: self.vm.take_busy(),
-            windows: recorder.take_windows(),
-            settled,
-        };
-        self.second = self.begin.elapsed().as_secs() as u32;
-        let _ = out.send(Message::Second(Box::new(second)));
-    }
-
-    /// The second this message is about: the one that has just passed, or, where the script kept
-    /// the worker for longer, the last of those that have.
-    fn at(&self) -> u32 {
-        let now = self.begin.elapsed().saturating_sub(Duration::from_millis(500));
-        self.second.max(now.as_secs() as u32)
-    }
-}
-
-impl Share {
-    fn state(&self) -> ShareState {
-        ShareState { counts: self.tally.counts(), begun: self.begun.get(), ended: self.ended.get() }
-    }
-}
-
-/// CPU time of the calling thread.
-fn thread_cpu() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
