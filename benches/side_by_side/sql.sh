@@ -37,7 +37,7 @@ sysbench_args=("$here/sql_select_sysbench.lua" --db-driver=pgsql --pgsql-host=12
 url=postgres://postgres@127.0.0.1:$port/postgres
 
 echo "SQL: CPU a SELECT, us (connections | pgbench | sysbench | loadrun | to pgbench | to sysbench)"
-for connections in 16 16 16 16 16 64 64 64 64 64; do
+for connections in 16 16 16 64 64 64 128 128 128; do
   cpu_of "$folder/pgbench" pgbench "${at[@]}" -S -M prepared -n -c "$connections" -j 1 -T 5 postgres
   cpu_of "$folder/sysbench" sysbench "${sysbench_args[@]}" --threads="$connections" run
   run "$folder/own" sql_select.lua -p "url=$url" -p "users=$connections" -p "size=$connections" \

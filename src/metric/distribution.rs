@@ -76,8 +76,12 @@ impl Distribution {
             for value in values.iter() {
                 counts[usize::from(bucket_of(*value) - low)] += 1;
             }
-            let filled = (low..=high).zip(&counts).filter(|(_, count)| **count > 0);
-            self.fill_all(filled.map(|(bucket, count)| (bucket, u64::from(*count))));
+            // Where the values were there is room for these.
+            let filled = (low..=high).zip(counts).filter(|(_, count)| *count > 0);
+            values.clear();
+            values.extend(filled.map(|(bucket, count)| u64::from(bucket) << 16 | u64::from(count)));
+            let filled = values.iter().map(|both| ((both >> 16) as u16, both & 0xffff));
+            self.fill_all(filled);
         } else {
             values.sort_unstable();
             let same = values.chunk_by(|a, b| bucket_of(*a) == bucket_of(*b));
