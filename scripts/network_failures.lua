@@ -21,7 +21,7 @@ local database = param("database", "", "address of a PostgreSQL; empty starts on
 local rate = param("rate", 50, "visits a second")
 local calm = param("calm", 8, "seconds before the first fault")
 local lasts = param("lasts", 2, "seconds the shortest faults last; some last twice as long")
-local rest = param("rest", 6, "seconds after each fault")
+local rest = param("rest", 7, "seconds after each fault")
 
 local keys = redis_url ~= "" and redis_url or service.redis {}
 local cache = fault.proxy { name = "cache", upstream = keys }

@@ -76,7 +76,7 @@ return {
       for_ = slow,
       on = link,
       kind = "latency",
-      latency = 1.6 * patience,
+      latency = ("%.0fms"):format(1600 * patience),
     },
   },
   thresholds = {
