@@ -13,6 +13,7 @@
 //! ends the loading of its file.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeSet;
 
 use mlua::{Error, Function, Lua, MetaMethod, MultiValue, Table, UserData, UserDataFields};
 use mlua::{UserDataMethods, Value};
@@ -44,6 +45,8 @@ pub(super) struct Mistakes {
     shields: Cell<u32>,
     /// What went wrong with calls, and files, that gave the script no value.
     lost: RefCell<Vec<String>>,
+    /// The classes of objects whose methods have a net, by where Lua keeps them.
+    classes: RefCell<BTreeSet<usize>>,
     /// Makes a guarded function of one that is not.
     guard: OnceCell<Function>,
 }
@@ -117,10 +120,11 @@ pub(super) fn lost_file(context: &Context) {
 
 /// The Lua half of the net; a call costs more with it, in the control state only.
 const GUARD: &str = "
-local pcall, pack, goes_on, caught = ...
+local pcall, pack, goes_on, made, caught = ...
 local function settle(given, ok, ...)
-  if ok then return ... end
-  return caught(given, (...))
+  if not ok then return caught(given, (...)) end
+  made((...))
+  return ...
 end
 return function(f)
   return function(...)
@@ -142,14 +146,14 @@ pub(super) fn guarded(lua: &Lua, function: Function) -> mlua::Result<Function> {
     let real = lua.globals();
     let pack: Function = real.raw_get::<Table>("table")?.raw_get("pack")?;
     let goes_on = lua.create_function(|lua, ()| Ok(Context::of(lua)?.goes_on()))?;
-    let caught = lua.create_function(caught)?;
+    let (made, caught) = (lua.create_function(made)?, lua.create_function(caught)?);
     let pcall: Function = real.raw_get("pcall")?;
     let guard = lua.load(GUARD).set_name("=[lib mistakes]");
-    let guard: Function = guard.call((pcall, pack, goes_on, caught))?;
+    let guard: Function = guard.call((pcall, pack, goes_on, made, caught))?;
     context.mistakes.guard.get_or_init(|| guard).call(function)
 }
 
-/// A module of ours with a net below each of its functions.
+/// A module of ours, or the methods of a class, with a net below each function.
 pub(super) fn guarded_module(lua: &Lua, module: Value) -> mlua::Result<Value> {
     match module {
         Value::Function(function) => guarded(lua, function).map(Value::Function),
@@ -164,6 +168,18 @@ pub(super) fn guarded_module(lua: &Lua, module: Value) -> mlua::Result<Value> {
         }
         other => Ok(other),
     }
+}
+
+/// Puts a net below the methods of what a call made, where they have none yet.
+fn made(lua: &Lua, object: Value) -> mlua::Result<()> {
+    let Value::UserData(object) = object else { return Ok(()) };
+    let Value::Table(methods) = object.metatable()?.get("__index")? else { return Ok(()) };
+    let context = Context::of(lua)?;
+    let class = methods.to_pointer() as usize;
+    if context.mistakes.classes.borrow_mut().insert(class) {
+        guarded_module(lua, Value::Table(methods))?;
+    }
+    Ok(())
 }
 
 /// What a call that went wrong gives, from its arguments and what it raised.

@@ -17,6 +17,9 @@ use crate::script::measure::nanoseconds;
 use crate::script::options::{self, Options, shown};
 use crate::units::Bytes;
 
+/// What is said of a sample that nobody's iteration has.
+const NOTHING: &str = "loading a script measures nothing\n  hint: call it in `run` or `init`";
+
 /// What a script can call.
 pub const FUNCTIONS: &[&str] =
     &["Counter:add", "Gauge:set", "Rate:hit", "Trend:record", "counter", "gauge", "rate", "trend"];
@@ -127,7 +130,7 @@ impl Own {
             tags => call.takes("tags", options::pairs(tags))?,
         };
         let Some(user) = self.context.user() else {
-            return Err(call.wrong("loading a script measures nothing"));
+            return Err(call.wrong(NOTHING));
         };
         let key = (Arc::clone(&user.scenario.name), tags);
         if let Some(id) = self.series.borrow().get(&key) {

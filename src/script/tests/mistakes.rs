@@ -197,8 +197,10 @@ const CALLS: &str = r#"local http = require "loadrun.http"
 local data = require "loadrun.data"
 local metric = require "loadrun.metric"
 local param = require "loadrun.param"
+local rand = require "loadrun.rand"
 local redis = require "loadrun.redsi"
 local service = require "loadrun.service"
+local shared = require "loadrun.shared"
 local sql = require "loadrun.sql"
 local broken = require "./broken"
 local shop = http.client {
@@ -226,6 +228,10 @@ shop:get("/")
 redis.client { url = first }.pool.size = ("%s:%d"):format(base, 5)
 total = tabel.concat(rows)
 slow:record(total + math.random(6))
+local late = metric.trend("shop.late")
+late:record(1)
+shared.map("prices"):set({}, 5)
+local seven = rand.new(7):integer(9, 1)
 local function buy(vu)
   shop:get(paht, broken.name)
 end
