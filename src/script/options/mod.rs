@@ -68,7 +68,7 @@ impl<'a> Options<'a> {
     /// of an option may follow from what was said of it before, and what is said of all from anything.
     pub fn wrong(&self, what: &str) -> mlua::Error {
         let kept = self.kept.borrow();
-        let key = what.split_once(": ").map(|(key, _)| key);
+        let key = what.split_once(": ").map(|(key, _)| key).filter(|key| !key.contains(' '));
         let about = |kept: &&String| {
             key.is_none_or(|key| {
                 kept.starts_with(&format!("{key}: ")) || kept.contains(&format!("`{key}`"))

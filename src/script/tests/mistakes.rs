@@ -115,6 +115,7 @@ return {
   faults = {
     { at = "x", for_ = "y", kind = "latncy", every = { on = 0, of = "1s" } },
     { at = "1m", on = "redis://127.0.0.1", kind = "latency" },
+    { at = "1m", on = "redis://127.0.0.1", kind = "client_pause", ["for"] = "1s" },
     7,
   },
   recovery = { warm_up = "x", success = 2, p99 = 0, promise = 1, period = "y", typo = 1 },
