@@ -13,6 +13,9 @@ use crate::history::HistoryError;
 use crate::outcome::FileError;
 use crate::plan::Problem;
 
+/// Most problems that are told: a loop may have made the same mistake a thousand times.
+const TOLD: usize = 100;
+
 /// What ends the program other than a finished run.
 #[derive(Debug)]
 pub enum Error {
@@ -53,11 +56,14 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Problems(problems) => {
-                for (at, problem) in problems.iter().enumerate() {
+                for (at, problem) in problems.iter().take(TOLD).enumerate() {
                     let gap = if at == 0 { "" } else { "\n\n" };
                     write!(f, "{gap}{problem}")?;
                 }
-                Ok(())
+                match problems.len().saturating_sub(TOLD) {
+                    0 => Ok(()),
+                    more => write!(f, "\n\nand {more} more"),
+                }
             }
             Self::Engine(error) => error.fmt(f),
             Self::Outcome(error) => write!(f, "error: {error}\n  hint: {}", error.hint),

@@ -26,9 +26,11 @@ use crate::plan::Problem;
 /// The name by which a value is shown that is missing because of a mistake.
 const UNKNOWN: &str = "\u{2039}unknown\u{203a}";
 
-/// How many things a value has that is missing: no number, so that what is reckoned from it is none
-/// either and no loop goes on over them. The lower bits tell it from others, and stay in what is reckoned.
-const COUNT: f64 = f64::from_bits(0x7ff8_0000_6c6f_6164);
+/// How many things a value has that is missing: no loop goes on over them, and what is reckoned from it
+/// is still below [`FLOOR`], where no script has a number.
+const COUNT: i64 = -(1 << 61);
+/// Numbers below it come from [`COUNT`].
+const FLOOR: i64 = -(1 << 55);
 
 /// How deep in the tables of a call such a value is looked for.
 const DEPTH: u32 = 4;
@@ -63,6 +65,13 @@ impl Mistakes {
     pub(super) fn any(&self) -> bool {
         !self.lost.borrow().is_empty()
     }
+
+    /// Leaves out the problems that are there only because of another one.
+    pub(super) fn only_causes(&self, problems: &mut Vec<Problem>) {
+        if self.any() {
+            problems.retain(|problem| !problem.what.contains(UNKNOWN));
+        }
+    }
 }
 
 impl Context {
@@ -72,23 +81,22 @@ impl Context {
     }
 }
 
-/// Whether a problem is there only because of another one.
-pub(super) fn follows(problem: &Problem) -> bool {
-    problem.what.contains(UNKNOWN)
-}
-
 /// Whether a value is missing because of a mistake.
 pub(super) fn is_unknown(value: &Value) -> bool {
     match value {
         Value::UserData(data) => data.is::<Unknown>(),
-        Value::Number(number) => number.is_nan() && number.to_bits() << 32 == COUNT.to_bits() << 32,
+        Value::Integer(number) => *number < FLOOR,
+        Value::Number(number) => number.is_finite() && *number < FLOOR as f64,
         _ => false,
     }
 }
 
 /// How a value is shown that is missing, or made of one that is.
 pub(super) fn shown_unknown(value: &Value) -> Option<&'static str> {
-    let made = |text: &mlua::LuaString| text.to_string_lossy().contains(UNKNOWN);
+    let made = |text: &mlua::LuaString| {
+        let text = text.to_string_lossy();
+        text.contains(UNKNOWN) || text.contains(&COUNT.to_string())
+    };
     (is_unknown(value) || value.as_string().is_some_and(made)).then_some(UNKNOWN)
 }
 
@@ -109,8 +117,18 @@ pub(super) fn instead(lua: &Lua, error: Error) -> mlua::Result<Value> {
     // What is raised in Lua of ours has a place there, if any.
     problem.at.get_or_insert_with(|| source.caller(lua));
     context.mistakes.lost.borrow_mut().push(problem.what.clone());
-    context.declared.borrow_mut().problems.push(problem);
+    let problems = &mut context.declared.borrow_mut().problems;
+    if !problems.iter().any(|known| is_again(known, &problem)) {
+        problems.push(problem);
+    }
     unknown(lua)
+}
+
+/// Whether a problem is one that was kept on the line of an option of the same call.
+fn is_again(known: &Problem, problem: &Problem) -> bool {
+    let places = known.at.as_ref().zip(problem.at.as_ref());
+    let within = places.is_some_and(|(known, at)| known.file == at.file && known.line >= at.line);
+    within && known.what == problem.what
 }
 
 /// Notes that a file did not come to its end.
@@ -189,8 +207,9 @@ fn caught(lua: &Lua, (given, raised): (Table, Value)) -> mlua::Result<Value> {
         Value::String(text) => Error::runtime(text.to_string_lossy()),
         other => Error::runtime(shown(&other)),
     };
-    let follows = holds_unknown(&Value::Table(given), DEPTH);
-    if follows && !Context::of(lua)?.stopped.get() && !is_out_of_memory(&error) {
+    let context = Context::of(lua)?;
+    let goes_on = !context.stopped.get() && !is_out_of_memory(&error);
+    if goes_on && context.mistakes.any() && holds_unknown(&Value::Table(given), DEPTH) {
         return unknown(lua);
     }
     instead(lua, error)

@@ -99,12 +99,13 @@ fn checked(
             judged.thresholds.retain(|(threshold, _)| is_known(&threshold.metric));
         }
         problems.extend(world.masked_problems(validate(&judged)));
+        vm.context.mistakes.only_causes(&mut problems);
     }
     problems.sort_by(|a, b| a.at.cmp(&b.at));
     // What is found before anything runs may be met again when it does.
     let mut told: Vec<Problem> = Vec::new();
     for problem in problems {
-        if !mistakes::follows(&problem) && !told.contains(&problem) {
+        if !told.contains(&problem) {
             told.push(problem);
         }
     }

@@ -78,6 +78,7 @@ impl Vm {
         match returned {
             Err(error) => {
                 problems.push(ended(context, &error));
+                context.mistakes.only_causes(&mut problems);
                 (None, world.masked_problems(problems))
             }
             Ok(returned) => {

@@ -80,7 +80,9 @@ impl<'a> Options<'a> {
 
     /// Keeps what is wrong as a problem while the script is loading, and raises it later.
     pub fn refuse(&self, what: String) -> mlua::Result<()> {
-        self.refuse_key(None, what)
+        // Which options they are about is said first.
+        let key = what.split('`').nth(1).map(str::to_owned);
+        self.refuse_key(key.as_deref(), what)
     }
 
     /// [`Self::refuse`], on the line on which the option is written.

@@ -196,6 +196,7 @@ return { scenarios = { s = { users = -1, duration = "1s", run = buy } } }"#,
 /// Mistakes at file scope, in a function, and in what is returned; the rest only follows from them.
 const CALLS: &str = r#"local http = require "loadrun.http"
 local data = require "loadrun.data"
+local fault = require "loadrun.fault"
 local metric = require "loadrun.metric"
 local param = require "loadrun.param"
 local rand = require "loadrun.rand"
@@ -210,6 +211,11 @@ local shop = http.client {
   timeout = "5 parsecs",
 }
 local db = sql.client { sise = 3 }
+local link = fault.proxy {
+  upstraem = 5,
+}
+local more = data.csv("more.csv")
+local again = data.csv("more.csv")
 local rows = data.csv("data.csv", { header = 1 })
 local base = param("base", {}, "address of the shop")
 local users = param("users", 10, "how many")
@@ -218,6 +224,8 @@ local cache = service.redis { maxmemory = rows.size }
 local other = http.client { base = cache.url, timeout = base, size = 5 }
 local first = rows[1].name .. "@" .. base
 local half = -#rows / 2 + rows.count // 2
+print(("%d of %s"):format(#rows, rows), table.concat(rows, ","), tostring(rows):upper(), table.unpack(rows))
+table.sort(rows)
 for _, row in ipairs(rows) do error(row.name) end
 for key, value in pairs(rows.all()) do error(key .. value) end
 for line in rows:lines() do error(line) end
@@ -241,7 +249,7 @@ return {
     buy = { run = buy, rate = -5, duration = "10s", tags = { first = first } },
     other = { run = rows.run, users = users, duration = base, max_users = half },
     third = { runn = buy, users = 1, duration = "1s" },
-    fourth = { run = buy, users = #rows, duration = #rows // 2 },
+    fourth = { run = buy, users = #rows, duration = #rows // 2, max_users = #rows .. "x" },
   },
   thresholds = {
     "http.duratoin p95 < 1s",
@@ -282,13 +290,13 @@ fn an_error_that_ends_the_loading_is_told_with_what_was_found_before() {
       --> shop.lua:3
       hint: did you mean `print`?
     ");
-    insta::assert_snapshot!(told("error('no rows in ' .. #rows)"), @"
+    insta::assert_snapshot!(told("assert(#rows > 0, 'no rows')"), @"
     error: data.csv: there is no file `gone.csv` beside the script
       --> shop.lua:2
     error: undeclared global `pirnt`
       --> shop.lua:3
       hint: did you mean `print`?
-    error: no rows in nan
+    error: no rows
       --> shop.lua:4
       hint: it may only follow from a mistake before it
     ");
@@ -389,4 +397,15 @@ fn a_script_that_is_not_lua_is_told_what_lua_writes() {
       --> shop.lua:3
       hint: add `scenarios = { name = { run = ..., users = 1, duration = "10s" } }`
     "#);
+}
+
+#[test]
+fn a_number_far_below_zero_is_a_mistake_of_its_own() {
+    let text = "local shared = require 'loadrun.shared'\n\
+                local jobs = shared.queue('jobs', math.mininteger)\n\
+                return { scenarios = { s = { run = print, duration = '1s', users = math.mininteger } } }";
+    let found = script(text).load().err().unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    let alone = script(&text.replace("'jobs', math.mininteger", "'jobs'")).load().err().unwrap();
+    assert_eq!(alone.len(), 1, "{alone:?}");
 }
