@@ -66,10 +66,17 @@ impl Mistakes {
         !self.lost.borrow().is_empty()
     }
 
+    /// Whether a value is missing because of a mistake, which was told.
+    pub(super) fn left_out(&self, value: &Value) -> bool {
+        self.any() && is_unknown(value)
+    }
+
     /// Leaves out the problems that are there only because of another one.
     pub(super) fn only_causes(&self, problems: &mut Vec<Problem>) {
-        if self.any() {
-            problems.retain(|problem| !problem.what.contains(UNKNOWN));
+        let is_cause = |problem: &Problem| !shows_unknown(&problem.what);
+        // There is one, or what looked like one of ours was the script's own.
+        if self.any() && problems.iter().any(is_cause) {
+            problems.retain(is_cause);
         }
     }
 }
@@ -93,11 +100,13 @@ pub(super) fn is_unknown(value: &Value) -> bool {
 
 /// How a value is shown that is missing, or made of one that is.
 pub(super) fn shown_unknown(value: &Value) -> Option<&'static str> {
-    let made = |text: &mlua::LuaString| {
-        let text = text.to_string_lossy();
-        text.contains(UNKNOWN) || text.contains(&COUNT.to_string())
-    };
-    (is_unknown(value) || value.as_string().is_some_and(made)).then_some(UNKNOWN)
+    let made = |text: &mlua::LuaString| shows_unknown(&text.to_string_lossy());
+    let stands_in = matches!(value, Value::UserData(data) if data.is::<Unknown>());
+    (stands_in || value.as_string().is_some_and(made)).then_some(UNKNOWN)
+}
+
+fn shows_unknown(text: &str) -> bool {
+    text.contains(UNKNOWN) || text.contains(&COUNT.to_string())
 }
 
 /// A value in place of one that is missing.

@@ -117,7 +117,13 @@ impl<'a> Options<'a> {
         key: &str,
         read: impl FnOnce(&Value) -> Result<T, String>,
     ) -> mlua::Result<Option<T>> {
-        match self.value(key).map(|value| read(&value)).transpose() {
+        let value = self.value(key);
+        if let Some(value) = &value
+            && Context::of(self.lua)?.mistakes.left_out(value)
+        {
+            return Ok(None);
+        }
+        match value.map(|value| read(&value)).transpose() {
             Ok(value) => Ok(value),
             Err(what) => self.refuse_key(Some(key), format!("{key}: {what}")).map(|()| None),
         }

@@ -171,7 +171,7 @@ impl Reading<'_> {
         read: impl FnOnce(&Value) -> Result<T, String>,
     ) -> Option<T> {
         let value: Value = part.table.raw_get(key).ok()?;
-        if value.is_nil() {
+        if value.is_nil() || self.context.mistakes.left_out(&value) {
             return None;
         }
         match read(&value) {

@@ -249,7 +249,7 @@ return {
     buy = { run = buy, rate = -5, duration = "10s", tags = { first = first } },
     other = { run = rows.run, users = users, duration = base, max_users = half },
     third = { runn = buy, users = 1, duration = "1s" },
-    fourth = { run = buy, users = #rows, duration = #rows // 2, max_users = #rows .. "x" },
+    fourth = { run = buy, users = #rows, duration = #rows // 2, graceful_stop = #rows .. "x" },
   },
   thresholds = {
     "http.duratoin p95 < 1s",
