@@ -206,11 +206,10 @@ fn a_run_is_compared_at_its_end_and_its_thresholds_held_against_the_baseline() {
     assert!(said.contains("there is no baseline") && said.contains("--baseline NAME"), "{said}");
     assert!(said.contains("script.lua:"), "{said}");
     bench.ask("");
-    let before = bench.load("results", &[]);
+    let before = bench.load("results", &["-p", "latency=100ms"]);
     bench.said(&["baseline", "save", "main", &before]);
     bench.ask(r#""http.duration{name=item} p50 <= baseline + 20%""#);
-    let run =
-        ["script.lua", "-q", "--baseline", "main", "-p", "latency=200ms", "--report", "junit"];
+    let run = ["script.lua", "-q", "--baseline", "main", "-p", "latency=1s", "--report", "junit"];
     let (exit, said) = bench.calm(&run);
     assert_eq!(exit, 3, "{said}");
     assert!(said.contains("MISSED") && said.contains(" (limit "), "{said}");
