@@ -644,7 +644,10 @@ fn every_scenario_of_caches_and_pools_finds_what_it_looks_for_on_servers_of_its_
 
 #[test]
 fn a_stalled_target_is_measured_as_arithmetic_says() {
-    let output = Bench::new().run(&["selftest", "--quiet"]);
+    // It tells that a busy machine cannot be believed; a wrong loadrun is wrong each time.
+    let mut outputs = (0..5).map(|_| Bench::new().run(&["selftest", "--quiet"]));
+    let output = outputs.find(|output| code(output) != 3);
+    let output = output.expect("what is measured differs, or this machine is too busy");
     assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
 }
 

@@ -417,7 +417,7 @@ async fn a_journal_that_was_cut_off_anywhere_is_read_as_far_as_it_was_written() 
     told.says("stands").await;
     let journal = told.bench.journals().remove(0);
     let text = std::fs::read_to_string(&journal).unwrap();
-    let watchdog = super::watchdog(&journal).unwrap();
+    let watchdog = super::watchdog(&journal).await;
     send(watchdog, Signal::KILL);
     kill(&mut told.run);
     let lines: Vec<_> = text.match_indices('\n').map(|(at, _)| at + 1).collect();

@@ -10,6 +10,7 @@ mod killed;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use bench::{Bench, kill, server, settings, until};
 use loadrun::service::Running;
@@ -114,14 +115,19 @@ async fn a_run_that_is_killed_leaves_a_redis_as_it_was() {
     redis.stop().await.unwrap();
 }
 
-/// The watchdog of a journal.
-pub fn watchdog(journal: &Path) -> Option<u32> {
-    let shown = Command::new("ps").args(["-eo", "pid=,args="]).output().unwrap();
-    let text = String::from_utf8(shown.stdout).unwrap();
-    let line = text
-        .lines()
-        .find(|line| line.contains("undo --watch") && line.ends_with(journal.to_str().unwrap()))?;
-    line.split_whitespace().next()?.parse().ok()
+/// The process that watches over a journal. One that was just started has no arguments yet.
+pub async fn watchdog(journal: &Path) -> u32 {
+    loop {
+        let shown = Command::new("ps").args(["-eo", "pid=,args="]).output().unwrap();
+        let text = String::from_utf8(shown.stdout).unwrap();
+        let watches = |line: &&str| {
+            line.contains("undo --watch") && line.ends_with(journal.to_str().unwrap())
+        };
+        if let Some(line) = text.lines().find(watches) {
+            return line.split_whitespace().next().unwrap().parse().unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// A run and its watchdog, both killed while a fault stands; the journal stays.
@@ -129,7 +135,7 @@ async fn both_killed(bench: &Bench, redis: &Running, before: &str) -> PathBuf {
     let mut run = bench.command(&["script.lua"]).spawn().unwrap();
     until(|| settings(redis.url()) != before && !bench.journals().is_empty()).await;
     let journal = bench.journals().remove(0);
-    let watchdog = watchdog(&journal).unwrap().to_string();
+    let watchdog = watchdog(&journal).await.to_string();
     assert!(Command::new("kill").args(["-KILL", &watchdog]).status().unwrap().success());
     kill(&mut run);
     assert_ne!(settings(redis.url()), before);
