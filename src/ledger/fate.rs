@@ -2,13 +2,16 @@
 
 use super::spans::{Span, Times};
 
+/// The slowest answer that is told apart from slower ones.
+const SLOWEST: u32 = (1 << 24) - 1;
+
 /// What is known of one id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Fate {
     /// A set of the flags below; 0 for an id nobody mentioned.
     pub(super) flags: u8,
-    /// From being sent to the first ack, in milliseconds; at most a minute.
-    pub(super) answered: u16,
+    /// From being sent to the first ack, in milliseconds, the lowest byte first; at most 4.6 hours.
+    answered: [u8; 3],
     /// When it was first said to be sent, or answered: milliseconds since the run began, enough
     /// for 49 days.
     pub(super) sent: u32,
@@ -42,7 +45,8 @@ impl Fate {
             self.sent = now;
         }
         if said == Self::ACKED && !self.is(Self::ACKED) {
-            self.answered = u16::try_from(now.saturating_sub(self.sent)).unwrap_or(u16::MAX);
+            let [answered @ .., _] = now.saturating_sub(self.sent).min(SLOWEST).to_le_bytes();
+            self.answered = answered;
         }
         self.flags |= Self::EXPECTED | said;
     }
@@ -50,9 +54,11 @@ impl Fate {
     /// When it was sent, and first acked, if it was.
     pub(super) fn times(self) -> Times {
         let at = |flag, time| if self.is(flag) { Span::at(time) } else { Span::default() };
+        let [low, middle, high] = self.answered;
+        let answered = u32::from_le_bytes([low, middle, high, 0]);
         Times {
             sent: at(Self::EXPECTED, self.sent),
-            acked: at(Self::ACKED, self.sent.saturating_add(self.answered.into())),
+            acked: at(Self::ACKED, self.sent.saturating_add(answered)),
         }
     }
 

@@ -22,15 +22,15 @@
 //! time, and how far any time may be off, is said beside them (`perhaps_late`, `resolution`).
 //!
 //! Memory has a ceiling whatever the number of ids that count up (`order-1`, `order-2`, also
-//! `order-0001`, `7-12`): 17 MB of blocks, 2 MB for the times that neighbours share, and the sets of
-//! ids that fared alike, in which neighbours cost next to nothing, and two bytes each at most where
-//! their fates are mixed. What a process grows by with ids of a thousand a second, answered within 64
+//! `order-0001`, `7-12`) and fare alike: 17 MB of blocks and 2 MB for the times that neighbours share.
+//! The sets of ids that fared alike take next to nothing for neighbours, and a bit to two bytes for
+//! each where their fates are mixed. What a process grows by with ids of a thousand a second, answered within 64
 //! ms, all of them open (`examples/ledger.rs`):
 //!
 //! | open ids | memory | times are known to |
 //! |---|---|---|
-//! | 1 million | 9.6 MB | the millisecond |
-//! | 10 million | 26 MB | 0.3 s, of the newest 1.8 million the millisecond |
+//! | 1 million | 10 MB | the millisecond |
+//! | 10 million | 24 MB | 0.3 s, of the newest 1.8 million the millisecond |
 //! | 100 million | 26 MB | 2 s, likewise |
 //!
 //! (Packed in rows of as few bits as neighbours need, ids took 2.3 bytes each: 23 MB for ten million, but
@@ -38,7 +38,7 @@
 //!
 //! There are never more spans than blocks: where there would be, each is joined with its neighbour. So
 //! a span is at most 1/28,000 of all ids of a prefix that is alone, and with `p` prefixes that take
-//! turns it lasts `p` times as long. Numbers far apart take a block of 300 bytes each while they are
+//! turns it lasts `p` times as long. Numbers far apart take a block of 310 bytes each while they are
 //! open, 100 in a set, and those that come in no order are timed badly beyond 57,344 of them. Any other
 //! id, a number from 2^52 and one behind more than 4095 prefixes take their length and about 50 bytes,
 //! landed or not.

@@ -63,8 +63,8 @@ impl Numbers {
         let mut after = before;
         after.note(said, now);
         if !before.is_known() && !after.is(Fate::SEEN) {
-            self.open.keep(number, after);
             self.make_room();
+            self.open.keep(number, after);
             return (before, Span::default());
         }
         if after.settled() != before.flags {
@@ -96,18 +96,20 @@ impl Numbers {
         open.chain(others).map(|(number, times)| (number, times.acked))
     }
 
-    /// Has the oldest blocks share their times where there are too many; a few at once, since it
-    /// takes looking at all.
+    /// Has the oldest blocks share their times where one more would be too many; a few at once, since
+    /// it takes looking at all.
     fn make_room(&mut self) {
-        if self.open.blocks() <= self.room {
+        if self.open.blocks() < self.room {
             return;
         }
-        let oldest: Vec<_> = self.open.take_oldest(1 + self.room / 128).collect();
+        let few = 1 + self.room / 128;
+        let oldest: Vec<_> = self.open.take_oldest(few).collect();
+        // Each may need a span of its own.
+        self.spans.fit(self.room - few);
         for (number, fate) in oldest {
             self.spans.widen(number, fate.times());
             self.set(fate).insert(number);
         }
-        self.spans.fit(self.room);
     }
 
     /// The set of those of which the same is known.

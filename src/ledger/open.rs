@@ -9,7 +9,15 @@ pub(super) const BLOCK: usize = 32;
 
 /// Numbers that have not landed, by the number of their block.
 #[derive(Debug, Default)]
-pub(super) struct Open(HashMap<u64, Box<[Fate; BLOCK]>>);
+pub(super) struct Open(HashMap<u64, Block>);
+
+/// Numbers that follow one another.
+#[derive(Debug, Default)]
+struct Block {
+    /// When the last of them was sent. Here, so that the oldest are found without looking into each.
+    newest: u32,
+    fates: Box<[Fate; BLOCK]>,
+}
 
 impl Open {
     /// How many blocks there are.
@@ -20,19 +28,21 @@ impl Open {
     /// What is known of a number, if it is one of these.
     pub(super) fn find(&mut self, number: u64) -> Option<&mut Fate> {
         let (block, at) = place(number);
-        self.0.get_mut(&block).map(|fates| &mut fates[at]).filter(|fate| fate.is_known())
+        self.0.get_mut(&block).map(|block| &mut block.fates[at]).filter(|fate| fate.is_known())
     }
 
     /// Keeps what is known of a new number.
     pub(super) fn keep(&mut self, number: u64, fate: Fate) {
         let (block, at) = place(number);
-        self.0.entry(block).or_default()[at] = fate;
+        let block = self.0.entry(block).or_default();
+        block.newest = block.newest.max(fate.sent);
+        block.fates[at] = fate;
     }
 
     /// Forgets a number, and its block with the last of it.
     pub(super) fn forget(&mut self, number: u64) {
         let (block, at) = place(number);
-        if let Some(fates) = self.0.get_mut(&block) {
+        if let Some(Block { fates, .. }) = self.0.get_mut(&block) {
             fates[at] = Fate::default();
             // Most land in order: what follows is most likely to be there still.
             if !fates[at..].iter().chain(&fates[..at]).any(|fate| fate.is_known()) {
@@ -43,22 +53,22 @@ impl Open {
 
     /// Every number, and what is known of it.
     pub(super) fn all(&self) -> impl Iterator<Item = (u64, Fate)> {
-        self.0.iter().flat_map(|(block, fates)| known(*block, **fates))
+        self.0.iter().flat_map(|(number, block)| known(*number, *block.fates))
     }
 
     /// Takes out so many blocks: those in which nothing was sent for longest. Gives what is known of
     /// their numbers, in order.
     pub(super) fn take_oldest(&mut self, blocks: usize) -> impl Iterator<Item = (u64, Fate)> {
-        let newest = |fates: &[Fate; BLOCK]| fates.iter().map(|fate| fate.sent).max();
-        let mut old: Vec<_> = self.0.iter().map(|(block, fates)| (newest(fates), *block)).collect();
+        let mut old: Vec<_> =
+            self.0.iter().map(|(number, block)| (block.newest, *number)).collect();
         if blocks < old.len() {
             old.select_nth_unstable(blocks);
             old.truncate(blocks);
         }
-        let mut old: Vec<_> = old.into_iter().map(|(_, block)| block).collect();
+        let mut old: Vec<_> = old.into_iter().map(|(_, number)| number).collect();
         old.sort_unstable();
-        let taken = old.into_iter().filter_map(|block| Some((block, self.0.remove(&block)?)));
-        taken.flat_map(|(block, fates)| known(block, *fates))
+        let taken = old.into_iter().filter_map(|number| Some((number, self.0.remove(&number)?)));
+        taken.flat_map(|(number, block)| known(number, *block.fates))
     }
 
     /// The memory it has asked for, in bytes.
