@@ -7,7 +7,8 @@
 ---
 --- A breaker made at file scope is shared by all users of a worker, as by the threads of one process
 --- of a client; each worker has its own. While it is open a call costs a look at the clock, and
---- counts as refused where the run judges what a fault did.
+--- counts as refused where the run judges what a fault did. Every ask counts: users in a closed loop
+--- who ask again at once do so as often as Lua can, and all of it is lost, so pace them.
 
 local recovery = require "loadrun.recovery"
 local time = require "loadrun.time"

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
@@ -234,8 +235,15 @@ async fn a_postgres_keeps_its_options_its_database_and_its_password() {
 
 #[tokio::test]
 async fn a_postgres_without_options_has_a_password_nobody_knows_before() {
-    let [one, other] =
-        [started(&declared("postgres", &[])).await, started(&declared("postgres", &[])).await];
+    // Neither can the user it runs as use this program then, nor does it need to.
+    let folder = tempfile::tempdir().unwrap();
+    let exe = folder.path().join("loadrun");
+    assert!(Command::new("cp").args([site().exe, exe.clone()]).status().unwrap().success());
+    fs::set_permissions(&exe, fs::Permissions::from_mode(0o700)).unwrap();
+    let private = Site { exe, ..site() };
+    let mut one = service::start(&declared("postgres", &[]), &private).unwrap();
+    one.ready().await.unwrap_or_else(|error| panic!("{error}"));
+    let other = started(&declared("postgres", &[])).await;
     let password = |url: &str| url.split([':', '@']).nth(2).unwrap().to_owned();
     assert_eq!(password(one.url()).len(), 32);
     assert_ne!(password(one.url()), password(other.url()));
@@ -341,6 +349,26 @@ async fn a_command_that_ends_too_early_is_quoted() {
     let start = "service \"practice\" ended before it was ready (exit status: 3); it wrote:";
     assert!(error.starts_with(start), "{error}");
     assert!(error.contains("\n    no such flag"), "{error}");
+}
+
+#[tokio::test]
+async fn a_program_that_cannot_be_run_is_told_with_why_and_is_none_that_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("api");
+    for (interpreter, why) in [
+        ("/no/such/shell", "No such file or directory (os error 2); the file is there: check what"),
+        ("/etc/passwd", "Permission denied (os error 13); check that its user may run it, what"),
+    ] {
+        fs::write(&file, format!("#!{interpreter}\n")).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        let word = file.to_str().unwrap();
+        let options = [("word.0000", word), ("ready.line", "up")];
+        let error = refused(&declared("command", &options)).await;
+        let expected = format!("service \"practice\" cannot be started: {word}: {why}");
+        assert!(error.starts_with(&expected) && !error.contains("127"), "{error}");
+    }
+    let error = refused(&shell("exit 127", &[("ready.line", "up")])).await;
+    assert!(error.contains("ended before it was ready (exit status: 127)"), "{error}");
 }
 
 #[tokio::test]

@@ -40,7 +40,8 @@ function recovery.await(options) end
 
 --- Tells that a call was wanted and not made, so its user went without: it counts as refused. The
 --- module `breaker` does so for each call it does not let through. Only matters where something is
---- broken; a `vu:degraded()` after it says that the user was given something else.
+--- broken; a `vu:degraded()` after it says that the user was given something else. Each call of it
+--- counts: pace users who would ask again at once.
 function recovery.unmade() end
 
 return recovery

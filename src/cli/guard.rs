@@ -1,6 +1,7 @@
 //! `loadrun guard`: what stands between a run and one of its servers. Nobody types it.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -21,6 +22,9 @@ pub struct GuardArgs {
     /// What it is sent then
     #[arg(long, default_value_t)]
     signal: i32,
+    /// Where it is told why it could not become the program
+    #[arg(long)]
+    why_not: Option<PathBuf>,
     /// A program to become, bound to its guard, and its arguments
     #[arg(last = true)]
     program: Vec<OsString>,
@@ -29,8 +33,11 @@ pub struct GuardArgs {
 /// Guards the server named in the orders on stdin, to its end; or becomes a server.
 pub fn run(args: &GuardArgs) -> Result<u8, Error> {
     if let Some(program) = args.program.first() {
-        let why = bound::become_program(args.pid, args.signal, &args.program);
-        tell(&format!("cannot be started: {}: {why}", program.display()));
+        let why_not = args.why_not.clone().unwrap_or_default();
+        let told = bound::become_program(args.pid, args.signal, &why_not, &args.program);
+        if let Err(why) = told {
+            tell(&format!("cannot be started: {}: {why}", program.display()));
+        }
         return Ok(NO_PROGRAM);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

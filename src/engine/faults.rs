@@ -198,7 +198,8 @@ fn counts(recovery: &Recovery) -> [(&'static str, Option<f64>); 3] {
 }
 
 /// Puts into a metric what of the error budget the whole run used up, where something was broken
-/// or a threshold asks for it.
+/// or a threshold asks for it. Calls that were never made are not in it: they are known only where
+/// something was broken, and the share is to mean the same in every run.
 pub fn record_budget(
     plan: &Plan,
     collector: &Collector,
@@ -208,8 +209,6 @@ pub fn record_budget(
     const BURNT: &str = "budget.burnt";
     let asked = plan.thresholds.iter().any(|(threshold, _)| threshold.metric == BURNT);
     let (calls, failed) = collector.calls(None);
-    let unmade = collector.windows().unmade();
-    let (calls, failed) = (calls + unmade, failed + unmade);
     if calls == 0 || (!asked && plan.faults.is_empty()) {
         return;
     }
@@ -222,5 +221,57 @@ pub fn record_budget(
     if let Some(metric) = Metric::builtin(BURNT) {
         let series = recorder.series(&metric, &Tags::default());
         recorder.hits(series, budget.lost, (budget.allowed.round() as u64).max(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::engine::worker;
+    use crate::metric::{Ending, Threshold};
+    use crate::plan::Place;
+    use crate::script::Busy;
+
+    /// What of the budget a run used up of whose calls one failed, one did well, and a third was
+    /// never made.
+    fn burnt(broken: bool) -> Option<Total> {
+        let threshold = Threshold::parse("budget.burnt < 1%").unwrap();
+        let place = Place { file: "x.lua".to_owned(), line: 1 };
+        let plan = Plan { thresholds: vec![(threshold, place)], ..Plan::default() };
+        let begin = Instant::now();
+        let mut collector = Collector::new(Arc::new(plan.clone()), 1, begin);
+        let mut recorder = Recorder::new();
+        if broken {
+            let timeline = Arc::new(Timeline::new(Duration::ZERO));
+            collector.watch(&timeline);
+            recorder.watch(&timeline, begin);
+        }
+        let failed = Metric::builtin("http.failed").unwrap();
+        let series = recorder.series(&failed, &Tags::default());
+        recorder.hits(series, 1, 2);
+        for ending in [Ending::Good, Ending::Failed, Ending::Unmade] {
+            assert_eq!(recorder.call(begin, ending).is_some(), broken);
+        }
+        collector.absorb(worker::Second {
+            worker: 0,
+            at: 0,
+            interval: recorder.take(),
+            shares: Vec::new(),
+            cpu: Duration::ZERO,
+            busy: Busy::default(),
+            windows: recorder.take_windows(),
+            settled: Duration::ZERO,
+        });
+        record_budget(&plan, &collector, Duration::from_secs(1), &mut recorder);
+        collector.absorb_control(0, recorder.take());
+        collector.summary().select("budget.burnt", &[], None)
+    }
+
+    #[test]
+    fn the_budget_a_run_used_up_is_the_same_whether_anything_is_to_be_broken_or_not() {
+        let Some(Total::Rate { hits: 1, total }) = burnt(false) else { panic!("not recorded") };
+        assert!(matches!(burnt(true), Some(Total::Rate { hits: 1, total: same }) if same == total));
     }
 }

@@ -363,6 +363,13 @@ fn what_piled_up_is_worked_off_at_the_spare_rate() {
     near(drain.ideal.unwrap(), 10.0, 0.3);
     near(drain.took.unwrap(), 10.0, 0.5);
     near(recovery.overshoot.unwrap(), 2.0, 0.05);
+    // Users who try again at once at an open breaker ask nothing of the target.
+    for at in (FAULT.1 + 1_000..FAULT.1 + 2_000).step_by(1) {
+        made.add(MILLI * at, Duration::ZERO, Ending::Unmade);
+    }
+    let spared = made.assess();
+    assert_eq!((spared.drain, spared.overshoot), (recovery.drain, recovery.overshoot));
+    assert_eq!(spared.after.refused, 1_000);
 }
 
 #[test]

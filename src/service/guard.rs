@@ -234,7 +234,7 @@ impl Guard {
         let mut child = self.spawn(program)?;
         let pid = child.id().unwrap_or_default();
         let end = tokio::select! {
-            status = child.wait() => End::ByItself(status?),
+            status = child.wait() => self.ended(status?)?,
             () = wishes.gone() => self.stop(&mut child, pid).await?,
         };
         // What it had started goes with it. Its id is no other's as long as that is there.
@@ -249,7 +249,7 @@ impl Guard {
         tell(&Report::Started(pid));
         let end = loop {
             let wish = tokio::select! {
-                status = child.wait() => break Some(End::ByItself(status?)),
+                status = child.wait() => break Some(self.ended(status?)?),
                 wish = wishes.next() => wish,
             };
             match wish {
@@ -271,6 +271,11 @@ impl Guard {
         };
         signal_group(pid, Signal::KILL);
         Ok(end)
+    }
+
+    /// How a program ended by itself; an error when there was none, as its process could not become it.
+    fn ended(&self, status: ExitStatus) -> io::Result<End> {
+        bound::why_not(&self.orders.folder).map_or(Ok(End::ByItself(status)), Err)
     }
 
     /// Waits until a server that is away is wanted again; `None` when it never will be.
@@ -312,7 +317,7 @@ impl Guard {
 
     /// Starts a program that ends with this process, or, where that cannot be, as it is.
     fn spawn(&self, program: &Program) -> io::Result<Child> {
-        let bound = bound::command(&program.file, self.orders.signal);
+        let bound = bound::command(&program.file, self.orders.signal, &self.orders.folder);
         match bound.map(|command| self.spawn_by(command.into(), program)) {
             Some(Ok(child)) => Ok(child),
             _ => self.spawn_by(Command::new(&program.file), program),
@@ -356,8 +361,22 @@ fn reported(program: &Program, end: io::Result<End>) -> Report {
         Ok(End::ByItself(status) | End::Asked(status)) => Report::Ended(status.to_string()),
         Ok(End::Killed) => Report::Killed,
         Err(error) => {
-            Report::Failed(format!("cannot be started: {}: {error}", program.file.display()))
+            let (file, advice) = (program.file.display(), advice(&program.file, error.kind()));
+            Report::Failed(format!("cannot be started: {file}: {error}{advice}"))
         }
+    }
+}
+
+/// What to look at when the system refuses to run a program.
+fn advice(file: &Path, why: io::ErrorKind) -> &'static str {
+    match why {
+        io::ErrorKind::NotFound if file.exists() => {
+            "; the file is there: check what its first line (#!) or its loader names"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "; check that its user may run it, what its first line (#!) names, and their folders"
+        }
+        _ => "",
     }
 }
 

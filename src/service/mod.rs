@@ -2,8 +2,10 @@
 //!
 //! A service is the real program, in a folder of its own, on a port of the loopback interface,
 //! under a guard ([`guard`]) that ends it and removes the folder when the run ends, however it
-//! ends; and a guard that was killed takes it along ([`bound`]). Guard and server are in process groups of their own, so that Ctrl-C at a terminal reaches
-//! the run, which then ends its services in order, and not the services themselves.
+//! ends. When the guard itself is killed, the server, and it alone, gets the signal that asks it to end
+//! ([`bound`]): what it has started, or one that ignores the signal, is left to the run, if that is
+//! still there. Guard and server are in process groups of their own, so that Ctrl-C at a terminal
+//! reaches the run, which then ends its services in order, and not the services themselves.
 //!
 //! One kind of service is one file that turns a declaration into a launch ([`redis`] is the
 //! template); `running.rs` is the server they all share, seen from the run, and `process.rs` the
