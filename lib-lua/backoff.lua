@@ -94,6 +94,18 @@ end
 ---@type table<any, boolean>
 local KNOWN = { attempts = true, base = true, cap = true, factor = true, jitter = true }
 
+---@param given table<any, any>
+---@return string? named the keys of it that are not known
+local function stray(given)
+  local names = {}
+  for key in pairs(given) do
+    if not KNOWN[key] then names[#names + 1] = ("`%s`"):format(key) end
+  end
+  if #names == 0 then return nil end
+  table.sort(names)
+  return (#names == 1 and "unknown key " or "unknown keys ") .. table.concat(names, ", ")
+end
+
 ---@param wrong boolean
 ---@param what string
 local function refuse(wrong, what)
@@ -106,12 +118,8 @@ end
 function backoff.new(options)
   local given = options or {}
   refuse(type(given) ~= "table", "expected a table of options")
-  for key in pairs(given) do
-    refuse(
-      not KNOWN[key],
-      ("unknown key `%s`; expected attempts, base, cap, factor or jitter"):format(key)
-    )
-  end
+  local unknown = stray(given)
+  refuse(unknown ~= nil, ("%s; expected attempts, base, cap, factor or jitter"):format(unknown))
   local policy = {
     base = time.seconds(given.base or "100ms"),
     cap = time.seconds(given.cap or "10s"),

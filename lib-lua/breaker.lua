@@ -119,6 +119,18 @@ end
 ---@type table<any, boolean>
 local KNOWN = { failures = true, on_change = true, open = true, trials = true }
 
+---@param given table<any, any>
+---@return string? named the keys of it that are not known
+local function stray(given)
+  local names = {}
+  for key in pairs(given) do
+    if not KNOWN[key] then names[#names + 1] = ("`%s`"):format(key) end
+  end
+  if #names == 0 then return nil end
+  table.sort(names)
+  return (#names == 1 and "unknown key " or "unknown keys ") .. table.concat(names, ", ")
+end
+
 ---@param value any
 ---@param what string
 local function whole(value, what)
@@ -132,11 +144,9 @@ end
 function breaker.new(options)
   local given = options or {}
   if type(given) ~= "table" then error("breaker.new: expected a table of options", 2) end
-  for key in pairs(given) do
-    if not KNOWN[key] then
-      local expected = "expected failures, on_change, open or trials"
-      error(("breaker.new: unknown key `%s`; %s"):format(key, expected), 2)
-    end
+  local unknown = stray(given)
+  if unknown then
+    error(("breaker.new: %s; expected failures, on_change, open or trials"):format(unknown), 2)
   end
   local made = {
     state = "closed",

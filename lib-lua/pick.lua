@@ -100,15 +100,24 @@ end
 ---@type table<any, boolean>
 local KNOWN = { hot = true, keys = true, share = true }
 
+---@param given table<any, any>
+---@return string? named the keys of it that are not known
+local function stray(given)
+  local names = {}
+  for key in pairs(given) do
+    if not KNOWN[key] then names[#names + 1] = ("`%s`"):format(key) end
+  end
+  if #names == 0 then return nil end
+  table.sort(names)
+  return (#names == 1 and "unknown key " or "unknown keys ") .. table.concat(names, ", ")
+end
+
 --- A picker with hot keys.
 ---@param options pick.HotOptions
 ---@return pick.Hot
 function pick.hot(options)
-  for key in pairs(options) do
-    if not KNOWN[key] then
-      error(("pick.hot: unknown key `%s`; expected hot, keys or share"):format(key), 2)
-    end
-  end
+  local unknown = stray(options)
+  if unknown then error(("pick.hot: %s; expected hot, keys or share"):format(unknown), 2) end
   local keys = options.keys
   local list, count = nil, nil
   if math.type(keys) == "integer" then

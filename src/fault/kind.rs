@@ -153,17 +153,21 @@ pub fn read(fault: &FaultDecl, thing: Thing<'_>) -> Result<Break, Wrong> {
 fn unknown(kind: &str, thing: Thing<'_>) -> Wrong {
     let called = thing.called();
     let kinds = thing.kinds();
-    match (Thing::other(kind), nearest(kind, kinds.iter().copied())) {
-        (Some(other), _) => (
+    match Thing::other(kind) {
+        Some(other) => (
             format!("{kind} is nothing that can be done to {called}"),
             format!("it is a fault of {other}"),
         ),
-        (None, Some(near)) => (format!("unknown kind {kind:?}"), format!("did you mean {near:?}?")),
-        (None, None) => (
-            format!("unknown kind {kind:?}"),
-            format!("the kinds of {called} are {}", kinds.join(", ")),
-        ),
+        None => no_kind(kind, nearest(kind, kinds.iter().copied()), &called, &kinds),
     }
+}
+
+fn no_kind(kind: &str, near: Option<&str>, called: &str, kinds: &[&str]) -> Wrong {
+    let hint = near.map_or_else(
+        || format!("the kinds of {called} are {}", kinds.join(", ")),
+        |near| format!("did you mean {near:?}?"),
+    );
+    (format!("unknown kind {kind:?}"), hint)
 }
 
 /// Whether anything can be broken in this way; else what to write instead.
@@ -174,11 +178,7 @@ pub fn exists(kind: &str) -> Result<(), Wrong> {
     let toxics = toxic::Kind::ALL.map(toxic::Kind::name);
     let tables = [process::KINDS, super::redis::KINDS, sql::KINDS].into_iter().flatten();
     let near = nearest(kind, toxics.into_iter().chain(tables.map(|kind| kind.name)));
-    let hint = near.map_or_else(
-        || format!("the kinds of a link are {}", toxics.join(", ")),
-        |near| format!("did you mean {near:?}?"),
-    );
-    Err((format!("unknown kind {kind:?}"), hint))
+    Err(no_kind(kind, near, "a link", &toxics))
 }
 
 /// Why two faults on the same thing cannot stand at the same time, if they cannot.

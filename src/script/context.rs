@@ -286,6 +286,40 @@ impl Declared {
     pub(super) fn take_problems(&mut self) -> Vec<Problem> {
         std::mem::take(&mut self.problems)
     }
+
+    pub(super) fn lengths(&self) -> Lengths {
+        Lengths {
+            parameters: self.parameters.len(),
+            metrics: self.metrics.len(),
+            clients: self.clients.len(),
+            calls: self.calls.len(),
+            services: self.services.len(),
+            listeners: self.listeners.len(),
+            problems: self.problems.len(),
+        }
+    }
+
+    /// Forgets what was declared since there was so much.
+    pub(super) fn truncate(&mut self, to: &Lengths) {
+        self.parameters.truncate(to.parameters);
+        self.metrics.truncate(to.metrics);
+        self.clients.truncate(to.clients);
+        self.calls.truncate(to.calls);
+        self.services.truncate(to.services);
+        self.listeners.truncate(to.listeners);
+        self.problems.truncate(to.problems);
+    }
+}
+
+/// How much of each was declared at some moment.
+pub(super) struct Lengths {
+    parameters: usize,
+    metrics: usize,
+    clients: usize,
+    calls: usize,
+    services: usize,
+    listeners: usize,
+    problems: usize,
 }
 
 /// What one user has besides its Lua values.

@@ -11,7 +11,6 @@ use super::api::redis::link as redis_link;
 use super::api::{http, service, sql};
 use super::calls::Calls;
 use super::context::Context;
-use super::mistakes;
 use super::options::{self, shown, unknown_keys};
 use crate::client::sql::passwords;
 use crate::fault::{self, Break, CALLS, Thing, WITH};
@@ -61,7 +60,7 @@ impl<'a> Saying<'a> {
         if let Some(calls) = on.and_then(calls_of) {
             return self.on_calls(&calls, at, place);
         }
-        if on.is_some_and(mistakes::is_unknown) {
+        if on.is_some_and(|on| self.context.mistakes.left_out(on)) {
             // What can be said of it, and has to be, is not known either.
             self.lasts();
             self.every();

@@ -14,6 +14,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use mlua::{Error, Function, Lua, MetaMethod, MultiValue, Table, UserData, UserDataFields};
 use mlua::{UserDataMethods, Value};
@@ -26,11 +27,15 @@ use crate::plan::Problem;
 /// The name by which a value is shown that is missing because of a mistake.
 const UNKNOWN: &str = "\u{2039}unknown\u{203a}";
 
-/// How many things a value has that is missing: no loop goes on over them, and what is reckoned from it
-/// is still below [`FLOOR`], where no script has a number.
-const COUNT: i64 = -(1 << 61);
-/// Numbers below it come from [`COUNT`].
-const FLOOR: i64 = -(1 << 55);
+/// How many things a value has that is missing: no loop goes on over them, and what is reckoned from it,
+/// be it multiplied or divided, is still outside of [`USUAL`].
+const COUNT: i64 = -(1 << 45);
+/// Beside a value that is missing, numbers outside of these come from [`COUNT`].
+const USUAL: RangeInclusive<i64> = -(1 << 20)..=1 << 40;
+
+/// How often something is done with values that are missing; a loop that goes on until they say
+/// something else would never end.
+const USES: u32 = 10_000;
 
 /// How deep in the tables of a call such a value is looked for.
 const DEPTH: u32 = 4;
@@ -45,8 +50,8 @@ pub(super) struct Mistakes {
     pub(super) raised: Cell<bool>,
     /// Calls of `pcall` under way.
     shields: Cell<u32>,
-    /// What went wrong with calls, and files, that gave the script no value.
-    lost: RefCell<Vec<String>>,
+    /// How often something was done with a value that stands for another, its making included.
+    uses: Cell<u32>,
     /// The classes of objects whose methods have a net, by where Lua keeps them.
     classes: RefCell<BTreeSet<usize>>,
     /// Makes a guarded function of one that is not.
@@ -54,16 +59,10 @@ pub(super) struct Mistakes {
 }
 
 impl Mistakes {
-    /// Whether the script may lack a declaration that this function makes, because a call of it, or a
-    /// file, did not come to its end.
-    pub(super) fn may_lack(&self, function: &str) -> bool {
-        let begins = |text: &String| text.starts_with(function) || text.starts_with("require");
-        self.lost.borrow().iter().any(begins)
-    }
-
-    /// Whether the script was given any value that stands for another.
+    /// Whether the script was given any value that stands for another: then it may also lack a
+    /// declaration, which was made of that or in place of which that stands.
     pub(super) fn any(&self) -> bool {
-        !self.lost.borrow().is_empty()
+        self.uses.get() > 0
     }
 
     /// Whether a value is missing because of a mistake, which was told.
@@ -92,26 +91,43 @@ impl Context {
 pub(super) fn is_unknown(value: &Value) -> bool {
     match value {
         Value::UserData(data) => data.is::<Unknown>(),
-        Value::Integer(number) => *number < FLOOR,
-        Value::Number(number) => number.is_finite() && *number < FLOOR as f64,
+        Value::Integer(number) => !USUAL.contains(number),
+        Value::Number(number) => is_unusual(*number),
         _ => false,
     }
 }
 
+fn is_unusual(number: f64) -> bool {
+    number.is_finite() && (number < *USUAL.start() as f64 || number > *USUAL.end() as f64)
+}
+
 /// How a value is shown that is missing, or made of one that is.
 pub(super) fn shown_unknown(value: &Value) -> Option<&'static str> {
-    let made = |text: &mlua::LuaString| shows_unknown(&text.to_string_lossy());
+    let made = |text: &mlua::LuaString| text.to_string_lossy().contains(UNKNOWN);
     let stands_in = matches!(value, Value::UserData(data) if data.is::<Unknown>());
     (stands_in || value.as_string().is_some_and(made)).then_some(UNKNOWN)
 }
 
+/// Whether a text has a value in it that is missing, or a number that comes from one.
 fn shows_unknown(text: &str) -> bool {
-    text.contains(UNKNOWN) || text.contains(&COUNT.to_string())
+    let numbers = text.split(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | 'e' | '+' | '-'));
+    text.contains(UNKNOWN) || numbers.flat_map(str::parse).any(is_unusual)
 }
 
 /// A value in place of one that is missing.
 pub(super) fn unknown(lua: &Lua) -> mlua::Result<Value> {
+    used(lua)?;
     lua.create_userdata(Unknown).map(Value::UserData)
+}
+
+/// Notes that something was done with a value that is missing; raises where that has no end.
+fn used(lua: &Lua) -> mlua::Result<()> {
+    let uses = &Context::of(lua)?.mistakes.uses;
+    if uses.get() >= USES {
+        return Err(Error::runtime(format!("a loop over {UNKNOWN}")));
+    }
+    uses.set(uses.get() + 1);
+    Ok(())
 }
 
 /// Keeps a mistake, and gives what stands in for the value it left the script without; the error
@@ -125,24 +141,12 @@ pub(super) fn instead(lua: &Lua, error: Error) -> mlua::Result<Value> {
     let mut problem = ScriptError::new(&error, source).into_problem();
     // What is raised in Lua of ours has a place there, if any.
     problem.at.get_or_insert_with(|| source.caller(lua));
-    context.mistakes.lost.borrow_mut().push(problem.what.clone());
     let problems = &mut context.declared.borrow_mut().problems;
-    if !problems.iter().any(|known| is_again(known, &problem)) {
+    // What was wrong with an option may be raised again by the call that needed it.
+    if !problems.contains(&problem) {
         problems.push(problem);
     }
     unknown(lua)
-}
-
-/// Whether a problem is one that was kept on the line of an option of the same call.
-fn is_again(known: &Problem, problem: &Problem) -> bool {
-    let places = known.at.as_ref().zip(problem.at.as_ref());
-    let within = places.is_some_and(|(known, at)| known.file == at.file && known.line >= at.line);
-    within && known.what == problem.what
-}
-
-/// Notes that a file did not come to its end.
-pub(super) fn lost_file(context: &Context) {
-    context.mistakes.lost.borrow_mut().push("require".to_owned());
 }
 
 /// The Lua half of the net; a call costs more with it, in the control state only.
@@ -267,7 +271,8 @@ pub(super) fn ipairs(lua: &Lua, real: Value) -> mlua::Result<Value> {
     if Context::of(lua)?.mistakes.raised.get() {
         return Ok(real);
     }
-    let is_unknown = lua.create_function(|_, value: Value| Ok(is_unknown(&value)))?;
+    let is_unknown =
+        lua.create_function(|lua, value: Value| Ok(Context::of(lua)?.mistakes.left_out(&value)))?;
     let chunk = "local ipairs, is_unknown = ...\n\
                  return function(t) if is_unknown(t) then return t end return ipairs(t) end";
     lua.load(chunk).set_name("=[lib mistakes]").call((real, is_unknown))
@@ -306,11 +311,13 @@ impl UserData for Unknown {
             if walked { Ok(Value::Nil) } else { unknown(lua) }
         });
         methods.add_meta_function(MetaMethod::Pairs, |lua, _: MultiValue| unknown(lua));
-        methods.add_meta_function(MetaMethod::NewIndex, |_, _: MultiValue| Ok(()));
+        methods.add_meta_function(MetaMethod::NewIndex, |lua, _: MultiValue| used(lua));
         methods.add_meta_function(MetaMethod::Close, |_, _: MultiValue| Ok(()));
-        methods.add_meta_function(MetaMethod::Len, |_, _: MultiValue| Ok(COUNT));
-        methods.add_meta_function(MetaMethod::Lt, |_, _: MultiValue| Ok(false));
-        methods.add_meta_function(MetaMethod::Le, |_, _: MultiValue| Ok(false));
+        methods.add_meta_function(MetaMethod::Len, |lua, _: MultiValue| used(lua).map(|()| COUNT));
+        for comparison in [MetaMethod::Lt, MetaMethod::Le] {
+            let never = |lua: &Lua, _: MultiValue| used(lua).map(|()| false);
+            methods.add_meta_function(comparison, never);
+        }
         methods.add_meta_function(MetaMethod::ToString, |_, _: MultiValue| Ok(UNKNOWN));
     }
 }

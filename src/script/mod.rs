@@ -58,6 +58,7 @@ pub use user::User;
 pub use vm::Vm;
 pub use world::{Source, Whereabouts, World};
 
+use crate::metric::{BUILTIN, Threshold};
 use crate::plan::{Plan, Problem, nearest, validate};
 
 /// A script that can be run.
@@ -84,9 +85,9 @@ fn checked(
     let world = World::new(source);
     let (vm, mut problems) = Vm::load(&world);
     if let Some(vm) = &vm {
-        let may_lack = |function| vm.context.mistakes.may_lack(function);
+        let may_lack = vm.context.mistakes.any();
         if !among_others {
-            if !may_lack("param") {
+            if !may_lack {
                 problems.extend(unknown_params(&world, vm.plan()));
             }
             let known = |name: &str| vm.plan().profiles.iter().any(|known| known.name == name);
@@ -94,9 +95,8 @@ fn checked(
             problems.extend(unknown.map(|name| no_profile(name, vm.plan())));
         }
         let mut judged = vm.plan().clone();
-        if may_lack("metric") {
-            let is_known = |metric: &str| vm.plan().metric(metric).is_some();
-            judged.thresholds.retain(|(threshold, _)| is_known(&threshold.metric));
+        if may_lack {
+            judged.thresholds.retain(|(threshold, _)| is_of_ours(threshold));
         }
         problems.extend(world.masked_problems(validate(&judged)));
         vm.context.mistakes.only_causes(&mut problems);
@@ -140,6 +140,16 @@ pub fn load_as(
     let names: Vec<_> = chosen.into_iter().map(|profile| profile.name).collect();
     loaded.plan.profile = Some(names.join(","));
     Ok(loaded)
+}
+
+/// Whether a threshold can be judged by what loadrun itself knows, whatever the script declares: it is
+/// on a metric of ours, though it may be misspelt, and on no process.
+fn is_of_ours(threshold: &Threshold) -> bool {
+    let metric = threshold.metric.as_str();
+    let head = |name: &str| name.split('.').next() == metric.split('.').next();
+    let ours = BUILTIN.iter().map(|known| known.name).filter(|name| head(name));
+    nearest(metric, ours).is_some()
+        && threshold.filters.iter().all(|filter| filter.key != "process")
 }
 
 fn no_profile(name: &str, plan: &Plan) -> Problem {

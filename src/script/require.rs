@@ -11,7 +11,7 @@ use std::rc::Rc;
 use mlua::{Function, Lua, Table, Value};
 
 use super::api;
-use super::context::Context;
+use super::context::{Context, Lengths};
 use super::environment;
 use super::frozen::frozen;
 use super::library::LIBRARY;
@@ -25,6 +25,8 @@ struct Modules {
     context: Rc<Context>,
     env: Table,
     loaded: Table,
+    /// The names of that, in order.
+    order: RefCell<Vec<String>>,
     /// Names being loaded, outermost first.
     open: RefCell<Vec<String>>,
 }
@@ -35,6 +37,7 @@ pub(super) fn function(lua: &Lua, context: &Rc<Context>, env: &Table) -> mlua::R
         context: Rc::clone(context),
         env: env.clone(),
         loaded: lua.create_table()?,
+        order: RefCell::default(),
         open: RefCell::default(),
     };
     lua.create_function(move |lua, name: Value| {
@@ -59,27 +62,32 @@ impl Modules {
             return mistakes::instead(lua, misuse(lua, what));
         }
         self.open.borrow_mut().push(name.to_owned());
-        let before = self.context.declared.borrow().problems.len();
+        let before = (self.context.declared.borrow().lengths(), self.order.borrow().len());
         let value = self.load(lua, name);
         self.open.borrow_mut().pop();
         let value = match value {
             Ok(Value::Nil) => Value::Boolean(true),
             Ok(value) => value,
-            Err(error) => self.without(lua, before, error)?,
+            Err(error) => {
+                self.without(before)?;
+                mistakes::instead(lua, error)?
+            }
         };
         self.loaded.raw_set(name, &value)?;
+        self.order.borrow_mut().push(name.to_owned());
         Ok(value)
     }
 
-    /// What there is in place of a file that did not come to its end. Where the script deals with
-    /// that, it has no part of the file, and nothing that was found wrong in it is of importance.
-    fn without(&self, lua: &Lua, before: usize, error: mlua::Error) -> mlua::Result<Value> {
-        let instead = mistakes::instead(lua, error);
-        match &instead {
-            Ok(_) => mistakes::lost_file(&self.context),
-            Err(_) => self.context.declared.borrow_mut().problems.truncate(before),
+    /// Where the script deals with it that a file did not come to its end, it has no part of the file,
+    /// nor of those that only this one loaded, and nothing that was found wrong in them is of
+    /// importance.
+    fn without(&self, (declared, loaded): (Lengths, usize)) -> mlua::Result<()> {
+        if self.context.goes_on() {
+            return Ok(());
         }
-        instead
+        self.context.declared.borrow_mut().truncate(&declared);
+        let parts = self.order.borrow_mut().split_off(loaded);
+        parts.into_iter().try_for_each(|name| self.loaded.raw_set(name, Value::Nil))
     }
 
     fn load(&self, lua: &Lua, name: &str) -> mlua::Result<Value> {

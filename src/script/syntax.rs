@@ -5,17 +5,20 @@
 pub(super) fn hint(message: &str, line: &str) -> Option<&'static str> {
     let line = line.trim();
     let begins = |words: &[&str]| words.iter().any(|word| line.starts_with(word));
-    let has = |marks: &[&str]| marks.iter().any(|mark| line.contains(mark));
+    let near = message.rsplit_once("near '").and_then(|(_, near)| near.strip_suffix('\''));
+    // It gave up at the first character of a mark, or at the second.
+    let is_mark = |mark: &&&str| near.is_some_and(|near| mark.starts_with(near));
+    let has = |marks: &[&str]| marks.iter().filter(is_mark).any(|mark| line.contains(mark));
     if begins(&["import ", "export ", "const ", "let ", "var ", "from ", "def ", "#include"]) {
         return Some("a script is Lua, such as `local http = require \"loadrun.http\"`");
     }
     if begins(&["//", "/*", "#"]) {
         return Some("a comment begins with `--`");
     }
-    let near_assignment = message.contains("near '='");
-    if has(&["for =", "for="]) && message.contains("near 'for'") {
+    let is_key = |name: &str| line.contains(&format!(": {name}"));
+    if has(&["for =", "for="]) {
         Some("`for` is a word of Lua; the key is `for_`")
-    } else if near_assignment && begins(&["if ", "elseif ", "while ", "until "]) {
+    } else if near == Some("=") && begins(&["if ", "elseif ", "while ", "until "]) {
         Some("a comparison is `==`")
     } else if has(&["!="]) {
         Some("Lua writes `~=` for what is not equal")
@@ -23,7 +26,7 @@ pub(super) fn hint(message: &str, line: &str) -> Option<&'static str> {
         Some("Lua has no `+=`; write `x = x + 1`")
     } else if has(&["&&", "||"]) {
         Some("Lua writes `and` and `or`")
-    } else if message.contains("<name> expected near") && has(&[": "]) {
+    } else if message.contains("<name> expected near") && near.is_some_and(is_key) {
         Some("a key is given its value with `=`")
     } else if message.contains("'}' expected") {
         Some("there may be a comma missing before it")
@@ -54,6 +57,8 @@ mod tests {
             ("return { users: 5 }", Some("with `=`")),
             ("return { 1 2 }", Some("a comma missing")),
             ("if true then", None),
+            ("print('a != b += c && d: e') f(", None),
+            ("return { 'for = x: y' 5", Some("a comma missing")),
         ] {
             let message = lua.load(text).into_function().unwrap_err().to_string();
             let found = hint(&message, text);

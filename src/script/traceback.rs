@@ -252,6 +252,9 @@ fn missing(what: &str) -> Option<String> {
     if let Some(module) = api::holder(name) {
         return Some(format!("there is `{module}.{name}`, of `loadrun.{module}`"));
     }
+    if !what.contains("(method '") {
+        return None;
+    }
     let near = nearest(name, api::methods())?;
     (near != name).then(|| format!("did you mean `{near}`?"))
 }

@@ -77,7 +77,10 @@ impl Vm {
         let mut problems = context.declared.borrow_mut().take_problems();
         match returned {
             Err(error) => {
-                problems.push(ended(context, &error));
+                // A loop over what is missing may have no end, and that is not its mistake.
+                if context.busy.get().stalls == 0 || !context.mistakes.any() {
+                    problems.push(ended(context, &error));
+                }
                 context.mistakes.only_causes(&mut problems);
                 (None, world.masked_problems(problems))
             }

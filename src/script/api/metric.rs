@@ -66,6 +66,7 @@ fn declare<T: UserData + 'static>(
         let known: &[&str] = if kind == Kind::Rate { &[] } else { &["unit"] };
         let opts = Options::new(lua, name, opts, known)?;
         let unit = opts.read("unit", unit)?.unwrap_or(Unit::Number);
+        opts.whole()?;
         let metric = Metric::new(&own_name, kind, unit);
         let mut declared = context.declared.borrow_mut();
         match declared.metrics.iter().find(|known| known.name == metric.name) {

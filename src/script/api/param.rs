@@ -35,6 +35,8 @@ fn param(
     };
     let opts = Options::new(lua, "param", opts, &["secret"])?;
     let secret = opts.boolean("secret")?.unwrap_or(false);
+    // Whether it is a secret is not known then, so nobody gets its value.
+    opts.whole()?;
     let mut declared = context.declared.borrow_mut();
     if declared.parameters.iter().any(|known| known.name == name) {
         return Err(call.wrong(format!("`{name}` is declared twice")));

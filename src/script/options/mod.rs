@@ -20,7 +20,7 @@ use super::context::Context;
 use super::locate::Locator;
 use super::mistakes;
 use super::plain::{Plain, View};
-use super::traceback::{ScriptError, misuse};
+use super::traceback::{ScriptError, caller, misuse};
 use crate::units::Bytes;
 
 /// An option table given to a module function.
@@ -30,8 +30,9 @@ pub struct Options<'a> {
     /// What the messages begin with, for example `http.client`.
     owner: &'a str,
     table: Option<Table>,
-    /// The problems that were kept: what is wrong afterwards may only follow from them.
-    kept: RefCell<Vec<String>>,
+    /// What was kept as a problem, and the error it would be: what is wrong afterwards may only follow
+    /// from it.
+    kept: RefCell<Vec<(String, mlua::Error)>>,
 }
 
 impl<'a> Options<'a> {
@@ -65,17 +66,24 @@ impl<'a> Options<'a> {
     }
 
     /// The error `owner: what` at the caller's line, for what nothing can stand in for. What is said
-    /// of an option may follow from what was said of it before, and what is said of all from anything.
+    /// of an option may follow from what was said of it before, and what is said of all from anything:
+    /// then it is that once more.
     pub fn wrong(&self, what: &str) -> mlua::Error {
         let kept = self.kept.borrow();
         let key = what.split_once(": ").map(|(key, _)| key).filter(|key| !key.contains(' '));
-        let about = |kept: &&String| {
+        let about = |(kept, _): &&(String, mlua::Error)| {
             key.is_none_or(|key| {
                 kept.starts_with(&format!("{key}: ")) || kept.contains(&format!("`{key}`"))
             })
         };
-        let what = kept.iter().find(about).map_or(what, String::as_str);
-        misuse(self.lua, format!("{}: {what}", self.owner))
+        let cause = kept.iter().find(about).map(|(_, error)| error.clone());
+        cause.unwrap_or_else(|| misuse(self.lua, format!("{}: {what}", self.owner)))
+    }
+
+    /// The error of what was kept, if anything was: for a call that makes something else without an
+    /// option than with it.
+    pub fn whole(&self) -> mlua::Result<()> {
+        self.kept.borrow().first().map_or(Ok(()), |(_, error)| Err(error.clone()))
     }
 
     /// Keeps what is wrong as a problem while the script is loading, and raises it later.
@@ -87,21 +95,22 @@ impl<'a> Options<'a> {
 
     /// [`Self::refuse`], on the line on which the option is written.
     fn refuse_key(&self, key: Option<&str>, what: String) -> mlua::Result<()> {
-        let error = misuse(self.lua, format!("{}: {what}", self.owner));
+        let text = format!("{}: {what}", self.owner);
+        let mut error = misuse(self.lua, &text);
         let context = Context::of(self.lua)?;
         if !context.goes_on() {
             return Err(error);
         }
         let source = &context.world.source;
-        let mut problem = ScriptError::new(&error, source).into_problem();
-        if let (Some(key), Some(at)) = (key, &mut problem.at)
-            && at.file == source.shown(&source.chunk())
+        if let (Some(key), Some((chunk, line))) = (key, caller(self.lua))
+            && chunk == source.chunk()
+            && let Some(line) = Locator::new(&source.text).option(line, self.owner, key)
         {
-            let line = Locator::new(&source.text).option(at.line, self.owner, key);
-            at.line = line.unwrap_or(at.line);
+            error = mlua::Error::runtime(format!("{chunk}:{line}: {text}"));
         }
+        let problem = ScriptError::new(&error, source).into_problem();
         context.declared.borrow_mut().problems.push(problem);
-        self.kept.borrow_mut().push(what);
+        self.kept.borrow_mut().push((what, error));
         Ok(())
     }
 

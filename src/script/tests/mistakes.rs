@@ -409,3 +409,183 @@ fn a_number_far_below_zero_is_a_mistake_of_its_own() {
     let alone = script(&text.replace("'jobs', math.mininteger", "'jobs'")).load().err().unwrap();
     assert_eq!(alone.len(), 1, "{alone:?}");
 }
+
+/// The requires, what is to be told nothing of, and a sound scenario.
+fn follows(lines: &str, returned: &str) -> Scripted {
+    let modules = ["data", "metric", "param", "service"];
+    let requires = modules.map(|name| format!("local {name} = require 'loadrun.{name}'; "));
+    script(&format!(
+        "{}\n{lines}\nreturn {{\n  scenarios = {{ s = {{ run = print, users = 1, duration = '1s' }} }},\n  \
+         {returned}\n}}",
+        requires.concat()
+    ))
+}
+
+#[test]
+fn what_only_follows_from_a_name_that_is_not_declared_is_not_told() {
+    let without = "local users = param('users', 5)\nlocal slow = metric.trend('shop.slow')\n\
+                   return { scenarios = { s = { run = print, users = users, duration = '1s' } },\n  \
+                   thresholds = { 'shop.slow p95 < 5' }, profiles = { quick = { users = 3 } } }";
+    insta::assert_snapshot!(script(without).param("users", "7").problems(), @r#"
+    error: undeclared global `param`
+      --> shop.lua:1
+      hint: write `local param = require "loadrun.param"`
+    error: undeclared global `metric`
+      --> shop.lua:2
+      hint: write `local metric = require "loadrun.metric"`
+    "#);
+    insta::assert_snapshot!(script("assert(jsn.x > 0, 'none')").problems(), @r"
+    error: undeclared global `jsn`
+      --> shop.lua:1
+      hint: declare it with `local jsn`
+    error: none
+      --> shop.lua:1
+      hint: it may only follow from a mistake before it
+    ");
+}
+
+#[test]
+fn a_declaration_that_may_be_missing_is_not_missed() {
+    let lines = "local rows = data.csv('gone.csv')\nlocal n = param('n', rows.count)\n\
+                 local slow = metric.tredn('shop.slow')\n\
+                 local late = metric.trend('shop.late', { unit = 'ms' })\n\
+                 local cache = service.redis { maxmemory = 'much', name = 5 }\nlate:record(n)";
+    let returned = "thresholds = { 'shop.slow p95 < 300ms', 'shop.late p95 < 300ms',\n    \
+                    'process.cpu{process=cache} max < 1', 'http.duratoin p95 < 1s' },\n  \
+                    profiles = { quick = { n = 5 } }";
+    insta::assert_snapshot!(follows(lines, returned).param("n", "5").problems(), @r#"
+    error: data.csv: there is no file `gone.csv` beside the script
+      --> shop.lua:2
+    error: `metric` has no `tredn`
+      --> shop.lua:4
+      hint: did you mean `metric.trend`?
+    error: metric.trend: unit: expected "time", "bytes" or "number", got "ms"
+      --> shop.lua:5
+    error: service.redis: name: expected a string, got 5
+      --> shop.lua:6
+    error: service.redis: maxmemory: malformed size "much"; expected a number and B, KB, MB, GB, KiB, MiB or GiB, such as "4MiB"
+      --> shop.lua:6
+    error: threshold `http.duratoin p95 < 1s`: no metric is called "http.duratoin"
+      --> shop.lua:11
+      hint: did you mean "http.duration"?
+    "#);
+}
+
+#[test]
+fn a_unit_that_was_refused_is_no_reason_to_refuse_a_threshold() {
+    let lines = "local late = metric.trend('shop.late', { unit = 'ms' })";
+    insta::assert_snapshot!(
+        follows(lines, "thresholds = { 'shop.late p95 < 300ms' }").problems(), @r#"
+    error: metric.trend: unit: expected "time", "bytes" or "number", got "ms"
+      --> shop.lua:2
+    "#);
+}
+
+#[test]
+fn what_is_reckoned_from_a_count_that_is_missing_is_not_told() {
+    for amount in ["#rows // 100", "#rows * 8", "#rows * 5", "-#rows", "-#rows // 10", "#rows / 7"]
+    {
+        let lines = format!("local rows = data.csv('gone.csv')\nlocal n = {amount}");
+        let returned = "faults = { { at = n, for_ = '1s', on = 'redis://127.0.0.1', kind = n .. 'x' } },\n  \
+                        recovery = { success = n, period = n }, watch = { { pid = n, name = 'x' } },\n  \
+                        profiles = { quick = n }, typo = n";
+        let told = follows(&lines, returned).load().err().unwrap();
+        let told: Vec<_> = told.into_iter().map(|problem| problem.what).collect();
+        assert_eq!(told.len(), 2, "{amount}: {told:?}");
+        assert!(told[0].contains("gone.csv") && told[1].contains("`typo`"), "{amount}: {told:?}");
+    }
+}
+
+#[test]
+fn a_loop_that_waits_for_a_missing_value_ends_without_a_word() {
+    for text in [
+        "while #rows < 100 do rows[#rows + 1] = 5 end",
+        "for i = #rows + 1, 100 do rows[i] = i end",
+        "local page, list = rows.page, {} while page do list[#list + 1] = page; page = page.next end",
+        "local n = 0 while not (n > rows.limit) do n = n + 1 end",
+        "local more = require './more'",
+    ] {
+        let lines = format!("local rows = data.csv('gone.csv')\n{text}");
+        let script = follows(&lines, "typo = 1");
+        let script = script.file("more.lua", "local x = require './gone'\nrepeat until x.y == 5");
+        let told = script.load().err().unwrap();
+        assert!(told.iter().all(|told| told.what.contains("there is no file")), "{text}: {told:?}");
+    }
+}
+
+#[test]
+fn a_loop_that_stalls_beside_a_missing_value_is_no_mistake_of_its_own() {
+    let lines = "local rows = data.csv('gone.csv')\nrepeat until rows == 5";
+    let world = World::new(follows(lines, "").source.clone());
+    world.stall_after(Duration::from_millis(100));
+    let (_, told) = Vm::load(&world);
+    assert!(told.len() == 1 && told[0].what.contains("gone.csv"), "{told:?}");
+}
+
+#[test]
+fn a_file_that_a_script_does_without_declares_nothing() {
+    let extra = "require 'loadrun.service'.redis {}\nrequire 'loadrun.param' ('n', 5)\n\
+                 require 'loadrun.metric'.trend('shop.slow')\nrequire './part'\nerror('x')";
+    let text = "local sound = pcall(require, './extra')\nrequire './part'\n\
+                return { scenarios = { s = { run = print, users = 1, duration = '1s' } } }";
+    let part = "require 'loadrun.param' ('part', 5)";
+    let loaded = script(text).file("extra.lua", extra).file("part.lua", part).load();
+    let plan = loaded.unwrap_or_else(|problems| panic!("{problems:?}")).plan;
+    assert!(plan.services.is_empty() && plan.metrics.is_empty(), "{plan:?}");
+    // What it loaded is loaded for whoever else needs it.
+    let names: Vec<_> = plan.parameters.iter().map(|known| &*known.name).collect();
+    assert_eq!(names, ["part"]);
+}
+
+#[test]
+fn the_same_mistake_on_two_lines_is_two() {
+    let lines = "local function load() local t = data.csv('more.csv') return t end\n\n\
+                 for i = 1, 2 do data.csv('more.csv') end\nload()";
+    insta::assert_snapshot!(follows(lines, "").problems(), @r"
+    error: data.csv: there is no file `more.csv` beside the script
+      --> shop.lua:2
+    error: data.csv: there is no file `more.csv` beside the script
+      --> shop.lua:4
+    ");
+}
+
+#[test]
+fn a_parameter_that_may_be_a_secret_is_not_shown() {
+    let lines =
+        "local token = param('token', '', '', { secrets = true })\nlocal rows = data.csv(token)";
+    let script = follows(lines, "setup = token").param("token", "hunter2");
+    insta::assert_snapshot!(script.problems(), @r"
+    error: param: unknown key `secrets`; did you mean `secret`?
+      --> shop.lua:2
+    ");
+}
+
+#[test]
+fn every_key_that_a_library_does_not_know_is_told() {
+    let text = "local pick, backoff, breaker = require 'pick', require 'backoff', require 'breaker'\n\
+                local hot = pick.hot { keys = 5, b = 1, a = 2 }\n\
+                local retry = backoff.new { tries = 3, attemps = 3 }\n\
+                local guard = breaker.new { opens = 3, failure = 5, [1] = 2 }\n\
+                return { scenarios = { s = { run = print, users = 1, duration = '1s' } } }";
+    insta::assert_snapshot!(script(text).problems(), @r"
+    error: pick.hot: unknown keys `a`, `b`; expected hot, keys or share
+      --> shop.lua:2
+    error: backoff.new: unknown keys `attemps`, `tries`; expected attempts, base, cap, factor or jitter
+      --> shop.lua:3
+    error: breaker.new: unknown keys `1`, `failure`, `opens`; expected failures, on_change, open or trials
+      --> shop.lua:4
+    ");
+}
+
+#[test]
+fn only_a_method_that_is_not_there_may_be_one_of_ours() {
+    insta::assert_snapshot!(script("local page = {}\npage:gett()").problems(), @r"
+    error: attempt to call a nil value (method 'gett')
+      --> shop.lua:2
+      hint: did you mean `get`?
+    ");
+    insta::assert_snapshot!(script("local page = {}\npage.gett()").problems(), @r"
+    error: attempt to call a nil value (field 'gett')
+      --> shop.lua:2
+    ");
+}
