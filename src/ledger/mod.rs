@@ -31,7 +31,7 @@
 //! |---|---|---|
 //! | 1 million | 10 MB | the millisecond |
 //! | 10 million | 24 MB | 0.3 s, of the newest 1.8 million the millisecond |
-//! | 100 million | 26 MB | 2 s, likewise |
+//! | 100 million | 24 MB | 2 s, likewise |
 //!
 //! (Packed in rows of as few bits as neighbours need, ids took 2.3 bytes each: 23 MB for ten million, but
 //! 230 for a hundred.)

@@ -229,16 +229,27 @@ impl Distribution {
         Ok(read)
     }
 
-    /// Of buckets with what they hold, ascending; the sum, the smallest and the largest value are
-    /// known exactly.
+    /// One with room for so many buckets.
+    pub(super) fn with_room(buckets: usize) -> Self {
+        let (buckets, counts) = (Vec::with_capacity(buckets), Vec::with_capacity(buckets));
+        Self { buckets, counts, ..Self::new() }
+    }
+
+    /// Of so many buckets with what they hold, ascending; the sum, the smallest and the largest value
+    /// are known exactly.
     pub(super) fn of_buckets(
+        count: usize,
         filled: impl Iterator<Item = (u16, u64)>,
         sum: u128,
         [min, max]: [u64; 2],
     ) -> Self {
-        let (buckets, counts): (Vec<_>, Vec<u64>) = filled.unzip();
-        let count = counts.iter().sum();
-        Self { buckets, counts, count, sum, min, max }
+        let mut of = Self { sum, min, max, ..Self::with_room(count) };
+        for (bucket, count) in filled {
+            of.buckets.push(bucket);
+            of.counts.push(count);
+            of.count += count;
+        }
+        of
     }
 
     /// All values together.

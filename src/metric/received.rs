@@ -51,6 +51,9 @@ pub(super) struct Seconds {
     /// Values not sorted in yet, at most [`BATCH`].
     batch: Vec<u64>,
     sorted: BTreeMap<u32, Distribution>,
+    /// Buckets that a second of the last take had. To have room for as many at once spares the
+    /// allocator a buffer of each size on the way there.
+    room: usize,
 }
 
 impl Slot {
@@ -112,6 +115,8 @@ impl Held {
             Self::Trend(seconds) => {
                 seconds.sort_in();
                 let sorted = mem::take(&mut seconds.sorted);
+                let filled = sorted.values().map(|values| values.filled().count());
+                seconds.room = filled.max().unwrap_or_default();
                 (!sorted.is_empty()).then_some(Total::Trend(sorted))
             }
         }
@@ -137,7 +142,8 @@ impl Seconds {
 
     fn sort_in(&mut self) {
         if !self.batch.is_empty() {
-            self.sorted.entry(self.second).or_default().record_all(&mut self.batch);
+            let empty = || Distribution::with_room(self.room);
+            self.sorted.entry(self.second).or_insert_with(empty).record_all(&mut self.batch);
         }
     }
 }
