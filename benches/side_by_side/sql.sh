@@ -8,12 +8,12 @@
 # into Lua as ours does. What counts is the CPU of the client's process, user and system, from its start
 # to its end, by the SELECTs it made.
 #
-# Last measured (AMD EPYC, two cores shared with compilers, medians of five rounds): with 64 connections
-# 20.7 us pgbench, 19.0 sysbench, 18.3 loadrun, which was below sysbench in each round; with 16 between
-# 0.9 and 1.3 times sysbench and 1.0 and 1.2 times pgbench: the idler the client, the fewer answers it
-# finds at a time. In instructions of its own, by callgrind, a SELECT costs sysbench 5,700, a bare loop
-# around the driver (sqlx, one thread, no Lua, nothing measured) 8,000, and loadrun 23,200, of which 6,400
-# are the driver and 8,800 Lua and mlua. The kernel's part is the larger one for all: here one send, one
+# Last measured (AMD EPYC, two cores, a virtual machine whose noise is 10 %): with 16 connections 0.8 to
+# 1.3 times sysbench, with 64 0.9 to 1.1, with 128 0.5 to 0.7; 1.0 to 1.2 times pgbench with 16, less with
+# more. The idler the client, the fewer answers it finds at a time, while sysbench's threads get in each
+# other's way as there are more. In instructions of its own, by callgrind, a SELECT costs sysbench 5,700,
+# a bare loop around the driver (sqlx, one thread, no Lua, nothing measured) 8,000, and loadrun 22,600, of
+# which 6,400 are the driver and 8,800 Lua and mlua. The kernel's part is the larger one for all: here one send, one
 # receive, one receive in vain, which the driver tries before the answer can be there, and an epoll_wait
 # for several; sysbench has a poll and a switch of threads for each.
 source "$(dirname "$0")/stage.sh"
@@ -29,7 +29,7 @@ if [ "$(id -u)" -eq 0 ]; then
 fi
 "${as[@]}" initdb -D "$data" -U postgres -A trust --no-sync >"$folder/initdb"
 server "$port" "${as[@]}" postgres -D "$data" -p "$port" -c listen_addresses=127.0.0.1 \
-  -c "unix_socket_directories=$data" -c fsync=off -c logging_collector=off 2>"$folder/log"
+  -c "unix_socket_directories=$data" -c fsync=off -c logging_collector=off -c max_connections=200 2>"$folder/log"
 until pgbench -h 127.0.0.1 -p "$port" -U postgres -i -s 1 -q postgres >"$folder/init" 2>&1; do sleep 0.1; done
 at=(-h 127.0.0.1 -p "$port" -U postgres)
 sysbench_args=("$here/sql_select_sysbench.lua" --db-driver=pgsql --pgsql-host=127.0.0.1
