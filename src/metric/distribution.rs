@@ -2,10 +2,10 @@
 //!
 //! The buckets are `HdrHistogram`'s, but only those that hold something are kept, sorted. Every
 //! series has some of them; one from the crate takes 170 KB once it has seen a second in
-//! nanoseconds, this one 10 bytes a filled bucket: 5 KB for 500 different latencies. Those of the
-//! last seconds, which are many, rest in less ([`Packed`](super::packed::Packed)). The crate does
-//! what must be like everybody's, the saved form (V2, deflated), and is the oracle of this file's
-//! tests.
+//! nanoseconds, this one 10 bytes a filled bucket, and up to as much room again while it grows: 5 to
+//! 10 KB for 500 different latencies. Those of the last seconds, which are many, rest in less
+//! ([`Packed`](super::packed::Packed)). The crate does what must be like everybody's, the saved form
+//! (V2, deflated), and is the oracle of this file's tests.
 //!
 //! Count, mean, minimum and maximum are exact; a quantile is the top of its bucket, so at most
 //! 0.1 % above the value it stands for and never above the maximum.
