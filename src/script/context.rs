@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mlua::{Function, Lua, Table, Value, VmState};
+use mlua::{Function, Lua, Table, Value};
 use tokio::time::Instant;
 
 use super::api::rand::Rand;
@@ -192,9 +192,9 @@ impl Context {
         (outcome, [begun, ended])
     }
 
-    /// Called every so many instructions, and by what takes long without any: stops a resume that
-    /// has taken too long, and every resume once the run is to end at once.
-    pub(super) fn check_stall(&self, lua: &Lua) -> mlua::Result<VmState> {
+    /// Called while Lua runs for long, and by what takes long without any: stops a resume that has
+    /// taken too long, and every resume once the run is to end at once.
+    pub(super) fn check_stall(&self, lua: &Lua) -> mlua::Result<()> {
         self.looks.update(|looks| looks + 1);
         let limit = self.world.stall_limit();
         let late = |since: Instant| since.elapsed() > limit;
@@ -202,7 +202,7 @@ impl Context {
             self.stopped.set(true);
             self.stop_text.replace("the run was stopped".to_owned());
         } else if !self.resumed.get().is_some_and(late) {
-            return Ok(VmState::Continue);
+            return Ok(());
         } else if !self.stopped.replace(true) {
             let mut busy = self.busy.get();
             busy.stalls += 1;

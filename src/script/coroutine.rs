@@ -28,6 +28,7 @@ use mlua::{UserData, UserDataFields, UserDataRef, Value};
 use super::context::Context;
 use super::mistakes;
 use super::options::shown;
+use super::stall;
 use super::traceback::{misuse, placed};
 
 /// Finished coroutines kept for reuse.
@@ -70,14 +71,21 @@ where
         thread: &Thread,
     ) -> Poll<mlua::Result<MultiValue>> {
         Poll::Ready(match ready!(self.poll(cx)) {
-            Ok(came) => match thread.resume((Value::Nil, came)) {
+            Ok(came) => match resume(thread, (Value::Nil, came)) {
                 // It could not be made into Lua, and the coroutine has not heard of it yet.
-                Err(wrong) if thread.is_resumable() => thread.resume(Value::Error(Box::new(wrong))),
+                Err(wrong) if thread.is_resumable() => {
+                    resume(thread, Value::Error(Box::new(wrong)))
+                }
                 resumed => resumed,
             },
-            Err(wrong) => thread.resume(Value::Error(Box::new(wrong))),
+            Err(wrong) => resume(thread, Value::Error(Box::new(wrong))),
         })
     }
+}
+
+/// Resumes a coroutine, and stops it when it stalls.
+fn resume(thread: &Thread, with: impl IntoLuaMulti) -> mlua::Result<MultiValue> {
+    stall::running(thread, || thread.resume(with))
 }
 
 /// What the coroutines of a Lua state have in common.
@@ -113,7 +121,7 @@ impl Coroutines {
         // Resetting it does that, and some function has to be named for what it would run next. Where
         // it ended with an error, that comes out again, and is known.
         if let Some(any) = self.waits.get() {
-            let _ = thread.reset(any.clone());
+            let _ = stall::running(thread, || thread.reset(any.clone()));
         }
         // What is closed may have begun a call, and cannot wait for it.
         let left = self.left.take();
@@ -241,7 +249,7 @@ impl Future for Coroutine {
                 (None, _) => return Poll::Pending,
                 (Some(Err(error)), _) => Err(error.clone()),
                 (Some(Ok(thread)), Due::Rest(rest)) => ready!(rest.as_mut().go_on(cx, thread)),
-                (Some(Ok(thread)), Due::Argument(argument)) => thread.resume(mem::take(argument)),
+                (Some(Ok(thread)), Due::Argument(argument)) => resume(thread, mem::take(argument)),
             };
             let left = this.context.coroutines.left.take();
             let yielded = matches!(&this.thread, Some(Ok(thread)) if thread.is_resumable());

@@ -39,6 +39,7 @@ pub mod plain;
 mod plan;
 mod require;
 mod secrets;
+mod stall;
 mod strings;
 mod syntax;
 mod tables;

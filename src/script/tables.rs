@@ -56,7 +56,7 @@ pub(super) fn bound(lua: &Lua, tables: &Table, context: &Rc<Context>) -> mlua::R
     let context = Rc::clone(context);
     let large = lua.create_function(move |lua, (name, count): (String, i64)| {
         if (0..=MOST).contains(&count) {
-            return context.check_stall(lua).map(drop);
+            return context.check_stall(lua);
         }
         Err(misuse(lua, format!("{name}: too many items: at most {MOST} at a time")))
     })?;

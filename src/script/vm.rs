@@ -2,8 +2,8 @@
 //!
 //! The same file is loaded into the control state and into every worker's state; what it returned
 //! is read the same way each time, so a scenario has the same index everywhere. A state is bounded
-//! in memory, and every resume of a coroutine in time: a hook looks at the clock every 10,000
-//! instructions, so a loop that never waits is stopped and named instead of hanging a worker.
+//! in memory, and every resume of a coroutine in time: a loop that never waits is stopped and named
+//! instead of hanging a worker.
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mlua::state::{GcIncParams, GcMode};
-use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value};
+use mlua::{Function, Lua, LuaOptions, StdLib, Table, Value};
 use tokio::time::Instant;
 
 use super::context::{Busy, Context, Source, UserState, World};
@@ -20,6 +20,7 @@ use super::environment;
 use super::measure::{ScenarioMeter, builtin};
 use super::plain::Plain;
 use super::plan::{self, Run, Scripted};
+use super::stall::{self, Ticks};
 use super::traceback::{Errors, ScriptError};
 use super::user::{Entered, User};
 use crate::metric::{Recorder, Tags, Timeline};
@@ -36,14 +37,14 @@ const GC_PAUSE: i32 = 150;
 const GC_SPEED: i32 = 400;
 /// Longest that the end of a load waits for databases to hear of it.
 const SETTLING: Duration = Duration::from_secs(1);
-/// Instructions between two looks at the clock: few enough for loops of slow ones.
-const HOOK_EVERY: u32 = 10_000;
 
 /// One Lua state with the script loaded.
 pub struct Vm {
     pub(super) lua: Lua,
     pub(super) context: Rc<Context>,
     pub(super) script: Scripted,
+    /// While they are held, the script is stopped when it stalls.
+    _ticks: Option<Ticks>,
     /// One metatable a scenario, shared by the `vu` of all its users.
     metatables: RefCell<Vec<Option<Table>>>,
     setup: OnceCell<Value>,
@@ -68,11 +69,12 @@ impl Vm {
 
     fn load_in(context: &Rc<Context>) -> (Option<Self>, Vec<Problem>) {
         let world = &context.world;
-        let lua = match state(context) {
-            Ok(lua) => lua,
+        let (lua, ticks) = match state(context) {
+            Ok(made) => made,
             Err(error) => return (None, vec![ended(context, &error)]),
         };
-        let returned = context.timed(|| run_file(&lua, context));
+        let returned =
+            context.timed(|| stall::running(&lua.current_thread(), || run_file(&lua, context)));
         context.loading.set(false);
         let mut problems = context.declared.borrow_mut().take_problems();
         match returned {
@@ -90,7 +92,7 @@ impl Vm {
                 let metatables = RefCell::new(vec![None; script.runs.len()]);
                 let (context, setup) = (Rc::clone(context), OnceCell::new());
                 let problems = context.world.masked_problems(problems);
-                (Some(Self { lua, context, script, metatables, setup }), problems)
+                (Some(Self { lua, context, script, _ticks: ticks, metatables, setup }), problems)
             }
         }
     }
@@ -289,7 +291,7 @@ fn ended(context: &Context, error: &mlua::Error) -> Problem {
 }
 
 /// A fresh state: bounded, with its context and its watch over stalls.
-fn state(context: &Rc<Context>) -> mlua::Result<Lua> {
+fn state(context: &Rc<Context>) -> mlua::Result<(Lua, Option<Ticks>)> {
     let libraries =
         StdLib::COROUTINE | StdLib::MATH | StdLib::STRING | StdLib::TABLE | StdLib::UTF8;
     let lua = Lua::new_with(libraries, LuaOptions::new())?;
@@ -299,10 +301,8 @@ fn state(context: &Rc<Context>) -> mlua::Result<Lua> {
     ));
     lua.set_app_data(Rc::clone(context));
     let watch = Rc::clone(context);
-    lua.set_global_hook(HookTriggers::new().every_nth_instruction(HOOK_EVERY), move |lua, _| {
-        watch.check_stall(lua)
-    })?;
-    Ok(lua)
+    let ticks = stall::watch(&lua, move |lua| watch.check_stall(lua))?;
+    Ok((lua, ticks))
 }
 
 /// Runs the script file and gives what it returned.

@@ -62,7 +62,7 @@ impl Watch {
         let Some(start) = self.start(lua, init, subject.len())? else {
             return Ok(nothing());
         };
-        let watch = || self.context.check_stall(lua).map(drop);
+        let watch = || self.context.check_stall(lua);
         let is_plain = !matches!(plain, Value::Nil | Value::Boolean(false));
         if is_plain || !is_special(&pattern) {
             let mut matcher = Matcher::unanchored(&subject, &pattern, &watch);
@@ -90,7 +90,7 @@ impl Watch {
         let Some(start) = self.start(lua, init, subject.len())? else {
             return Ok(nothing());
         };
-        let watch = || self.context.check_stall(lua).map(drop);
+        let watch = || self.context.check_stall(lua);
         let mut matcher = Matcher::new(&subject, &pattern, &watch);
         match matcher.find(start).map_err(|fault| self.fault(lua, fault))? {
             None => Ok(nothing()),
@@ -106,7 +106,7 @@ impl Watch {
         let last = Cell::new(None);
         lua.create_function(move |lua, _: MultiValue| {
             let (subject, pattern) = (subject.as_bytes(), pattern.as_bytes());
-            let watch = || self.context.check_stall(lua).map(drop);
+            let watch = || self.context.check_stall(lua);
             let mut matcher = Matcher::unanchored(&subject, &pattern, &watch);
             for start in next.get()..=subject.len() {
                 let end = matcher.at(start).map_err(|fault| self.fault(lua, fault))?;

@@ -25,7 +25,7 @@ impl Watch {
             given => usize::try_from(self.integer(lua, "n", given)?).unwrap_or(0),
         };
         let (subject, pattern) = (original.as_bytes(), pattern.as_bytes());
-        let watch = || self.context.check_stall(lua).map(drop);
+        let watch = || self.context.check_stall(lua);
         let mut matcher = Matcher::new(&subject, &pattern, &watch);
         let (mut made, mut at, mut last, mut count) = (Vec::new(), 0, None, 0);
         let mut changed = false;
