@@ -165,6 +165,7 @@ fn a_wrong_call_is_an_error_at_the_callers_line() {
         ("db:query('SELECT ?', { {} })", "sql.query: parameter 1: expected a string, number"),
         ("db:query('SELECT ?, ?', { nil, 1 })", "parameter 1: is nil; write `sql.null` for NULL"),
         ("db:query('SELECT ?', 1)", "sql.query: expected a list of parameters, got 1"),
+        ("db:query('SELECT ? + ?', 1, 2)", "sql.query: expected a list of parameters, got 1"),
         ("db:query('SELECT ?', { a = 1 })", "parameter \"a\": expected a list"),
         ("db:query('SELECT ?')", "sql.query: the statement has 1 parameter, got 0"),
         ("db:query('SELECT 1', nil, { nam = 'x' })", "unknown key `nam`; did you mean `name`?"),

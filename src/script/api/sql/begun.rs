@@ -106,19 +106,19 @@ pub(super) fn begin(
     let statements = &shared.statements;
     let (statement, parameters, opts) = match want {
         Want::Batch => {
-            let opts = CallOptions::statement(&second).map_err(wrong)?;
-            (statements.given(&first).map_err(wrong)?, Vec::new(), opts)
+            let statement = statements.given(&first).map_err(wrong)?;
+            (statement, Vec::new(), CallOptions::statement(&second).map_err(wrong)?)
         }
         Want::Insert => {
-            let opts = CallOptions::statement(&fourth).map_err(wrong)?;
             let dialect = shared.client.dialect().map_err(wrong)?;
             let (text, parameters) = insert(dialect, &first, &second, &third).map_err(wrong)?;
+            let opts = CallOptions::statement(&fourth).map_err(wrong)?;
             (statements.known(&text), parameters, opts)
         }
         _ => {
-            let opts = CallOptions::statement(&third).map_err(wrong)?;
             let mut statement = statements.given(&first).map_err(wrong)?;
             let parameters = statement.parameters(&second).map_err(wrong)?;
+            let opts = CallOptions::statement(&third).map_err(wrong)?;
             if want == Want::Explain {
                 let dialect = shared.client.dialect().map_err(wrong)?;
                 statement = statements.known(&explained(dialect, &statement.text));
