@@ -8,6 +8,7 @@
 --- the other half; the bound of attempt n is base * factor^(n-1), at most `cap`. Every attempt is
 --- a sample of its own: retries are load too.
 
+local options = require "options"
 local time = require "loadrun.time"
 
 local backoff = {}
@@ -91,21 +92,6 @@ function Policy:call(rand, attempt, may_help)
   end
 end
 
----@type table<any, boolean>
-local KNOWN = { attempts = true, base = true, cap = true, factor = true, jitter = true }
-
----@param given table<any, any>
----@return string? named the keys of it that are not known
-local function stray(given)
-  local names = {}
-  for key in pairs(given) do
-    if not KNOWN[key] then names[#names + 1] = ("`%s`"):format(key) end
-  end
-  if #names == 0 then return nil end
-  table.sort(names)
-  return (#names == 1 and "unknown key " or "unknown keys ") .. table.concat(names, ", ")
-end
-
 ---@param wrong boolean
 ---@param what string
 local function refuse(wrong, what)
@@ -113,19 +99,18 @@ local function refuse(wrong, what)
 end
 
 --- A way to try again.
----@param options? backoff.Options
+---@param given? backoff.Options
 ---@return backoff.Policy
-function backoff.new(options)
-  local given = options or {}
-  refuse(type(given) ~= "table", "expected a table of options")
-  local unknown = stray(given)
-  refuse(unknown ~= nil, ("%s; expected attempts, base, cap, factor or jitter"):format(unknown))
+function backoff.new(given)
+  local names = { "attempts", "base", "cap", "factor", "jitter" }
+  local wanted, wrong = options.known(given, names)
+  if wrong then error("backoff.new: " .. wrong, 2) end
   local policy = {
-    base = time.seconds(given.base or "100ms"),
-    cap = time.seconds(given.cap or "10s"),
-    factor = given.factor or 2,
-    attempts = given.attempts or 5,
-    jitter = given.jitter or "full",
+    base = time.seconds(wanted.base or "100ms"),
+    cap = time.seconds(wanted.cap or "10s"),
+    factor = wanted.factor or 2,
+    attempts = wanted.attempts or 5,
+    jitter = wanted.jitter or "full",
   }
   refuse(
     math.type(policy.attempts) ~= "integer" or policy.attempts < 1,

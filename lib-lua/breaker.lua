@@ -10,6 +10,7 @@
 --- counts as refused where the run judges what a fault did. Every ask counts: users in a closed loop
 --- who ask again at once do so as often as Lua can, and all of it is lost, so pace them.
 
+local options = require "options"
 local recovery = require "loadrun.recovery"
 local time = require "loadrun.time"
 
@@ -116,21 +117,6 @@ function Breaker:call(attempt)
   return told(self, attempt())
 end
 
----@type table<any, boolean>
-local KNOWN = { failures = true, on_change = true, open = true, trials = true }
-
----@param given table<any, any>
----@return string? named the keys of it that are not known
-local function stray(given)
-  local names = {}
-  for key in pairs(given) do
-    if not KNOWN[key] then names[#names + 1] = ("`%s`"):format(key) end
-  end
-  if #names == 0 then return nil end
-  table.sort(names)
-  return (#names == 1 and "unknown key " or "unknown keys ") .. table.concat(names, ", ")
-end
-
 ---@param value any
 ---@param what string
 local function whole(value, what)
@@ -139,15 +125,12 @@ local function whole(value, what)
 end
 
 --- A breaker, closed.
----@param options? breaker.Options
+---@param given? breaker.Options
 ---@return breaker.Breaker
-function breaker.new(options)
-  local given = options or {}
-  if type(given) ~= "table" then error("breaker.new: expected a table of options", 2) end
-  local unknown = stray(given)
-  if unknown then
-    error(("breaker.new: %s; expected failures, on_change, open or trials"):format(unknown), 2)
-  end
+function breaker.new(given)
+  local names = { "failures", "on_change", "open", "trials" }
+  local wanted, wrong = options.known(given, names)
+  if wrong then error("breaker.new: " .. wrong, 2) end
   local made = {
     state = "closed",
     opened = 0,
@@ -156,10 +139,10 @@ function breaker.new(options)
     succeeded = 0,
     since = time.now(),
     tried = 0,
-    failures = given.failures or 5,
-    open = time.seconds(given.open or "1s"),
-    trials = given.trials or 1,
-    on_change = given.on_change,
+    failures = wanted.failures or 5,
+    open = time.seconds(wanted.open or "1s"),
+    trials = wanted.trials or 1,
+    on_change = wanted.on_change,
   }
   whole(made.failures, "failures")
   whole(made.trials, "trials")

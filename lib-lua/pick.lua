@@ -8,6 +8,8 @@
 ---
 --- A picker is made once at file scope; drawing from it costs no walk over the weights.
 
+local options = require "options"
+
 local pick = {}
 
 --- Values with weights, ready to draw from.
@@ -97,28 +99,13 @@ local function share(value, default, name)
   return value
 end
 
----@type table<any, boolean>
-local KNOWN = { hot = true, keys = true, share = true }
-
----@param given table<any, any>
----@return string? named the keys of it that are not known
-local function stray(given)
-  local names = {}
-  for key in pairs(given) do
-    if not KNOWN[key] then names[#names + 1] = ("`%s`"):format(key) end
-  end
-  if #names == 0 then return nil end
-  table.sort(names)
-  return (#names == 1 and "unknown key " or "unknown keys ") .. table.concat(names, ", ")
-end
-
 --- A picker with hot keys.
----@param options pick.HotOptions
+---@param given pick.HotOptions
 ---@return pick.Hot
-function pick.hot(options)
-  local unknown = stray(options)
-  if unknown then error(("pick.hot: %s; expected hot, keys or share"):format(unknown), 2) end
-  local keys = options.keys
+function pick.hot(given)
+  local wanted, wrong = options.known(given, { "hot", "keys", "share" })
+  if wrong then error("pick.hot: " .. wrong, 2) end
+  local keys = wanted.keys
   local list, count = nil, nil
   if math.type(keys) == "integer" then
     count = keys
@@ -128,12 +115,12 @@ function pick.hot(options)
   if not count or count < 1 then
     error("pick.hot: keys: expected a list, or how many, at least 1", 2)
   end
-  local hot = share(options.hot, 0.1, "hot")
+  local hot = share(wanted.hot, 0.1, "hot")
   return setmetatable({
     keys = list,
     count = count,
     border = math.max(1, math.floor(count * hot + 0.5)),
-    share = share(options.share, 0.9, "share"),
+    share = share(wanted.share, 0.9, "share"),
   }, Hot)
 end
 

@@ -6,6 +6,7 @@ pub const LIBRARY: &[(&str, &str)] = &[
     ("backoff", include_str!("../../lib-lua/backoff.lua")),
     ("breaker", include_str!("../../lib-lua/breaker.lua")),
     ("feeder", include_str!("../../lib-lua/feeder.lua")),
+    ("options", include_str!("../../lib-lua/options.lua")),
     ("pacing", include_str!("../../lib-lua/pacing.lua")),
     ("pick", include_str!("../../lib-lua/pick.lua")),
     ("twilio", include_str!("../../lib-lua/twilio.lua")),
