@@ -16,6 +16,7 @@ const SCRIPT: &str = r#"
 local http = require "loadrun.http"
 local param = require "loadrun.param"
 local sandbox = require "loadrun.sandbox"
+param("address", "http://127.0.0.1:1", "of nothing: a target that may differ")
 local target = http.client { base = sandbox.start { latency = param("latency", "20ms") } }
 return {
   scenarios = {
@@ -169,6 +170,15 @@ fn what_is_not_a_run_is_refused_with_everything_that_is_wrong() {
     assert_eq!(exit, 0, "{said}");
     let (exit, said) = bench.said(&["compare", &before]);
     assert_eq!(exit, 4, "{said}");
+    fs::create_dir(bench.path("before/script/2999-01-01T00-00-00")).unwrap();
+    for asked in [&["compare", &before, &before][..], &["report", &before]] {
+        let (exit, said) = bench.said(asked);
+        assert_eq!(exit, 4, "{said}");
+        let (last, earlier) = said.split_once("hint: ").unwrap();
+        assert!(last.contains("left no outcome: before/script/2999-"), "{said}");
+        let stamp = stamp.file_name().unwrap().to_str().unwrap();
+        assert!(earlier.contains(&format!("before/script/{stamp}")), "{said}");
+    }
 }
 
 #[test]
@@ -208,15 +218,19 @@ fn a_run_is_compared_at_its_end_and_its_thresholds_held_against_the_baseline() {
     bench.ask("");
     let before = bench.load("results", &["-p", "latency=100ms"]);
     bench.said(&["baseline", "save", "main", &before]);
+    a_script_without_a_run_in_the_baseline_does_not_begin(&bench);
     bench.ask(r#""http.duration{name=item} p50 <= baseline + 20%""#);
     let run = ["script.lua", "-q", "--baseline", "main", "-p", "latency=1s", "--report", "junit"];
     let (exit, said) = bench.calm(&run);
     assert_eq!(exit, 3, "{said}");
     assert!(said.contains("MISSED") && said.contains(" (limit "), "{said}");
     assert!(said.contains("the script's text is not the same"), "{said}");
-    let (exit, said) = bench.calm(&[&run[..], &["--anyway"]].concat());
+    let elsewhere = ["--anyway", "-p", "address=http://127.0.0.1:2"];
+    let (exit, said) = bench.calm(&[&run[..], &elsewhere].concat());
     assert_eq!(exit, 2, "{said}");
     assert!(said.contains("REGRESSED") && said.contains("compared anyway"), "{said}");
+    let target = "target: address: http://127.0.0.1:1 before, http://127.0.0.1:2 now";
+    assert!(said.contains(target) && !said.contains("parameter address"), "{said}");
     let stamps = || fs::read_dir(bench.path("results/script")).unwrap().flatten();
     let told = stamps().filter_map(|s| fs::read_to_string(s.path().join("comparison.md")).ok());
     let refused = told.map(|text| text.starts_with("### NOT COMPARED")).collect::<Vec<_>>();
@@ -230,6 +244,42 @@ fn a_run_is_compared_at_its_end_and_its_thresholds_held_against_the_baseline() {
             && baseline.contains("type=\"regressed\"");
         assert!(regressed || baseline.contains("text is not the same"), "{baseline}");
     }
+}
+
+/// A figure of another script says nothing of it; without a threshold on one, a gate that is to stop
+/// regressions alone lets it pass.
+fn a_script_without_a_run_in_the_baseline_does_not_begin(bench: &Bench) {
+    let script = |thresholds: &str| {
+        let scenario = "s = { iterations = 1, run = function() end }";
+        let text =
+            format!("return {{ scenarios = {{ {scenario} }},\nthresholds = {{ {thresholds} }} }}");
+        fs::write(bench.path("other.lua"), text).unwrap();
+    };
+    for alone in [&["--anyway"][..], &["--fail-on", "2%"], &["--pass-inconclusive"]] {
+        let (exit, said) = bench.said(&[&["script.lua"], alone].concat());
+        assert_eq!(exit, 4, "{said}");
+        assert!(said.contains("--baseline <NAME>"), "{said}");
+    }
+    let run = ["other.lua", "-q", "--baseline", "main"];
+    let pass = [&run[..], &["--pass-inconclusive"]].concat();
+    script(r#""iteration.duration p95 < baseline""#);
+    for asked in [&run[..], &pass] {
+        let (exit, said) = bench.said(asked);
+        assert_eq!(exit, 4, "{said}");
+        let told =
+            said.contains("no run of other in baseline main") && said.contains("other.lua:2");
+        assert!(told && said.contains("save main --add results/other"), "{said}");
+    }
+    script("");
+    let (exit, said) = bench.said(&run);
+    assert_eq!(exit, 4, "{said}");
+    assert!(!bench.path("results/other").exists(), "nothing ran");
+    let (exit, said) = bench.calm(&pass);
+    assert_eq!(exit, 0, "{said}");
+    assert_eq!(said.matches("no run of other in baseline main").count(), 1, "{said}");
+    let (exit, said) = bench.said(&["compare", "main", "results/other"]);
+    assert_eq!(exit, 4, "{said}");
+    assert!(said.starts_with("error: no run of other in baseline main\n"), "{said}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::compare::{differences, is_same_run};
 use crate::metric::{Edges, Held, Threshold, Unit};
 use crate::outcome::{FileError, Outcome, RunVerdict, load_sealed, save_sealed};
 
-pub use locate::{latest_run, locate};
+pub use locate::{Meant, latest_run, locate};
 
 /// The format of a baseline's file, outcomes aside.
 const SCHEMA: u32 = 1;
@@ -93,11 +93,23 @@ impl Baseline {
         Ok(())
     }
 
-    /// The same with the runs of one script only; with all where none is of that name, since a
-    /// script may have been renamed.
+    /// The same with the runs of one script only: a figure of another one says nothing of it.
     #[must_use]
     pub fn of_script(&self, name: &str) -> Self {
-        Self { outcomes: of_script(&self.outcomes, name), ..self.clone() }
+        let own = self.outcomes.iter().filter(|outcome| outcome.run.name == name);
+        Self { outcomes: own.cloned().collect(), ..self.clone() }
+    }
+
+    /// That no run of a script is kept here, and how one gets in: by a run `without` what asks for it.
+    pub fn lacks(&self, script: &str, without: &str, results: &Path) -> BaselineError {
+        let (name, folder) = (&self.name, results.join(script));
+        BaselineError {
+            what: format!("no run of {script} in baseline {name}"),
+            hint: format!(
+                "after a run of it without {without}: loadrun baseline save {name} --add {}",
+                folder.display()
+            ),
+        }
     }
 
     /// Lets go of all but the last `most` runs of each script.
@@ -190,12 +202,6 @@ impl Baseline {
         names.sort();
         names
     }
-}
-
-/// The runs of one script; all of them where none is of that name.
-pub fn of_script(outcomes: &[Outcome], name: &str) -> Vec<Outcome> {
-    let own = || outcomes.iter().filter(|outcome| outcome.run.name == name);
-    if own().next().is_none() { outcomes.to_vec() } else { own().cloned().collect() }
 }
 
 fn file_of(results: &Path, name: &str) -> PathBuf {

@@ -87,7 +87,10 @@ fn one_name_keeps_the_last_runs_of_several_scripts_apart() {
         baseline.outcomes.iter().map(|outcome| outcome.run.started.clone()).collect()
     };
     assert_eq!(started(&baseline.of_script("b")), ["2", "5"]);
-    assert_eq!(started(&baseline.of_script("renamed")).len(), 5);
+    assert!(baseline.of_script("other").outcomes.is_empty());
+    let lacks = baseline.lacks("other", "--baseline", Path::new("results"));
+    assert_eq!(lacks.what, "no run of other in baseline main");
+    assert!(lacks.hint.ends_with("loadrun baseline save main --add results/other"), "{lacks}");
     baseline.shorten(2);
     assert_eq!(started(&baseline), ["2", "3", "4", "5"]);
     baseline.shorten(1);
@@ -141,12 +144,10 @@ fn a_word_means_a_file_a_folder_the_latest_run_of_a_script_or_a_name() {
         fs::create_dir_all(&folder).unwrap();
         run(stamp, "VALID").save(&folder).unwrap();
     }
-    // Began, and never wrote an outcome.
-    fs::create_dir_all(results.join("shop/2026-01-09T00-00-00")).unwrap();
     kept(results, "main", &["a", "b"]);
     let started = |word: &Path| -> Result<Vec<String>, String> {
         let runs = locate(word.to_str().unwrap(), results).map_err(|error| error.to_string())?;
-        Ok(runs.into_iter().map(|outcome| outcome.run.started).collect())
+        Ok(runs.runs().into_iter().map(|outcome| outcome.run.started).collect())
     };
     let script = results.join("shop");
     assert_eq!(started(&script).unwrap(), [stamps[2]]);
@@ -157,6 +158,30 @@ fn a_word_means_a_file_a_folder_the_latest_run_of_a_script_or_a_name() {
     assert!(said.contains("name the folder of one script: ") && said.contains("shop"), "{said}");
     assert!(started(Path::new("nowhere")).unwrap_err().contains("there is main"));
     assert!(started(&results.join("gone.json")).unwrap_err().contains("there is no "));
+    // One that began before them and wrote no outcome is none of them; one after them is the latest.
+    fs::create_dir_all(script.join("2026-01-01T00-00-00")).unwrap();
+    fs::create_dir_all(script.join("notes of mine")).unwrap();
+    assert_eq!(started(&script).unwrap(), [stamps[2]]);
+    let dead = script.join("2026-01-02T03-04-05-11");
+    fs::create_dir_all(&dead).unwrap();
+    let said = started(&script).unwrap_err();
+    assert!(said.contains(&format!("left no outcome: {}", dead.display())), "{said}");
+    assert!(said.ends_with(&format!("before it: {})", script.join(stamps[2]).display())), "{said}");
+}
+
+#[test]
+fn a_run_is_held_against_its_own_script_or_the_one_that_was_pointed_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let results = folder.path();
+    kept(results, "main", &["a", "b"]);
+    run("c", "VALID").save(results).unwrap();
+    let held = |word: &str, script: &str| {
+        let runs = locate(word, results).unwrap().runs_for(script, results);
+        runs.map(|runs| runs.len()).map_err(|error| error.what)
+    };
+    assert_eq!(held("main", "shop"), Ok(2));
+    assert_eq!(held("main", "other"), Err("no run of other in baseline main".to_owned()));
+    assert_eq!(held(results.join("outcome.json").to_str().unwrap(), "other"), Ok(1));
 }
 
 #[test]

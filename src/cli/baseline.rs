@@ -102,8 +102,9 @@ fn save(
 ) -> Result<Baseline, Error> {
     let mut problems: Vec<Problem> = Vec::new();
     for word in words {
-        let added = locate(word, results)
-            .and_then(|runs| runs.into_iter().try_for_each(|outcome| kept.add(outcome, anyway)));
+        let added = locate(word, results).and_then(|meant| {
+            meant.runs().into_iter().try_for_each(|outcome| kept.add(outcome, anyway))
+        });
         problems.extend(added.err().map(Problem::from));
     }
     if !problems.is_empty() {

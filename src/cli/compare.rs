@@ -63,7 +63,8 @@ pub enum Format {
     Json,
 }
 
-fn limit(text: &str) -> Result<f64, String> {
+/// A share of change that is tolerated.
+pub fn limit(text: &str) -> Result<f64, String> {
     units::parse_share(text).map_err(|error| error.to_string())
 }
 
@@ -78,9 +79,10 @@ pub fn run(args: &CompareArgs) -> Result<u8, Error> {
             return Err(Error::Problems(wrong.map(Into::into).collect()));
         }
     };
+    let now = now.runs();
     let base = match now.first() {
-        Some(first) => baseline::of_script(&base, &first.run.name),
-        None => base,
+        Some(first) => base.runs_for(&first.run.name, &args.out)?,
+        None => base.runs(),
     };
     let compared = compared(&base, &now, &args.judging, &[]).map_err(Error::Incomparable)?;
     print(&compared, None, args.format)?;

@@ -72,8 +72,13 @@ pub struct Against {
     /// That it cannot be told or compared whether it is slower does not fail the run
     #[arg(long, requires = "baseline")]
     pass_inconclusive: bool,
-    #[command(flatten)]
-    judging: Judging,
+    /// A change for the worse by more than this, beyond the noise, fails
+    #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = compare::limit,
+          requires = "baseline")]
+    fail_on: f64,
+    /// Compare even with runs that differ in more than the target
+    #[arg(long, requires = "baseline")]
+    anyway: bool,
 }
 
 /// What is printed at the end.
@@ -133,8 +138,13 @@ pub fn run(args: &RunArgs) -> Result<u8, Error> {
         args.against.baseline.as_ref().map(|name| Baseline::load(&args.out, name)).transpose()?;
     let mut problems = Vec::new();
     for script in &mut scripts {
-        let own = baseline.as_ref().map(|baseline| baseline.of_script(&stem(&script.path)));
-        problems.extend(hold_against(&mut script.loaded.plan, own.as_ref()));
+        let name = stem(&script.path);
+        let own = baseline.as_ref().map(|baseline| baseline.of_script(&name));
+        let plan = &mut script.loaded.plan;
+        match own.as_ref().and_then(|own| lacking(plan, own, &name, args)) {
+            Some(lacking) => problems.push(lacking),
+            None => problems.extend(hold_against(plan, own.as_ref())),
+        }
     }
     if !problems.is_empty() {
         return Err(problems.into());
@@ -190,14 +200,29 @@ pub fn one(script: Script, baseline: Option<&Baseline>, args: &RunArgs) -> Resul
     });
     let outcome = outcome?;
     let saved = outcome.save(folder.path());
-    let base = baseline.map(|baseline| baseline.of_script(&outcome.run.name).outcomes);
-    let gate = base.as_ref().map(|base| hold(&outcome, base, &args.against));
+    let base = baseline.map(|baseline| baseline.of_script(&outcome.run.name));
+    let gate = base.as_ref().map(|base| hold(&outcome, base, args));
     let place = conclude(&outcome, gate.as_ref(), saved, folder.path(), args)?;
     remember(&args.out, &outcome, &place);
     if let (Some(gate), Some(base)) = (&gate, &base) {
-        tell_of(gate, [base, slice::from_ref(&outcome)], folder.path(), args)?;
+        tell_of(gate, base, &outcome, folder.path(), args)?;
     }
     Ok(Ran { outcome, gate, place })
+}
+
+/// That a baseline has no run of a script which cannot do without: for a threshold, or since it is
+/// to fail where it cannot be compared.
+fn lacking(plan: &Plan, own: &Baseline, name: &str, args: &RunArgs) -> Option<Problem> {
+    if !own.outcomes.is_empty() {
+        return None;
+    }
+    let needing = plan.thresholds.iter().find(|(threshold, _)| threshold.needs_baseline());
+    if needing.is_none() && args.against.pass_inconclusive {
+        return None;
+    }
+    let without = if needing.is_some() { "this threshold" } else { "--baseline" };
+    let at = needing.map(|(_, place)| place.clone());
+    Some(Problem { at, ..own.lacks(name, without, &args.out).into() })
 }
 
 /// Gives thresholds that speak of a baseline its values; all that lack one are told at once.
@@ -229,16 +254,23 @@ fn hold_against(plan: &mut Plan, baseline: Option<&Baseline>) -> Vec<Problem> {
 /// What a pull request is told of a comparison.
 const COMPARISON: &str = "comparison.md";
 
-/// Holds a run against those of a baseline.
-fn hold(outcome: &Outcome, base: &[Outcome], against: &Against) -> Gate {
-    let found = compared(base, slice::from_ref(outcome), &against.judging, &[]);
+/// Holds a run against those of its script in a baseline, which may have none.
+fn hold(outcome: &Outcome, base: &Baseline, args: &RunArgs) -> Gate {
+    let against = &args.against;
+    let found = if base.outcomes.is_empty() {
+        Err(vec![base.lacks(&outcome.run.name, "--baseline", &args.out).what])
+    } else {
+        let judging = Judging { fail_on: against.fail_on, anyway: against.anyway };
+        compared(&base.outcomes, slice::from_ref(outcome), &judging, &[])
+    };
     Gate { found, pass_inconclusive: against.pass_inconclusive }
 }
 
 /// Tells how the run compares, on stdout even when it cannot be kept beside the outcome.
 fn tell_of(
     gate: &Gate,
-    sides: [&[Outcome]; 2],
+    base: &Baseline,
+    outcome: &Outcome,
     folder: &Path,
     args: &RunArgs,
 ) -> Result<(), Error> {
@@ -247,10 +279,16 @@ fn tell_of(
         Err(differences) => {
             let mut text = Vec::new();
             comparison::refused(differences, &mut text).map_err(Error::Summary)?;
-            tell(&Error::Incomparable(differences.clone()).to_string());
+            let why = if base.outcomes.is_empty() {
+                Error::from(base.lacks(&outcome.run.name, "--baseline", &args.out))
+            } else {
+                Error::Incomparable(differences.clone())
+            };
+            tell(&why.to_string());
             return write_whole(&folder.join(COMPARISON), &text).map_err(Error::Report);
         }
     };
+    let sides = [&*base.outcomes, slice::from_ref(outcome)];
     let written = write_comparison(compared, sides, folder, args);
     if args.summary == Summary::Text {
         compare::print(compared, None, Format::Text)?;

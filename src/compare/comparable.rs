@@ -1,9 +1,11 @@
 //! Whether two runs can be compared: whether all but the target was the same.
+//!
+//! The target is where the load goes: a parameter whose value is an address on both sides may differ.
 
 use std::collections::BTreeMap;
 
 use crate::outcome::{Outcome, RunVerdict};
-use crate::plan::{Plan, Scenario};
+use crate::plan::{Plan, Scenario, is_address};
 
 /// Two runs of one and the same process.
 pub fn is_same_run(a: &Outcome, b: &Outcome) -> bool {
@@ -38,22 +40,58 @@ pub fn differences(base: &Outcome, now: &Outcome, varied: &[String]) -> Vec<Stri
 }
 
 fn parameters(base: &Plan, now: &Plan, varied: &[String]) -> Vec<String> {
-    let values = |plan: &Plan| -> BTreeMap<String, String> {
-        let shown = plan.parameters.iter().filter(|parameter| !parameter.secret);
-        shown.map(|parameter| (parameter.name.clone(), parameter.value.to_string())).collect()
-    };
     let told = |kind: &str, name: &str, a: Option<&String>, b: Option<&String>| {
         let [a, b] = [a, b].map(|value| value.map_or("nothing", String::as_str));
         format!("{kind} {name} is {a} in base, {b} now")
     };
+    let is_target = |value: Option<&String>| value.is_some_and(|value| is_address(value));
     let mut found = Vec::new();
     let (a, b) = (values(base), values(now));
     for name in a.keys().chain(b.keys().filter(|name| !a.contains_key(*name))) {
-        if a.get(name) != b.get(name) && !varied.contains(name) {
-            found.push(told("parameter", name, a.get(name), b.get(name)));
+        let sides = [a.get(name), b.get(name)];
+        let moved = sides.into_iter().all(is_target);
+        if sides[0] != sides[1] && !moved && !varied.contains(name) {
+            found.push(told("parameter", name, sides[0], sides[1]));
         }
     }
     found
+}
+
+/// Parameters by name, secrets left out.
+fn values(plan: &Plan) -> BTreeMap<String, String> {
+    let shown = plan.parameters.iter().filter(|parameter| !parameter.secret);
+    shown.map(|parameter| (parameter.name.clone(), parameter.value.to_string())).collect()
+}
+
+/// Where the load went, where that is not the same on both sides, a line a parameter:
+/// `base: 10.0.0.7:1 before, 10.0.0.8:1 now`.
+pub fn targets(base: &[Outcome], now: &[Outcome]) -> Vec<String> {
+    let addresses = |side: &[Outcome]| {
+        let mut addresses = BTreeMap::<String, Vec<String>>::new();
+        for (name, value) in side.iter().flat_map(|outcome| values(&outcome.plan)) {
+            let known = addresses.entry(name).or_default();
+            if is_address(&value) && !known.contains(&value) {
+                known.push(value);
+            }
+        }
+        addresses
+    };
+    let (mut before, now) = (addresses(base), addresses(now));
+    let both = now.into_iter().filter_map(|(name, now)| Some((before.remove(&name)?, name, now)));
+    let moved = both.filter(|(before, _, now)| !before.is_empty() && !now.is_empty());
+    let moved = moved.filter(|(before, _, now)| before != now);
+    moved
+        .map(|(before, name, now)| format!("{name}: {} before, {} now", few(&before), few(&now)))
+        .collect()
+}
+
+/// The first of several addresses, and how many more there are: each run may have had its own.
+fn few(addresses: &[String]) -> String {
+    match addresses {
+        [only] => only.clone(),
+        [first, more @ ..] => format!("{first} and {} more", more.len()),
+        [] => String::new(),
+    }
 }
 
 /// A scenario's load, without where it is written.

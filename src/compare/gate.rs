@@ -45,6 +45,7 @@ mod tests {
             base: Vec::new(),
             now: Vec::new(),
             limit: 0.05,
+            targets: Vec::new(),
             overridden: Vec::new(),
             operations: Vec::new(),
         };

@@ -150,6 +150,8 @@ pub struct Comparison {
     pub now: Vec<RunName>,
     /// The relative change that is tolerated.
     pub limit: f64,
+    /// Parameters that say where the load went, and went elsewhere: what they were and are.
+    pub targets: Vec<String>,
     /// What else differs between them, which the user chose to look past.
     pub overridden: Vec<String>,
     /// Every operation of either side.
@@ -194,6 +196,7 @@ pub fn compare(base: &[Outcome], now: &[Outcome], limit: f64) -> Comparison {
         base: base.iter().map(name).collect(),
         now: now.iter().map(name).collect(),
         limit,
+        targets: comparable::targets(base, now),
         overridden: Vec::new(),
         operations,
     }

@@ -370,6 +370,31 @@ fn everything_that_forbids_a_comparison_is_said() {
     assert!(same.contains("both are the run of shop at 2026-01-02"), "{same}");
 }
 
+#[test]
+fn where_the_load_went_is_said_and_not_held_against_a_comparison() {
+    let at = |seed: u64, base: &str| {
+        let mut run = REAL.run(seed);
+        let mut parameter = run.plan.parameters[0].clone();
+        parameter.name = "base".to_owned();
+        parameter.value = ParamValue::String(base.to_owned());
+        run.plan.parameters.push(parameter);
+        run
+    };
+    let base = [at(1, "http://10.0.0.7:1"), at(2, "http://10.0.0.7:2"), at(3, "10.0.0.7:3")];
+    let now = at(4, "http://10.0.0.8:4");
+    for base in &base {
+        assert_eq!(differences(base, &now, &[]), Vec::<String>::new());
+    }
+    let told = compare(&base, std::slice::from_ref(&now), LIMIT).targets;
+    assert_eq!(told, ["base: http://10.0.0.7:1 and 2 more before, http://10.0.0.8:4 now"]);
+    let same = [now.clone()];
+    assert!(compare(&same, &same, LIMIT).targets.is_empty());
+    let small = at(5, "small");
+    let found = differences(&base[0], &small, &[]);
+    assert_eq!(found, ["parameter base is http://10.0.0.7:1 in base, small now"]);
+    assert!(compare(&base, &[small], LIMIT).targets.is_empty());
+}
+
 fn with_chances(chances: &[f64]) -> Vec<f64> {
     let compared = compare(&[REAL.run(1)], &[REAL.run(2)], LIMIT);
     let row = compared.rows().next().unwrap().clone();

@@ -14,6 +14,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::outcome::{Outcome, operations};
+use crate::plan::is_address;
 
 use file::File;
 
@@ -195,12 +196,19 @@ impl Entry {
     /// What was changed since another run of the script, besides the target.
     pub fn changes(&self, before: &Self) -> Vec<&'static str> {
         let parts = [
-            ("script", &self.fingerprint, &before.fingerprint),
-            ("parameters", &self.parameters, &before.parameters),
-            ("host", &self.host, &before.host),
-            ("loadrun", &self.loadrun, &before.loadrun),
+            ("script", self.fingerprint != before.fingerprint),
+            ("parameters", self.settings() != before.settings()),
+            ("host", self.host != before.host),
+            ("loadrun", self.loadrun != before.loadrun),
         ];
-        parts.into_iter().filter(|(_, now, before)| now != before).map(|(part, ..)| part).collect()
+        parts.into_iter().filter(|(_, changed)| *changed).map(|(part, _)| part).collect()
+    }
+
+    /// Its parameters; of one that is an address only that it is, for it says where the target is.
+    fn settings(&self) -> BTreeMap<String, Option<String>> {
+        let read = serde_json::from_str::<BTreeMap<String, String>>(&self.parameters);
+        let kept = |value: String| (!is_address(&value)).then_some(value);
+        read.unwrap_or_default().into_iter().map(|(name, value)| (name, kept(value))).collect()
     }
 }
 

@@ -112,4 +112,8 @@ fn what_changed_between_two_runs_is_named() {
     let after = Entry { parameters, host: "another".to_owned(), ..before.clone() };
     assert_eq!(after.changes(&before), ["parameters", "host"]);
     assert!(before.changes(&before).is_empty());
+    let at =
+        |base: &str| Entry { parameters: format!("{{\"base\":\"{base}\"}}"), ..before.clone() };
+    assert!(at("http://10.0.0.7:1").changes(&at("http://10.0.0.8:2")).is_empty());
+    assert_eq!(at("http://10.0.0.7:1").changes(&at("small")), ["parameters"]);
 }

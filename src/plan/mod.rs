@@ -22,7 +22,7 @@ use crate::metric::{Metric, Threshold};
 
 pub use curve::{Curve, Step};
 pub use fault::{Every, FaultDecl, RecoveryDecl};
-pub use parameter::{ParamValue, Parameter, Profile};
+pub use parameter::{ParamValue, Parameter, Profile, is_address};
 pub use problem::{Place, Problem, nearest};
 pub use scenario::{Arrivals, Load, MOST_USERS, Scenario, Start};
 pub use validate::validate;

@@ -1,6 +1,7 @@
 //! What a script lets its caller choose, and what may be shown of it.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
@@ -88,6 +89,69 @@ impl fmt::Display for ParamValue {
             Self::Float(number) => number.fmt(f),
             Self::Integer(number) => number.fmt(f),
             Self::Bool(truth) => truth.fmt(f),
+        }
+    }
+}
+
+/// Whether a value says where something is, and not what is done with it: `http://10.0.0.7/v2`,
+/// `10.0.0.7:6379`, `[::1]:6379`, `localhost:8080`, `db.internal:5432`. Neither is `60:40`, nor `read:60`.
+pub fn is_address(value: &str) -> bool {
+    if let Some((scheme, rest)) = value.split_once("://") {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+        let begins = scheme.starts_with(|c: char| c.is_ascii_alphabetic());
+        return begins && scheme.chars().all(plain) && !rest.is_empty() && !has_gaps(rest);
+    }
+    if value.parse::<SocketAddr>().is_ok() {
+        return true;
+    }
+    let Some((host, port)) = value.rsplit_once(':') else { return false };
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    let named = host == "localhost" || (host.contains('.') && !host.starts_with('.'));
+    let letters = host.ends_with(|c: char| c.is_ascii_alphabetic());
+    named && letters && host.chars().all(plain) && port.parse::<u16>().is_ok()
+}
+
+fn has_gaps(text: &str) -> bool {
+    text.chars().any(char::is_whitespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_told_from_other_values() {
+        for address in [
+            "http://127.0.0.1:18080",
+            "https://preview-17.shop.example/v2",
+            "redis+tls://cache:6379/0",
+            "unix:///run/shop.sock",
+            "10.0.0.7:6379",
+            "[::1]:6379",
+            "localhost:8080",
+            "db.internal:5432",
+        ] {
+            assert!(is_address(address), "{address}");
+        }
+        for other in [
+            "",
+            "10",
+            "1.5",
+            "60:40",
+            "read:60",
+            "12:30",
+            "0.5:0.5",
+            "normal 1s 50ms",
+            "true",
+            "://x",
+            "http://",
+            "see http://a b",
+            ".a:1",
+            "a.b:99999",
+            "/items/1",
+            "10.0.0.7",
+        ] {
+            assert!(!is_address(other), "{other}");
         }
     }
 }

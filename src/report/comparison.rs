@@ -30,6 +30,9 @@ pub fn text(
     let verdict = ink.paint(colour, comparison.verdict.to_string().to_uppercase());
     writeln!(out, "\n{}", runs(comparison))?;
     writeln!(out, "{verdict}  {}", said(comparison))?;
+    for target in &comparison.targets {
+        writeln!(out, "target: {target}")?;
+    }
     for difference in &comparison.overridden {
         writeln!(out, "{}: {difference}", ink.paint(AnsiColor::Yellow, "compared anyway"))?;
     }
@@ -66,10 +69,13 @@ pub fn markdown(
     let verdict = comparison.verdict.to_string().to_uppercase();
     writeln!(out, "### {verdict}: {}\n", escaped(&said(comparison)))?;
     writeln!(out, "{}\n", escaped(&runs(comparison)))?;
+    for target in &comparison.targets {
+        writeln!(out, "* target: {}", escaped(target))?;
+    }
     for difference in &comparison.overridden {
         writeln!(out, "* compared anyway: {}", escaped(difference))?;
     }
-    if !comparison.overridden.is_empty() {
+    if !comparison.overridden.is_empty() || !comparison.targets.is_empty() {
         writeln!(out)?;
     }
     writeln!(out, "| operation | | base | now | change | 95 % interval | |")?;
@@ -99,9 +105,9 @@ pub fn markdown(
     }
 }
 
-/// Writes for a pull request that there is none, since the runs differ in all this.
+/// Writes for a pull request that there is none, since all this keeps the runs from it.
 pub fn refused(differences: &[String], out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "### NOT COMPARED: the runs differ in more than the target\n")?;
+    writeln!(out, "### NOT COMPARED, because\n")?;
     differences.iter().try_for_each(|difference| writeln!(out, "* {}", escaped(difference)))
 }
 
@@ -170,8 +176,9 @@ pub(super) fn told(control: &Control) -> String {
 
 /// What was compared and how it came out, a line each.
 pub(super) fn head(comparison: &Comparison) -> String {
+    let targets = comparison.targets.iter().map(|it| format!("target: {it}"));
     let overridden = comparison.overridden.iter().map(|it| format!("compared anyway: {it}"));
-    let lines = [runs(comparison), said(comparison)].into_iter().chain(overridden);
+    let lines = [runs(comparison), said(comparison)].into_iter().chain(targets).chain(overridden);
     lines.collect::<Vec<_>>().join("\n")
 }
 

@@ -67,6 +67,7 @@ fn head(comparison: &Comparison, control: Option<&Control>, name: &str, verdict:
             h1 { (name) }
             p.verdict.(look) { strong { (verdict) } " " span { (said(comparison)) } }
             @if let Some(control) = control { p.note.after { (told(control)) } }
+            @for target in &comparison.targets { p.note.after { "target: " (target) } }
             @if !comparison.overridden.is_empty() {
                 ul.reasons {
                     @for difference in &comparison.overridden {

@@ -40,6 +40,7 @@ fn comparison(verdict: Finding) -> Comparison {
         base: vec![run.clone(), run.clone()],
         now: vec![run],
         limit: 0.05,
+        targets: vec!["base: http://127.0.0.1:1 before, http://127.0.0.1:2 now".to_owned()],
         overridden: vec!["parameter size is 10 in base, 20 now".to_owned()],
         operations: vec![
             operation("item|*", rows, verdict),
