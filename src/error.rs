@@ -79,7 +79,7 @@ impl fmt::Display for Error {
             }
             Self::Summary(error) => write!(
                 f,
-                "error: could not print: {error}\n  hint: what a run left in the results is there"
+                "error: could not print: {error}\n  hint: what was run, if anything, is in the results"
             ),
             Self::Results(error) => write!(
                 f,

@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot start a run has failed")]
 
+use std::ffi::OsStr;
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -169,6 +172,62 @@ fn an_editor_finds_nothing_to_complain_of_in_a_folder_to_begin_with() {
         let (fine, told) = complaints(&wrong);
         assert!(!fine, "it does not know the types: {told}");
     }
+}
+
+#[test]
+fn an_argument_that_cannot_be_read_is_named_with_what_is_expected() {
+    let bench = Bench::new();
+    for seed in ["-1", "x", "18446744073709551616"] {
+        for command in [&["check", "script.lua"][..], &["sandbox"], &["proxy"]] {
+            let (exit, _, err) = bench.run(&[command, &["--seed", seed]].concat());
+            assert_eq!(exit, 4, "{err}");
+            assert!(err.contains(&format!("invalid value '{seed}' for '--seed")), "{err}");
+            assert!(
+                err.contains("expected a whole number from 0 to 18446744073709551615"),
+                "{err}"
+            );
+        }
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loadrun"));
+    command.args(["check", "script.lua", "-p"]).arg(OsStr::from_bytes(b"size=\xff"));
+    let output = command.output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{err}");
+    assert!(err.contains("for '--param <NAME=VALUE>'") && err.contains("UTF-8"), "{err}");
+}
+
+#[test]
+fn what_cannot_be_printed_is_said_and_no_success() {
+    let bench = Bench::new();
+    for asked in [&["check", "script.lua"][..], &["--help"], &["man"], &["init", "folder"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loadrun"));
+        command.args(asked).current_dir(bench.0.path());
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = command.stdout(full).output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(5), "{asked:?}: {err}");
+        assert!(err.starts_with("error: could not print: "), "{asked:?}: {err}");
+    }
+}
+
+#[test]
+fn a_selftest_that_is_interrupted_says_nothing_of_the_machine() {
+    let bench = Bench::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loadrun"));
+    command.arg("selftest").current_dir(bench.0.path());
+    let mut run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(run.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("  load  ") {
+        line.clear();
+        assert!(told.read_line(&mut line).unwrap() > 0, "it ended");
+    }
+    let pid = run.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let rest = std::thread::spawn(move || told.lines().map_while(Result::ok).collect::<String>());
+    let output = run.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(130), &[][..]));
+    assert!(rest.join().unwrap().contains("interrupted: "));
 }
 
 #[test]

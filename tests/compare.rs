@@ -197,6 +197,12 @@ fn runs_are_kept_under_a_name_shown_compared_with_and_removed() {
     let (exit, said) = bench.said(&["baseline", "save", "main", "--add", &two]);
     assert_eq!(exit, 0, "{said}");
     assert!(said.contains("between runs") && said.contains("item  "), "{said}");
+    let (exit, said) = bench.said(&["baseline", "save", "more", "script", "--out", "one"]);
+    assert_eq!(exit, 4);
+    assert_eq!(said, "error: there is no script\n  hint: did you mean one/script?\n");
+    let (exit, said) = bench.said(&["baseline", "save", "more", "nosuch"]);
+    assert_eq!(exit, 4);
+    assert!(said.starts_with("error: there is no nosuch\n  hint: name an outcome.json"), "{said}");
     let (exit, said) = bench.said(&["baseline", "list"]);
     assert_eq!(exit, 0);
     assert!(said.starts_with("main  2 runs of script"), "{said}");
@@ -313,4 +319,15 @@ fn two_targets_in_turn_are_compared_with_the_noise_of_the_machine() {
     assert_eq!(fs::read_dir(bench.path("results/script")).unwrap().count(), 4);
     let (exit, said) = bench.said(&["ab", "script.lua", "--a", "latency=20ms"]);
     assert_eq!(exit, 4, "{said}");
+    for (given, expected) in [
+        (["latency=20ms", "nope=2"], &["error: B: unknown parameter"][..]),
+        (["nope=2", "latency"], &["error: A: unknown parameter", "error: B: malformed"]),
+        (["nope=2", "nope=2"], &["error: unknown parameter"]),
+    ] {
+        let (exit, said) = bench.said(&["ab", "script.lua", "--a", given[0], "--b", given[1]]);
+        assert_eq!(exit, 4, "{said}");
+        assert!(expected.iter().all(|part| said.contains(part)), "{said}");
+        assert_eq!(said.matches("error:").count(), expected.len(), "{said}");
+    }
+    assert_eq!(fs::read_dir(bench.path("results/script")).unwrap().count(), 4, "nothing ran");
 }

@@ -118,6 +118,13 @@ fn everything_that_is_wrong_with_any_script_is_told_before_the_first_one_runs() 
     assert_eq!(exit, 4);
     let told = "error: no script has a parameter `sice`\n  hint: did you mean `size`?\n";
     assert_eq!(err, told);
+    for folder in ["one", "two"] {
+        fs::create_dir(bench.path(folder)).unwrap();
+        fs::copy(bench.path("a.lua"), bench.path(folder).join("a.lua")).unwrap();
+    }
+    let (exit, _, err) = bench.run(&["one", "two/a.lua", "one/a.lua"]);
+    assert_eq!(exit, 4);
+    assert!(err.starts_with("error: one/a.lua and two/a.lua are both called a\n"), "{err}");
     fs::create_dir(bench.path("none")).unwrap();
     let (exit, _, err) = bench.run(&["none"]);
     assert_eq!(exit, 4);

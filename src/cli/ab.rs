@@ -4,6 +4,7 @@
 //! Every second run of A against the others is a control: nothing has changed there, so what is
 //! seen to change is the noise of this machine now.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
@@ -13,13 +14,14 @@ use super::compare::{self, Format, Judging, compared};
 use super::folder::Folder;
 use super::progress::{Detail, Progress};
 use super::run::{remember, stem};
-use super::source::{SourceArgs, parameters};
+use super::source::{SourceArgs, parameters, text};
 use super::{state, tell, undo};
 use crate::compare::Control;
 use crate::engine::{self, Options};
 use crate::error::Error;
 use crate::outcome::Outcome;
-use crate::script;
+use crate::plan::Problem;
+use crate::script::{self, Loaded};
 
 /// Arguments of `ab`.
 #[derive(Debug, Args)]
@@ -31,10 +33,10 @@ pub struct AbArgs {
     #[command(flatten)]
     source: SourceArgs,
     /// A parameter as it is for A; may be given several times
-    #[arg(long, value_name = "NAME=VALUE", required = true)]
+    #[arg(long, value_name = "NAME=VALUE", required = true, value_parser = text())]
     a: Vec<String>,
     /// A parameter as it is for B
-    #[arg(long, value_name = "NAME=VALUE", required = true)]
+    #[arg(long, value_name = "NAME=VALUE", required = true, value_parser = text())]
     b: Vec<String>,
     /// Runs of each
     #[arg(long, value_name = "NUMBER", default_value_t = 6,
@@ -68,7 +70,7 @@ pub struct AbArgs {
 /// Runs both in turn, then compares B with A; exit codes as of `compare`, 130 when interrupted.
 pub fn run(args: &AbArgs) -> Result<u8, Error> {
     undo::settle()?;
-    let sides = [parameters(&args.a)?, parameters(&args.b)?];
+    let sides = foresee(args)?;
     let varied: Vec<String> = sides.iter().flat_map(|side| side.keys().cloned()).collect();
     let mut runs: [Vec<Outcome>; 2] = [Vec::new(), Vec::new()];
     for at in 0..2 * usize::from(args.rounds) {
@@ -77,9 +79,7 @@ pub fn run(args: &AbArgs) -> Result<u8, Error> {
         if !args.quiet {
             tell(&format!("{letter} {round} of {}", args.rounds));
         }
-        let mut source = args.source.read(&args.script)?;
-        source.params.extend(sides[side].clone());
-        let outcome = once(args, source)?;
+        let outcome = once(args, load(args, &sides[side])?)?;
         if outcome.run.interrupted {
             tell("interrupted: nothing is compared; the runs so far are in the results");
             return Ok(130);
@@ -94,19 +94,57 @@ pub fn run(args: &AbArgs) -> Result<u8, Error> {
     Ok(compared.exit_code())
 }
 
-/// One run, kept like any other.
-fn once(args: &AbArgs, source: script::Source) -> Result<Outcome, Error> {
-    let loaded = script::load_as(source, &args.source.profiles, false)?;
-    let name = stem(&args.script);
-    let folder = Folder::make(&args.out, &name)?;
-    let options = Options {
-        name,
+type Parameters = BTreeMap<String, String>;
+
+/// The parameters of each side; what keeps either from starting is told before the first run.
+fn foresee(args: &AbArgs) -> Result<[Parameters; 2], Error> {
+    let sides = [&args.a, &args.b].map(|given| parameters(given));
+    let mut found: [Vec<Problem>; 2] = Default::default();
+    for (side, found) in sides.iter().zip(&mut found) {
+        *found = match side {
+            Err(problems) => problems.clone(),
+            Ok(side) => match load(args, side) {
+                Err(problems) => problems,
+                Ok(loaded) => engine::foresee(&loaded, &options(args))?,
+            },
+        };
+    }
+    let [a, b] = &found;
+    let (both, only_a): (Vec<_>, Vec<_>) = a.iter().partition(|problem| b.contains(problem));
+    let only_b = b.iter().filter(|problem| !both.contains(problem));
+    let of = |side: &'static str| {
+        move |it: &Problem| Problem { what: format!("{side}: {}", it.what), ..it.clone() }
+    };
+    let alone = only_a.into_iter().map(of("A")).chain(only_b.map(of("B")));
+    let problems: Vec<_> = both.iter().map(|&problem| problem.clone()).chain(alone).collect();
+    match sides {
+        [Ok(a), Ok(b)] if problems.is_empty() => Ok([a, b]),
+        _ => Err(problems.into()),
+    }
+}
+
+/// The script with the parameters of one side.
+fn load(args: &AbArgs, side: &Parameters) -> Result<Loaded, Vec<Problem>> {
+    let mut source = args.source.read(&args.script)?;
+    source.params.extend(side.clone());
+    script::load_as(source, &args.source.profiles, false)
+}
+
+fn options(args: &AbArgs) -> Options {
+    Options {
+        name: stem(&args.script),
         workers: args.workers.map(usize::from),
         allow_command: args.allow_command,
         allow_fault: args.allow_fault.clone(),
         seconds: None,
         journals: state::journals(),
-    };
+    }
+}
+
+/// One run, kept like any other.
+fn once(args: &AbArgs, loaded: Loaded) -> Result<Outcome, Error> {
+    let options = options(args);
+    let folder = Folder::make(&args.out, &options.name)?;
     let detail = if args.quiet { Detail::Quiet } else { Detail::Normal };
     let progress = Progress::new(detail, io::stderr().is_terminal(), loaded.control.world());
     let outcome = engine::run(loaded, options, |states| progress.follow(states))?;

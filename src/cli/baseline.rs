@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 
 use super::ink;
 use super::run::print;
-use crate::baseline::{Baseline, locate};
+use crate::baseline::{Baseline, BaselineError, locate};
 use crate::error::Error;
 use crate::plan::Problem;
 use crate::report::spread;
@@ -102,7 +102,7 @@ fn save(
 ) -> Result<Baseline, Error> {
     let mut problems: Vec<Problem> = Vec::new();
     for word in words {
-        let added = locate(word, results).and_then(|meant| {
+        let added = known(word, results).and_then(|()| locate(word, results)).and_then(|meant| {
             meant.runs().into_iter().try_for_each(|outcome| kept.add(outcome, anyway))
         });
         problems.extend(added.err().map(Problem::from));
@@ -114,6 +114,20 @@ fn save(
     kept.save(results)
         .map_err(|error| Error::usage(format!("could not keep it: {error}"), error.hint))?;
     Ok(kept)
+}
+
+/// That a word is at least the name of something.
+fn known(word: &str, results: &Path) -> Result<(), BaselineError> {
+    if Path::new(word).exists() || Baseline::exists(results, word) {
+        return Ok(());
+    }
+    let script = results.join(word);
+    let hint = if script.is_dir() {
+        format!("did you mean {}?", script.display())
+    } else {
+        format!("name an outcome.json, or a folder of results such as {}/SCRIPT", results.display())
+    };
+    Err(BaselineError { what: format!("there is no {word}"), hint })
 }
 
 /// One line a baseline; one that cannot be read says why in its place.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::run::print;
 use super::scripts;
 use super::source::SourceArgs;
 use crate::engine;
@@ -37,8 +38,7 @@ pub fn run(args: &CheckArgs) -> Result<u8, Error> {
         text += gap;
         text += &script.loaded.control.world().masked(described);
     }
-    // A closed pipe on stdout is not the scripts' fault.
-    let _ = io::stdout().lock().write_all(text.as_bytes());
+    print(|out| out.write_all(text.as_bytes()))?;
     Ok(0)
 }
 

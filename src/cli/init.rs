@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::run::print;
 use crate::error::Error;
 use crate::script::library;
 
@@ -55,8 +56,7 @@ pub fn run(args: &InitArgs) -> Result<u8, Error> {
          loadrun {shown}/smoke.lua -p base=URL   loads a service of yours\n  \
          loadrun {shown}                         runs every script of the folder"
     );
-    // Whoever closed the pipe has read enough.
-    let _ = writeln!(io::stdout().lock(), "{}\n{next}", told.join("\n"));
+    print(|out| writeln!(out, "{}\n{next}", told.join("\n")))?;
     Ok(0)
 }
 

@@ -1,7 +1,7 @@
 //! What is typed: the command line, one file a command.
 //!
 //! Only this room prints, and `progress` is its only file that draws. A command returns its exit
-//! code or an [`Error`](crate::error::Error); `main` does the rest.
+//! code or an [`Error`]; `main` does the rest.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
+use crate::error::Error;
 use crate::report::Ink;
 
 mod ab;
@@ -116,11 +117,7 @@ pub fn main() -> ExitCode {
         Command::Undo(args) => Ok(undo::run(&args)),
         Command::Guard(args) => guard::run(&args),
     };
-    let code = done.unwrap_or_else(|error| {
-        tell(&error.to_string());
-        error.exit_code()
-    });
-    ExitCode::from(code)
+    ExitCode::from(done.unwrap_or_else(|error| failed(&error)))
 }
 
 /// The command line with `run` put in where it was left out.
@@ -157,11 +154,21 @@ fn outlive_full_files() {
     let _ = stop::ignore(Signal::XFSZ);
 }
 
-/// Help and version go to stdout and succeed; anything else could not start.
+/// Help and version go to stdout and succeed where they can be printed; anything else could not
+/// start, also where even that cannot be.
 fn usage(told: &clap::Error) -> ExitCode {
-    // Nothing is left to be done where even the error cannot be printed.
-    let _ = told.print();
-    ExitCode::from(if told.use_stderr() { 4 } else { 0 })
+    let printed = told.print();
+    if told.use_stderr() {
+        return ExitCode::from(4);
+    }
+    let done = run::print(|out| printed.and_then(|()| out.flush()));
+    ExitCode::from(done.map_or_else(|error| failed(&error), |()| 0))
+}
+
+/// Says why the program ends; its exit code.
+fn failed(error: &Error) -> u8 {
+    tell(&error.to_string());
+    error.exit_code()
 }
 
 /// Colours where a person looks and has not asked for none; lines as long as the terminal's.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use tokio::net::TcpListener;
 
+use super::source::seed;
 use super::stop;
 use crate::error::Error;
 use crate::plan::nearest;
@@ -57,7 +58,7 @@ pub struct ProxyArgs {
     protocol: Option<Protocol>,
 
     /// Seed of all choices: which connections a toxicity concerns, jitter, sizes
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = seed, allow_negative_numbers = true)]
     seed: u64,
 
     /// A host beyond this machine that may be dialled or listened on, once or more

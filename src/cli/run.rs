@@ -352,7 +352,8 @@ fn conclude(
 /// Prints on stdout what is written.
 pub fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
     let mut text = Vec::new();
-    match write(&mut text).and_then(|()| io::stdout().lock().write_all(&text)) {
+    let mut out = io::stdout().lock();
+    match write(&mut text).and_then(|()| out.write_all(&text)).and_then(|()| out.flush()) {
         // Whoever closed the pipe has read enough.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Summary(error)),
         _ => Ok(()),

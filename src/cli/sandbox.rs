@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use clap::Args;
 
+use super::source::seed;
 use super::stop;
 use crate::error::Error;
 use crate::plan::Problem;
@@ -33,7 +34,7 @@ pub struct SandboxArgs {
     pub token: String,
 
     /// Seed of all random choices
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = seed, allow_negative_numbers = true)]
     pub seed: u64,
 
     /// Time added to each answer: none, 20ms, "uniform 10ms 50ms", "normal 50ms 10ms", "exponential 20ms"

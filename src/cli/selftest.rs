@@ -15,7 +15,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::progress::{Detail, Progress};
-use super::state;
+use super::run::print;
+use super::{state, tell};
 use crate::engine::{self, Options};
 use crate::error::Error;
 use crate::metric::{Distribution, Merge, Total};
@@ -48,7 +49,8 @@ impl Expected {
     }
 }
 
-/// Runs the test; 0 when every value holds, 3 when this machine cannot be believed now.
+/// Runs the test; 0 when every value holds, 3 when this machine cannot be believed now, 130 when it
+/// was interrupted.
 pub fn run(args: &SelftestArgs) -> Result<u8, Error> {
     let source = Source {
         path: PathBuf::from("selftest.lua"),
@@ -70,12 +72,13 @@ pub fn run(args: &SelftestArgs) -> Result<u8, Error> {
         journals: state::journals(),
     };
     let outcome = engine::run(loaded, options, |states| progress.follow(states))?;
+    if outcome.run.interrupted {
+        tell("interrupted: whether this machine can be believed is not known");
+        return Ok(130);
+    }
     let expected = expected(&responses(&outcome));
     let held = outcome.verdict == RunVerdict::Valid && expected.iter().all(Expected::holds);
-    let mut text = Vec::new();
-    // A closed pipe on stdout must not hide the exit code.
-    let _ = tell(&outcome, &expected, held, &mut text);
-    let _ = io::stdout().lock().write_all(&text);
+    print(|out| describe(&outcome, &expected, held, out))?;
     Ok(if held { 0 } else { 3 })
 }
 
@@ -108,7 +111,7 @@ fn expected(responses: &Distribution) -> Vec<Expected> {
     ]
 }
 
-fn tell(
+fn describe(
     outcome: &Outcome,
     expected: &[Expected],
     held: bool,

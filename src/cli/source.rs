@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use super::command_names;
 use super::run::stem;
@@ -17,15 +18,27 @@ use crate::script::Source;
 #[derive(Debug, Args)]
 pub struct SourceArgs {
     /// Set a parameter of the script (also: environment `LOADRUN_NAME`)
-    #[arg(short = 'p', long = "param", value_name = "NAME=VALUE")]
+    #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", value_parser = text())]
     pub params: Vec<String>,
     /// Set the parameters that this profile of the script sets; of several the later goes before
     /// the earlier, and `-p` before all
     #[arg(long = "profile", value_name = "NAMES", value_delimiter = ',')]
     pub profiles: Vec<String>,
     /// Seed of every random choice; the same seed makes the same load
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = seed,
+          allow_negative_numbers = true)]
     pub seed: u64,
+}
+
+/// A seed.
+pub fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("expected a whole number from 0 to {}", u64::MAX))
+}
+
+/// Text; where an argument is none, it is shown as far as it can be.
+pub fn text() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new()
+        .try_map(|given| given.into_string().map_err(|_| "expected text in UTF-8"))
 }
 
 impl SourceArgs {

@@ -54,7 +54,7 @@ pub fn run(scripts: Vec<Script>, baseline: Option<&Baseline>, args: &RunArgs) ->
 
 /// What is known to keep scripts from starting, all of it.
 fn foresee(scripts: &[Script], args: &RunArgs) -> Result<(), Error> {
-    let mut problems: Vec<Problem> = Vec::new();
+    let mut problems: Vec<Problem> = namesakes(scripts).collect();
     for script in scripts {
         problems.extend(engine::foresee(&script.loaded, &options(&script.path, args))?);
     }
@@ -63,6 +63,21 @@ fn foresee(scripts: &[Script], args: &RunArgs) -> Result<(), Error> {
     }
     // Each is made again when its script's turn has come: its name is the time of that.
     scripts.iter().try_for_each(|script| Folder::make(&args.out, &stem(&script.path)).map(drop))
+}
+
+/// Scripts of one name that are not one script: what they leave would be taken for each other's.
+fn namesakes(scripts: &[Script]) -> impl Iterator<Item = Problem> {
+    let whole = |script: &Script| script.path.canonicalize().unwrap_or(script.path.clone());
+    scripts.iter().enumerate().filter_map(move |(at, script)| {
+        let name = stem(&script.path);
+        let mut before = scripts[..at].iter().filter(|other| stem(&other.path) == name);
+        let other = before.find(|other| whole(other) != whole(script))?;
+        let [other, this] = [other, script].map(|script| script.path.display());
+        let what = format!("{other} and {this} are both called {name}");
+        let hint = "results, baselines and cases of JUnit go by a script's name: rename one, or run \
+                    them apart, each with an --out of its own";
+        Some(Problem::new(what).hint(hint))
+    })
 }
 
 fn ended(ran: Result<Ran, Error>) -> Ended {

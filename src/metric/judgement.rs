@@ -89,7 +89,21 @@ impl Threshold {
                 ));
             }
         }
-        Ok(())
+        self.goal.map_or(Ok(()), |goal| self.is_stricter(goal))
+    }
+
+    /// A goal asks for no less than the limit. What a baseline will have measured is not known yet.
+    fn is_stricter(&self, goal: Bound) -> Result<(), ThresholdError> {
+        let known = [goal, self.limit].map(|bound| bound.form != Form::Baseline);
+        if known[0] != known[1] || !goal.is_looser_than(self.limit) {
+            return Ok(());
+        }
+        let expected = match self.limit.comparison {
+            Comparison::Less | Comparison::AtMost => "a goal at or below the limit, with < or <=",
+            Comparison::More | Comparison::AtLeast => "a goal at or above the limit, with > or >=",
+            Comparison::Equal | Comparison::Unequal => "no goal: there is nothing better",
+        };
+        Err(self.error("the goal asks for less than the limit", expected.to_owned()))
     }
 
     /// Holds it against what was measured up to `elapsed`. A sliding window ends with
@@ -236,6 +250,19 @@ impl Threshold {
 }
 
 impl Bound {
+    /// Whether a value may satisfy this one and miss `limit`; both are of one unit, and none is
+    /// below 0 where they are shares of a baseline.
+    fn is_looser_than(self, limit: Self) -> bool {
+        use Comparison::{AtLeast, AtMost, Equal, Less, More, Unequal};
+        match (limit.comparison, self.comparison) {
+            (Less | AtMost, Less | AtMost) => self.value > limit.value,
+            (More | AtLeast, More | AtLeast) => self.value < limit.value,
+            (_, Equal) => !limit.comparison.holds(self.value, limit.value),
+            (Less | AtMost, More | AtLeast) | (More | AtLeast, Less | AtMost) | (Equal, _) => true,
+            (Unequal, _) | (_, Unequal) => false,
+        }
+    }
+
     /// What was written, for an error.
     fn described(&self) -> String {
         match self.form {

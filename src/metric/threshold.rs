@@ -180,7 +180,7 @@ impl Threshold {
 impl Comparison {
     /// Whether `left` compares so with `right`, both exactly as they are.
     #[expect(clippy::float_cmp, reason = "a script asks for ==, mostly of whole numbers")]
-    fn holds(self, left: f64, right: f64) -> bool {
+    pub(super) fn holds(self, left: f64, right: f64) -> bool {
         match self {
             Self::Less => left < right,
             Self::AtMost => left <= right,

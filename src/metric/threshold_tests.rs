@@ -153,6 +153,12 @@ fn a_threshold_that_does_not_suit_its_metric_says_what_would() {
         ("m growth < 5MB, goal < 1MB/h", Kind::Gauge, Unit::Bytes),
         ("m growth < 1/h", Kind::Gauge, Unit::Time),
         ("m growth < 5MB", Kind::Trend, Unit::Bytes),
+        ("m p95 < 1ms, goal < 10s", Kind::Trend, Unit::Time),
+        ("m p95 < 300ms, goal > 100ms", Kind::Trend, Unit::Time),
+        ("m rate > 99%, goal 0.9", Kind::Rate, Unit::Number),
+        ("m rate < 0.1%, goal == 1%", Kind::Rate, Unit::Number),
+        ("m count == 0, goal < 5", Kind::Counter, Unit::Number),
+        ("m p95 < baseline, goal < baseline + 5%", Kind::Trend, Unit::Time),
     ];
     let refusals =
         misfits.map(|(text, kind, unit)| parse(text).fits(kind, unit).unwrap_err().to_string());
@@ -177,6 +183,12 @@ fn a_threshold_in_the_unit_of_its_metric_fits() {
         ("m growth < 1MB/h, goal 0", Kind::Gauge, Unit::Bytes),
         ("m growth < 20/m", Kind::Gauge, Unit::Number),
         ("m avg < 4MiB over 10s", Kind::Gauge, Unit::Bytes),
+        ("m p95 < 1s, goal <= 1000ms", Kind::Trend, Unit::Time),
+        ("m rate > 90%, goal == 100%", Kind::Rate, Unit::Number),
+        ("m count < 5, goal == 0", Kind::Counter, Unit::Number),
+        ("m count != 5, goal > 7", Kind::Counter, Unit::Number),
+        ("m p95 < baseline, goal < baseline - 5%", Kind::Trend, Unit::Time),
+        ("m p95 < baseline, goal < 10s", Kind::Trend, Unit::Time),
     ] {
         assert_eq!(parse(text).fits(kind, unit), Ok(()), "{text}");
     }
