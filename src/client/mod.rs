@@ -6,7 +6,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 
 use crate::wire::proxy::{Proxy, Via};
-use crate::wire::{ConnectError, ConnectFailure};
+use crate::wire::{ConnectError, ConnectFailure, tls_trouble};
 
 mod deadline;
 pub mod http;
@@ -181,7 +181,10 @@ impl Failure {
                 let detail = format!("the {peer} stopped answering on the network");
                 Self::new(FailureKind::Timeout, detail)
             }
-            ErrorKind::InvalidData => Self::new(FailureKind::Tls, format!("TLS: {error}")),
+            ErrorKind::InvalidData => {
+                let why = tls_trouble(error).unwrap_or_else(|| error.to_string());
+                Self::new(FailureKind::Tls, format!("TLS with the {peer}: {why}"))
+            }
             _ => Self::new(FailureKind::Reset, format!("the connection broke: {error}")),
         }
     }

@@ -14,12 +14,14 @@ pub mod proxy;
 mod resolve;
 mod stream;
 mod tls;
+mod tls_trouble;
 pub mod toxic;
 mod trust;
 
 pub use connect::{ConnectError, ConnectFailure, Connected, Connector, Step};
 pub use stream::Stream;
 pub use tls::{Alpn, Identity, TlsSettings};
+pub use tls_trouble::tls_trouble;
 pub use trust::Trust;
 
 #[cfg(test)]

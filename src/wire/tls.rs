@@ -4,7 +4,6 @@
 //! costs the target a fraction of what a first visit does.
 
 use std::cell::OnceCell;
-use std::io::{self, ErrorKind};
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -13,14 +12,14 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
-    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore,
-    SignatureScheme,
+    ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::connect::{ConnectError, ConnectFailure};
+use super::tls_trouble::{self, explain};
 
 /// Whom to trust and who we are, for TLS.
 #[derive(Clone, Default)]
@@ -225,52 +224,7 @@ fn unfit(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(_) => format!("cert: {UNFIT}"),
         rustls::Error::InconsistentKeys(_) => "cert, key: they do not belong together".to_owned(),
-        other => format!("cert, key: {other}"),
-    }
-}
-
-/// Why a target's certificate is not accepted, if that is what is wrong.
-fn distrusted(error: &io::Error) -> Option<String> {
-    let rustls::Error::InvalidCertificate(why) = error.get_ref()?.downcast_ref()? else {
-        return None;
-    };
-    Some(match why {
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            let next = "give it as `ca`, or say `insecure = true`";
-            format!("its certificate is from an issuer that is not trusted; {next}")
-        }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "its certificate has expired".to_owned()
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "its certificate is not valid yet".to_owned()
-        }
-        CertificateError::NotValidForNameContext { presented, .. } => {
-            // Each as `DnsName("shop.example")`.
-            let names = presented.iter().map(|name| name.split('"').nth(1).unwrap_or(name));
-            format!("its certificate is only for {}", names.collect::<Vec<_>>().join(", "))
-        }
-        CertificateError::NotValidForName => "its certificate is for another name".to_owned(),
-        CertificateError::Revoked => "its certificate was revoked".to_owned(),
-        other => format!("its certificate is not accepted: {other}"),
-    })
-}
-
-/// What a failed handshake means: rustls wraps its own errors as invalid data.
-fn explain(host: &str, error: &io::Error) -> ConnectError {
-    match error.kind() {
-        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => ConnectError::new(
-            ConnectFailure::Reset,
-            format!("{host} reset the connection during the TLS handshake"),
-        ),
-        ErrorKind::UnexpectedEof => ConnectError::new(
-            ConnectFailure::Tls,
-            format!("{host} closed the connection during the TLS handshake"),
-        ),
-        _ => {
-            let why = distrusted(error).unwrap_or_else(|| error.to_string());
-            ConnectError::new(ConnectFailure::Tls, format!("TLS with {host}: {why}"))
-        }
+        other => format!("cert, key: {}", tls_trouble::of(other)),
     }
 }
 

@@ -17,7 +17,7 @@ use super::h1::{Broken, Reached};
 use super::head::Hop;
 use super::reply::{Answered, over_limit};
 use super::{Failure, FailureKind};
-use crate::wire::Stream;
+use crate::wire::{Stream, tls_trouble};
 
 /// Longest head accepted, in bytes, as for HTTP/1.1.
 const HEAD_LIMIT: u32 = 64 << 10;
@@ -180,7 +180,7 @@ fn explain(error: &hyper::Error) -> Failure {
             return explain_h2(error);
         }
         if let Some(error) = found.downcast_ref::<io::Error>() {
-            return broken_off(&error.to_string());
+            return broken_off(&tls_trouble(error).unwrap_or_else(|| error.to_string()));
         }
         cause = found.source();
     }
@@ -193,7 +193,8 @@ fn explain(error: &hyper::Error) -> Failure {
 fn explain_h2(error: &h2::Error) -> Failure {
     let ended_by_peer = error.is_remote() && (error.is_reset() || error.is_go_away());
     if error.is_io() || ended_by_peer {
-        return broken_off(&error.to_string());
+        let of_tls = error.get_io().and_then(|error| tls_trouble(error));
+        return broken_off(&of_tls.unwrap_or_else(|| error.to_string()));
     }
     Failure::new(FailureKind::Protocol, format!("HTTP/2: {error}"))
 }

@@ -9,6 +9,7 @@ use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
 use super::exchange::Trouble;
 use super::{Failure, FailureKind};
+use crate::wire::tls_trouble;
 
 /// An error of the driver, and what is left of the connection.
 #[derive(Debug)]
@@ -48,7 +49,9 @@ impl From<sqlx::Error> for Broken {
                 Self { trouble: Trouble::Failed(failure), usable, no_socket: false }
             }
             Error::Io(error) => unreachable(&error),
-            Error::Tls(error) => Self::lost(FailureKind::Tls, line(&error.to_string())),
+            Error::Tls(error) => {
+                Self::lost(FailureKind::Tls, untrusted(&*error).unwrap_or(line(&error.to_string())))
+            }
             Error::Protocol(what) => Self::lost(FailureKind::Protocol, line(&what)),
             Error::WorkerCrashed => {
                 Self::lost(FailureKind::Reset, "the thread of the database ended")
@@ -59,10 +62,20 @@ impl From<sqlx::Error> for Broken {
     }
 }
 
+/// What is wrong with TLS, where that is it; without the next step, which speaks of options that
+/// other clients have and a database is told by its URL.
+fn untrusted(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let told = tls_trouble(error)?;
+    Some(told.split("; ").next().unwrap_or_default().to_owned())
+}
+
 /// An error of the system's, while connecting or later.
 fn unreachable(error: &io::Error) -> Broken {
     let errno = error.raw_os_error().map(Errno::from_raw_os_error);
     let no_socket = matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::ADDRNOTAVAIL));
+    if let Some(told) = untrusted(error) {
+        return Broken::lost(FailureKind::Tls, told);
+    }
     let detail = line(&error.to_string());
     let kind = match error.kind() {
         _ if no_socket => FailureKind::Refused,

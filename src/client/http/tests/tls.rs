@@ -24,6 +24,8 @@ struct Authority {
     pem: String,
     der: rustls::pki_types::CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
+    /// Whether the certificates it issues say that they are an authority's.
+    authorities: bool,
 }
 
 impl Authority {
@@ -34,7 +36,7 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         let certificate = params.self_signed(&key).unwrap();
         let (pem, der) = (certificate.pem(), certificate.der().clone());
-        Self { pem, der, issuer: Issuer::new(params, key) }
+        Self { pem, der, issuer: Issuer::new(params, key), authorities: false }
     }
 
     fn issue(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
@@ -42,6 +44,9 @@ impl Authority {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        if self.authorities {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
         (params.signed_by(&key, &self.issuer).unwrap(), key)
     }
 
@@ -154,7 +159,7 @@ async fn a_client_certificate_is_shown_when_asked_for() {
     assert_eq!(fetch(&server, tls, Version::Auto).await.error, None);
     // In TLS 1.3 the refusal arrives after the client's side of the handshake is done.
     let refused = fetch(&server, trusting(&authority), Version::Auto).await;
-    assert_tls_failure(&refused, "CertificateRequired");
+    assert_tls_failure(&refused, "it wants a client certificate; give one as `cert` and `key`");
 }
 
 #[tokio::test]
@@ -193,7 +198,20 @@ async fn a_target_that_does_not_speak_tls_is_a_tls_failure() {
     })
     .await;
     let exchange = fetch(&garbage, TlsSettings::default(), Version::Auto).await;
-    assert_tls_failure(&exchange, "TLS with localhost: ");
+    let plain = "TLS with localhost: it does not speak TLS; is it a plain port, such as of http://?";
+    assert_tls_failure(&exchange, plain);
+}
+
+/// As `openssl req -x509` makes one.
+#[tokio::test]
+async fn a_certificate_of_an_authority_in_place_of_a_servers_is_told_with_what_to_do() {
+    let mut authority = Authority::new();
+    authority.authorities = true;
+    let server = authority.server("localhost", &[], false).await;
+    let exchange = fetch(&server, trusting(&authority), Version::Auto).await;
+    assert_tls_failure(&exchange, "its certificate is that of an authority (`CA:TRUE`)");
+    let insecure = TlsSettings { insecure: true, ..TlsSettings::default() };
+    assert_eq!(fetch(&server, insecure, Version::Auto).await.error, None);
 }
 
 #[tokio::test]
