@@ -29,6 +29,7 @@ local param = require "loadrun.param"
 local mark = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 local token = param("token", "a-secret-of-the-script", mark, { secret = true })
 local size = metric.trend("basket.size")
+param("base", "http://127.0.0.1:18080", "an address")
 local link = require("loadrun.fault").proxy { upstream = sandbox.start {} }
 local target = http.client { base = link }
 return {
@@ -37,7 +38,7 @@ return {
   scenarios = {
     visitors = { rate = 60, duration = "14s", run = function(vu)
       local reply = target:get("/health", { name = mark })
-      size:record(vu.iteration)
+      size:record(vu.iteration, { visitor = "browsers" })
       check(reply, { [mark] = vu.iteration % 9 ~= 0 })
       if vu.iteration % 5 == 0 then
         target:get("/a/rather/long/path/that/has/no/place/to/break/in/it", { name = "nowhere" })
@@ -90,6 +91,16 @@ const FAULTS: &str = r#"(() => {
       const lines = new Set([...text.getClientRects()].map((b) => Math.round(b.top)));
       if (lines.size > 1) faults.push("broken: " + name(e));
     }
+    if (e.childNodes.length === 1 && /^\S{2,36}$/.test(e.textContent.trim())) {
+      const word = document.createRange();
+      word.selectNodeContents(e);
+      const { height } = word.getBoundingClientRect();
+      e.style.whiteSpace = "nowrap";
+      const whole = word.getBoundingClientRect();
+      e.style.whiteSpace = "";
+      const room = e.closest("section, header").clientWidth;
+      if (whole.height < height && whole.width <= room) faults.push("a broken word: " + name(e));
+    }
     const seen = contrast(style.color, behind(e));
     if (seen < 4.5) faults.push("contrast " + seen.toFixed(2) + ": " + name(e));
   }
@@ -105,6 +116,12 @@ const FAULTS: &str = r#"(() => {
         if (!apart) faults.push("labels overlap in " + labels.textContent);
       }
     }
+  }
+  for (const cell of document.querySelectorAll("td[data-head]")) {
+    const head = cell.closest("table").querySelector("thead");
+    const twice = getComputedStyle(head).display !== "none" &&
+      getComputedStyle(cell, "::before").content !== "none";
+    if (twice) faults.push("a head above and in the row: " + cell.dataset.head);
   }
   const scripts = document.querySelectorAll("script").length;
   if (scripts !== 1) faults.push(scripts + " scripts");

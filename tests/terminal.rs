@@ -21,6 +21,21 @@ return {
   thresholds = { "iteration.duration p95 < 1h" },
 }"#;
 
+/// A run whose target, script and names all hold what steers a terminal.
+const HOSTILE: &str = r#"local log = require "loadrun.log"
+local check = require "loadrun.check"
+local http = require "loadrun.http"
+local evil = "\27[31mRED\27]0;pwn\7"
+local shop = http.client { base = "http://127.0.0.1:1" }
+return { scenarios = {
+  one = { iterations = 1, run = function()
+    shop:get("/", { name = "row\n" .. evil })
+    check(nil, { ["check " .. evil] = false })
+    log.warn("warned " .. evil)
+    error("broke " .. evil)
+  end },
+} }"#;
+
 /// Gives a program a terminal of its own: what it writes there comes out of the pipe, and what goes
 /// into the other is typed.
 const TERMINAL: &str = "import pty, sys; pty.spawn(sys.argv[1:])";
@@ -49,13 +64,10 @@ fn piped(mut command: Command, folder: &Path) -> Run {
     Run(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
 }
 
-/// A run that has a terminal.
-fn on_a_terminal(folder: &Path, colour: bool) -> Run {
+/// A run that has a terminal, with this in its environment.
+fn on_a_terminal(folder: &Path, environment: &[&str]) -> Run {
     let mut command = Command::new("python3");
-    command.args(["-c", TERMINAL, "env", "TERM=xterm"]);
-    if !colour {
-        command.arg("NO_COLOR=1");
-    }
+    command.args(["-c", TERMINAL, "env"]).args(environment);
     command.args([env!("CARGO_BIN_EXE_loadrun"), "script.lua"]);
     piped(command, folder)
 }
@@ -93,8 +105,10 @@ fn is_coloured(text: &str) -> bool {
 #[test]
 fn a_terminal_is_drawn_on_and_coloured_unless_it_is_asked_not_to_be() {
     let folder = folder();
-    for colour in [true, false] {
-        let Run(run) = &mut on_a_terminal(folder.path(), colour);
+    for (colour, environment) in
+        [(true, &["TERM=xterm"][..]), (false, &["TERM=xterm", "NO_COLOR=1"])]
+    {
+        let Run(run) = &mut on_a_terminal(folder.path(), environment);
         let out = run.stdout.as_mut().unwrap();
         let drawn = until(out, " per s  p95 ");
         // Where the cursor goes back, lines are drawn anew.
@@ -109,6 +123,28 @@ fn a_terminal_is_drawn_on_and_coloured_unless_it_is_asked_not_to_be() {
         assert!(end.contains("INCOMPLETE") && end.contains("held"), "{end:?}");
         assert_eq!(is_coloured(&end), colour, "{end:?}");
         run.wait().unwrap();
+    }
+}
+
+#[test]
+fn nothing_that_steers_a_terminal_comes_from_a_script_or_its_target() {
+    let folder = folder();
+    fs::write(folder.path().join("script.lua"), HOSTILE).unwrap();
+    let Run(run) = &mut in_pipes(folder.path(), &["--report", "text"]);
+    let err = rest(run.stderr.as_mut().unwrap());
+    let out = rest(run.stdout.as_mut().unwrap());
+    let shown = r"\u{1b}[31mRED\u{1b}]0;pwn\u{7}";
+    assert!(err.contains(&format!("warning: warned {shown}\n")), "{err:?}");
+    for told in ["row\\n", "check ", "warned ", "broke "] {
+        assert!(out.contains(&format!("{told}{shown}")), "{told}: {out:?}");
+    }
+    run.wait().unwrap();
+    // A terminal that knows no such thing is told nothing of colours either.
+    let Run(run) = &mut on_a_terminal(folder.path(), &["TERM=dumb"]);
+    let dumb = rest(run.stdout.as_mut().unwrap());
+    assert!(dumb.contains(&format!("broke {shown}")), "{dumb:?}");
+    for told in [err, out, dumb] {
+        assert!(!told.contains(['\u{1b}', '\u{7}']), "{told:?}");
     }
 }
 

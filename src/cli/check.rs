@@ -12,6 +12,7 @@ use crate::engine;
 use crate::error::Error;
 use crate::fault;
 use crate::plan::{Arrivals, FaultDecl, Load, ParamValue, Plan, Scenario, ServiceDecl, Start};
+use crate::report::visible;
 use crate::service::{command, setting};
 use crate::units::{show_duration, show_many, show_number};
 use crate::wire::proxy::Reach;
@@ -36,7 +37,7 @@ pub fn run(args: &CheckArgs) -> Result<u8, Error> {
         let described = String::from_utf8_lossy(&described).into_owned();
         let gap = if text.is_empty() { "" } else { "\n" };
         text += gap;
-        text += &script.loaded.control.world().masked(described);
+        text += &visible(&script.loaded.control.world().masked(described));
     }
     print(|out| out.write_all(text.as_bytes()))?;
     Ok(0)

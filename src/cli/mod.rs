@@ -11,7 +11,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
 use crate::error::Error;
-use crate::report::Ink;
+use crate::report::{Ink, visible};
 
 mod ab;
 mod baseline;
@@ -174,14 +174,19 @@ fn failed(error: &Error) -> u8 {
 /// Colours where a person looks and has not asked for none; lines as long as the terminal's.
 fn ink() -> Ink {
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let colour = wanted && io::stdout().is_terminal();
+    let colour = wanted && io::stdout().is_terminal() && !dumb();
     let width = console::Term::stdout().size_checked().map(|(_, columns)| columns.into());
     Ink { colour, width }
 }
 
+/// Whether the terminal can only show lines, one after the other.
+fn dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb")
+}
+
 /// Writes a line to stderr; where nobody listens, nobody is told.
 fn tell(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", visible(text));
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 
 use crate::engine::{Progress as State, ScenarioProgress, Stage};
+use crate::report::visible;
 use crate::script::{Level, Line, World};
 use crate::units::{show_duration, show_many};
 
@@ -83,11 +84,12 @@ impl Progress {
         if line.level < least {
             return;
         }
+        let text = visible(&line.text);
         let text = match line.level {
-            Level::Debug => format!("debug: {}", line.text),
-            Level::Info => line.text.clone(),
-            Level::Warn => format!("warning: {}", line.text),
-            Level::Error => format!("error: {}", line.text),
+            Level::Debug => format!("debug: {text}"),
+            Level::Info => text.into_owned(),
+            Level::Warn => format!("warning: {text}"),
+            Level::Error => format!("error: {text}"),
         };
         match &self.bars {
             Some(bars) => bars.above(&text),
@@ -109,7 +111,8 @@ impl Progress {
         self.last_plain = Some(state.elapsed);
         for scenario in state.scenarios.iter().filter(|s| s.begun && !s.ended) {
             let elapsed = state.elapsed.as_secs();
-            plainly(&format!("{elapsed:>4} s  {}  {}", scenario.name, facts(scenario)));
+            let name = visible(&scenario.name);
+            plainly(&format!("{elapsed:>4} s  {name}  {}", facts(scenario)));
         }
     }
 }
@@ -156,7 +159,7 @@ impl Bars {
 fn line(all: &MultiProgress, name: &str, width: usize) -> ProgressBar {
     let bar = all.add(ProgressBar::new_spinner());
     bar.set_style(style("  {prefix}  {msg}"));
-    bar.set_prefix(format!("{name:width$}"));
+    bar.set_prefix(format!("{:width$}", visible(name)));
     bar
 }
 

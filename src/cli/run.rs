@@ -15,7 +15,7 @@ use super::folder::Folder;
 use super::progress::{Detail, Progress};
 use super::scripts::{self, Script};
 use super::source::SourceArgs;
-use super::{ink, state, suite, tell, undo};
+use super::{dumb, ink, state, suite, tell, undo};
 use crate::baseline::Baseline;
 use crate::compare::{Comparison, Gate, exit_code};
 use crate::engine::{self, Options};
@@ -194,7 +194,8 @@ pub fn one(script: Script, baseline: Option<&Baseline>, args: &RunArgs) -> Resul
     let (told, seconds) = mpsc::unbounded_channel();
     let told = args.reports.contains(&Form::Seconds).then_some(told);
     let options = Options { seconds: told, ..options(&path, args) };
-    let progress = Progress::new(detail, io::stderr().is_terminal(), loaded.control.world());
+    let drawn = io::stderr().is_terminal() && !dumb();
+    let progress = Progress::new(detail, drawn, loaded.control.world());
     let outcome = engine::run(loaded, options, |states| async {
         tokio::join!(progress.follow(states), follow(seconds, folder.path().join(ndjson::FILE)));
     });

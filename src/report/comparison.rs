@@ -22,6 +22,15 @@ pub fn text(
     ink: Ink,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    ink.safely(out, |out| whole(comparison, control, ink, out))
+}
+
+fn whole(
+    comparison: &Comparison,
+    control: Option<&Control>,
+    ink: Ink,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let colour = match comparison.verdict {
         Finding::Improved | Finding::Unchanged => AnsiColor::Green,
         Finding::Inconclusive => AnsiColor::Yellow,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::ledger::Balance;
 use crate::metric::{Distribution, Merge, Total};
-use crate::outcome::{Outcome, ScenarioOutcome};
+use crate::outcome::{Outcome, ScenarioOutcome, SeriesOutcome};
 use crate::units::show_duration;
 
 /// A time of so many nanoseconds.
@@ -76,6 +76,17 @@ pub struct Check<'a> {
     pub failed: u64,
     /// How often it was made.
     pub of: u64,
+}
+
+/// The script's own metrics.
+pub fn own(outcome: &Outcome) -> impl Iterator<Item = &SeriesOutcome> {
+    let own = |name: &str| outcome.plan.metrics.iter().any(|metric| &*metric.name == name);
+    let several = |name: &str| outcome.series.iter().filter(|of| of.metric == name).count() > 1;
+    // That a counter is there is said by its other series, if it has any.
+    let idle = move |of: &SeriesOutcome| {
+        of.tags.is_empty() && of.total == Total::Counter(0.0) && several(&of.metric)
+    };
+    outcome.series.iter().filter(move |series| own(&series.metric) && !idle(series))
 }
 
 /// Every check of the run, by name.

@@ -64,7 +64,7 @@ pub fn overview(
         let [said, graded] = verdict(last, ink);
         let p95 = last.response.p95.map_or("-".to_owned(), |p95| time(p95.cast_unsigned()));
         let trend = trends(entries).into_iter().next();
-        let drawn = trend.map_or_else(String::new, |trend| drawn(&trend.values));
+        let drawn = trend.map_or_else(String::new, |trend| drawn(&trend.values, ink.width));
         let count = entries.len().to_string();
         Some(vec![script.clone(), count, moment(&last.started), said, graded, p95, drawn])
     });
@@ -114,7 +114,7 @@ pub fn runs(script: &str, entries: &[Entry], ink: Ink, out: &mut dyn Write) -> i
         let last = trend.values.last().copied().flatten();
         let shown = [last, Some(least), Some(most)]
             .map(|value| value.map_or("-".to_owned(), |value| trend.sort.show(value)));
-        let drawn = drawn(&trend.values);
+        let drawn = drawn(&trend.values, ink.width);
         Some([trend.name, drawn].into_iter().chain(shown).collect())
     });
     let heads = ["", "", "last", "least", "most"].map(String::from);
@@ -180,10 +180,11 @@ pub fn trends(entries: &[Entry]) -> Vec<Trend> {
 }
 
 /// A figure as a row of bars from nothing to its largest value; only the latest where there are
-/// too many.
-fn drawn(values: &[Option<f64>]) -> String {
+/// too many for a line so wide.
+fn drawn(values: &[Option<f64>], width: Option<usize>) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let shown = &values[values.len().saturating_sub(MOST_DRAWN)..];
+    let most = width.map_or(MOST_DRAWN, |width| (width / 3).clamp(1, MOST_DRAWN));
+    let shown = &values[values.len().saturating_sub(most)..];
     let most = shown.iter().flatten().copied().fold(0.0, f64::max);
     let bar = |value: &Option<f64>| match value {
         None => ' ',
@@ -200,9 +201,11 @@ mod tests {
     #[test]
     fn a_trend_is_drawn_from_nothing_to_its_largest_value() {
         let values = [Some(1.0), Some(4.0), None, Some(8.0), Some(0.0)];
-        assert_eq!(drawn(&values), "▁▄ █▁");
-        assert_eq!(drawn(&[Some(0.0), Some(0.0)]), "▁▁");
-        assert_eq!(drawn(&[]), "");
-        assert_eq!(drawn(&vec![Some(1.0); 100]).chars().count(), MOST_DRAWN);
+        assert_eq!(drawn(&values, None), "▁▄ █▁");
+        assert_eq!(drawn(&[Some(0.0), Some(0.0)], Some(80)), "▁▁");
+        assert_eq!(drawn(&[], None), "");
+        let many = vec![Some(1.0); 100];
+        assert_eq!(drawn(&many, None).chars().count(), MOST_DRAWN);
+        assert_eq!(drawn(&many, Some(42)).chars().count(), 14);
     }
 }

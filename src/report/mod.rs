@@ -18,11 +18,13 @@ pub mod spread;
 pub mod suite;
 mod table;
 mod text;
+mod visible;
 
 use std::io::{self, Write};
 
 pub use json::write as json;
 pub use text::{Ink, write as text};
+pub use visible::visible;
 
 use crate::compare::Gate;
 use crate::outcome::Outcome;

@@ -160,6 +160,10 @@ pub fn form(report: Report) -> Option<Form> {
 
 /// Writes the table for a person.
 pub fn text(suite: &Suite, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
+    ink.safely(out, |out| whole(suite, ink, out))
+}
+
+fn whole(suite: &Suite, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
     let graded = grade(suite.grade(), suite.is_valid(), ink);
     writeln!(out, "\nsuite  {graded}  {}", suite.passed())?;
     for (script, trouble) in suite.troubles() {

@@ -10,6 +10,7 @@ use tabled::settings::object::Columns;
 use tabled::settings::{Alignment, Modify, Padding, Style as Lines};
 
 use super::text::Ink;
+use super::visible::cell;
 
 /// Between two columns, and before the first.
 const GAP: usize = 2;
@@ -36,7 +37,9 @@ pub fn table(
 /// The lines of a table; columns from `right` on are right-aligned.
 pub fn grid(ink: Ink, heads: &[String], rows: Vec<Vec<String>>, right: usize) -> Vec<String> {
     let records = [heads.to_vec()].into_iter().chain(rows);
-    let records: Vec<_> = records.filter(|record| !record.is_empty()).collect();
+    let records = records.filter(|record| !record.is_empty());
+    let records: Vec<Vec<_>> =
+        records.map(|record| record.iter().map(|text| cell(ink, text)).collect()).collect();
     let widths = widths(&records);
     let room = ink.width.unwrap_or(usize::MAX);
     if widths.iter().sum::<usize>() <= room {
@@ -75,6 +78,10 @@ fn aligned(records: Vec<Vec<String>>, right: usize) -> Vec<String> {
 
 /// Figures in several tables one below the other, each with the names of the rows.
 fn folded(records: &[Vec<String>], widths: &[usize], right: usize, room: usize) -> Vec<String> {
+    // Where the names leave no room for a figure, the first of them has to do.
+    let figure = widths[right..].iter().min().copied().unwrap_or(usize::MAX);
+    let fits = widths[..right].iter().sum::<usize>().saturating_add(figure) <= room;
+    let right = if fits { right } else { right.min(1) };
     let names: usize = widths.iter().take(right).sum();
     let parts = parts(&widths[right..], room.saturating_sub(names));
     let part = |columns: Range<usize>| {
@@ -151,6 +158,30 @@ mod tests {
         );
         let narrow = lines(3, &heads, &rows, 1);
         assert_eq!(narrow.lines().count(), 9, "one column each: {narrow}");
+    }
+
+    #[test]
+    fn where_the_names_leave_no_room_the_first_of_them_stands_for_the_row() {
+        let heads = ["started", "", "", "held", "calls"];
+        let rows: [&[&str]; 2] = [
+            &["26 Nov 11:14", "SCRIPT_LIMITED", "(GOOD)", "2 of 2", "7"],
+            &["26 Nov 11:15", "VALID", "GOOD", "2 of 2", "12"],
+        ];
+        let told = lines(32, &heads, &rows, 3);
+        assert!(told.lines().all(|line| line.chars().count() <= 32), "{told}");
+        assert!(told.contains("  26 Nov 11:14  SCRIPT_LIMITED\n"), "{told}");
+        // All of them are names, as in an overview.
+        let told = lines(32, &heads, &rows, 5);
+        assert!(told.lines().all(|line| line.chars().count() <= 32), "{told}");
+    }
+
+    #[test]
+    fn a_cell_stays_on_its_line_whatever_it_holds() {
+        let told = lines(80, &["", "count"], &[&["a\nb\u{1b}[31m", "1"], &["c", "22"]], 1);
+        assert_eq!(
+            told,
+            "                  count\n  a\\nb\\u{1b}[31m      1\n  c                  22"
+        );
     }
 
     #[test]

@@ -11,11 +11,9 @@ use anstyle::{AnsiColor, Style};
 
 use super::figures::{self, percent, seconds, time};
 use super::table::table;
-use super::{faults, processes};
+use super::{faults, processes, visible};
 use crate::metric::{self, Distribution, Total};
-use crate::outcome::{
-    Grade, LogLine, Outcome, Reason, RunVerdict, ScenarioOutcome, SeriesOutcome, operations,
-};
+use crate::outcome::{Grade, LogLine, Outcome, Reason, RunVerdict, ScenarioOutcome, operations};
 use crate::units::Bytes;
 
 /// How text is set for whoever reads it.
@@ -40,9 +38,31 @@ impl Ink {
         if !self.colour {
             return text.to_string();
         }
-        let style = Style::new().fg_color(Some(colour.into())).bold();
+        let style = style(colour);
         format!("{style}{text}{style:#}")
     }
+
+    /// All that is written to paint.
+    pub(super) fn marks(self) -> Vec<String> {
+        let colours = [AnsiColor::Green, AnsiColor::Yellow, AnsiColor::Red].map(style);
+        let marks = colours.iter().flat_map(|style| [format!("{style}"), format!("{style:#}")]);
+        if self.colour { marks.collect() } else { Vec::new() }
+    }
+
+    /// Writes what `tell` does, but nothing that steers a terminal, whatever is told of.
+    pub(super) fn safely(
+        self,
+        out: &mut dyn Write,
+        tell: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut told = Vec::new();
+        tell(&mut told)?;
+        out.write_all(visible::whole(self, &String::from_utf8_lossy(&told)).as_bytes())
+    }
+}
+
+fn style(colour: AnsiColor) -> Style {
+    Style::new().fg_color(Some(colour.into())).bold()
 }
 
 /// Writes the summary of `outcome`; `place` is where its files lie.
@@ -52,6 +72,10 @@ pub fn write(
     ink: Ink,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    ink.safely(out, |out| whole(outcome, place, ink, out))
+}
+
+fn whole(outcome: &Outcome, place: Option<&str>, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
     headline(outcome, ink, out)?;
     thresholds(outcome, ink, out)?;
     operation_table(outcome, ink, out)?;
@@ -165,14 +189,7 @@ fn checks(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
 
 /// The script's own metrics.
 fn trends(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
-    let own = |name: &str| outcome.plan.metrics.iter().any(|metric| &*metric.name == name);
-    let several = |name: &str| outcome.series.iter().filter(|of| of.metric == name).count() > 1;
-    // That a counter is there is said by its other series, if it has any.
-    let idle = |of: &&SeriesOutcome| {
-        of.tags.is_empty() && of.total == Total::Counter(0.0) && several(&of.metric)
-    };
-    let shown = outcome.series.iter().filter(|series| own(&series.metric) && !idle(series));
-    let rows = shown.map(|series| {
+    let rows = figures::own(outcome).map(|series| {
         let tags: Vec<_> = series.tags.iter().map(|(k, v)| format!("{k}={v}")).collect();
         let show = |value| metric::show(series.unit, series.kind, value);
         let value = match &series.total {

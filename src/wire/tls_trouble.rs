@@ -86,8 +86,8 @@ pub(super) fn of(error: &Error) -> String {
         Error::InvalidMessage(what) => format!("it sent what is not valid TLS ({})", words(what)),
         Error::PeerMisbehaved(what) => format!("it breaks the rules of TLS ({})", words(what)),
         Error::General(what) => what.clone(),
-        Error::Other(other) => words(&other.0),
-        other => words(other),
+        Error::Other(other) => format!("TLS failed ({})", words(&other.0)),
+        other => format!("TLS failed ({})", words(other)),
     }
 }
 
@@ -277,8 +277,14 @@ mod tests {
     #[test]
     fn an_alert_and_a_flaw_without_a_sentence_of_their_own_are_told_in_words() {
         for (error, told) in [
-            (Error::AlertReceived(AlertDescription::UnknownCA), "our client certificate (unknown ca)"),
-            (Error::AlertReceived(AlertDescription::NoRenegotiation), "it gave up (no renegotiation)"),
+            (
+                Error::AlertReceived(AlertDescription::UnknownCA),
+                "our client certificate (unknown ca)",
+            ),
+            (
+                Error::AlertReceived(AlertDescription::NoRenegotiation),
+                "it gave up (no renegotiation)",
+            ),
             (Error::AlertReceived(AlertDescription::Unknown(222)), "it gave up with alert 222"),
             (
                 Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedCipherSuite),

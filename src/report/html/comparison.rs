@@ -19,6 +19,11 @@ use crate::report::figures::{moment, seconds, time};
 /// Most operations with charts of their own; the tables have all.
 const MOST_DRAWN: usize = 12;
 
+/// How many times as far as the middle one of its rows an interval may reach and be drawn whole.
+const MOST_OF_MIDDLE: f64 = 4.0;
+/// How many times as far as what is tolerated it may, however near the others are.
+const MOST_TOLERATED: f64 = 10.0;
+
 /// The names of the two sides, and the look of their lines.
 const SIDES: [(&str, &str); 2] = [("base", "base"), ("now", "c1")];
 
@@ -115,8 +120,7 @@ fn bar(row: &Row, operation: &OperationChange, limit: f64) -> Markup {
         Counted::Share => limit * row.base,
         Counted::Time | Counted::PerSecond => limit,
     };
-    let ends = alike.flat_map(|row| [row.low, row.high, Some(row.change)]).flatten();
-    let most = ends.map(f64::abs).filter(|end| end.is_finite()).fold(2.0 * tolerated, f64::max);
+    let most = scale(alike, tolerated);
     if most <= 0.0 {
         return html! {};
     }
@@ -127,15 +131,37 @@ fn bar(row: &Row, operation: &OperationChange, limit: f64) -> Markup {
         Finding::Regressed => "bad",
         Finding::Unchanged | Finding::Inconclusive => "unsure",
     };
-    let (low, high) = (row.low.unwrap_or(-most), row.high.unwrap_or(most));
+    let (low, high) = (row.low.unwrap_or(f64::NEG_INFINITY), row.high.unwrap_or(f64::INFINITY));
+    // What goes on beyond the picture has an arrow there.
+    let beyond = [(low < -most, "M4 1L1 5L4 9"), (high > most, "M96 1L99 5L96 9")];
     html! {
         svg.bar viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" {
             rect.band x=(at(-tolerated)) y="0" width=(width) height="10" {}
             path.none d="M50 0V10" {}
             path.range.(look) d={ "M" (at(low)) " 5H" (at(high)) } {}
-            path.range.(look) d={ "M" (at(row.change)) " 1V9" } {}
+            @for (_, arrow) in beyond.iter().filter(|(beyond, _)| *beyond) {
+                path.range.(look) d=(arrow) {}
+            }
+            @if row.change.abs() <= most {
+                path.range.(look) d={ "M" (at(row.change)) " 1V9" } {}
+            }
         }
     }
+}
+
+/// How far the bars of `rows` reach: as far as all of them do, but not so far for the sake of a few
+/// that the others cannot be seen.
+fn scale<'a>(rows: impl Iterator<Item = &'a Row>, tolerated: f64) -> f64 {
+    let reach = |row: &Row| {
+        let ends = [row.low, row.high, Some(row.change)].into_iter().flatten().map(f64::abs);
+        ends.filter(|end| end.is_finite()).fold(0.0, f64::max)
+    };
+    let mut reaches: Vec<f64> = rows.map(reach).collect();
+    reaches.sort_by(f64::total_cmp);
+    let middle = reaches.get(reaches.len().saturating_sub(1) / 2).copied().unwrap_or(0.0);
+    let bound = (MOST_OF_MIDDLE * middle).max(MOST_TOLERATED * tolerated);
+    let shown = reaches.into_iter().filter(|reach| *reach <= bound);
+    shown.fold(2.0 * tolerated, f64::max)
 }
 
 /// Both sides of an operation: by percentile, and over time.
@@ -154,7 +180,7 @@ fn overlaid(operation: &OperationChange, sides: [&[Outcome]; 2]) -> Markup {
         .collect();
     html! {
         div.charts {
-            (percentiles::drawn("Time by percentile", "Each step to the right is ten times rarer.", &named))
+            (percentiles::drawn("Time by percentile", "Each step to the right is ten times rarer. A line ends at its largest value.", &named))
             (over_time(operation, sides))
         }
     }
@@ -274,6 +300,44 @@ fn run_table(sides: [&[Outcome]; 2]) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_interval_that_reaches_far_does_not_hide_the_others() {
+        let row = |change: f64, low: f64, high: Option<f64>| Row {
+            figure: "p50",
+            scale: Counted::Time,
+            base: 1e6,
+            now: 1e6 * (1.0 + change),
+            change,
+            low: Some(low),
+            high,
+            chance: 1.0,
+            finding: Finding::Inconclusive,
+        };
+        let rows = vec![
+            row(0.05, -0.2, Some(0.3)),
+            row(0.02, -0.1, Some(0.4)),
+            row(0.9, -0.5, Some(12.16)),
+            row(0.1, 0.0, None),
+        ];
+        let most = scale(rows.iter(), 0.1);
+        assert!((most - 0.4).abs() < 1e-9, "{most}");
+        let operation = OperationChange {
+            scenario: "shop".to_owned(),
+            metric: "http.duration".to_owned(),
+            name: "item".to_owned(),
+            calls: [100, 100],
+            rows,
+            finding: Finding::Inconclusive,
+            why: None,
+        };
+        let drawn = |n: usize| bar(&operation.rows[n], &operation, 0.1).into_string();
+        let (left, right) = ("M4 1L1 5L4 9", "M96 1L99 5L96 9");
+        assert!(!drawn(0).contains(left) && !drawn(0).contains(right), "{}", drawn(0));
+        assert!(drawn(2).contains(left) && drawn(2).contains(right), "{}", drawn(2));
+        assert!(!drawn(3).contains(left) && drawn(3).contains(right), "{}", drawn(3));
+        assert!(!drawn(2).contains("1V9") && drawn(1).contains("1V9"), "{}", drawn(2));
+    }
 
     #[test]
     fn the_middle_of_several_runs_is_shown_as_long_as_one_goes_on() {

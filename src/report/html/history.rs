@@ -79,6 +79,8 @@ fn axis(valid: &[&Entry]) -> Axis {
     let every = valid.len().div_ceil(MOST_TICKS).max(1);
     let marked: Vec<_> = valid.iter().enumerate().step_by(every).collect();
     let before = [None].into_iter().chain(marked.iter().map(|(_, entry)| Some(*entry)));
+    let minute = |entry: &Entry| entry.started.get(..16).map(str::to_owned);
+    let close = marked.windows(2).any(|two| minute(two[0].1) == minute(two[1].1));
     let ticks = marked.iter().zip(before);
     Axis {
         places: (0..valid.len()).map(|n| n as f64 / last).collect(),
@@ -86,7 +88,7 @@ fn axis(valid: &[&Entry]) -> Axis {
         ticks: ticks
             .map(|((n, entry), before)| {
                 let before = before.map(|before| before.started.as_str());
-                (*n as f64 / last, label(&entry.started, before))
+                (*n as f64 / last, label(&entry.started, before, close))
             })
             .collect(),
         bands: Vec::new(),
@@ -94,12 +96,18 @@ fn axis(valid: &[&Entry]) -> Axis {
     }
 }
 
-/// The day of a run, or its time where the label before it has its day.
-fn label(started: &str, before: Option<&str>) -> String {
+/// The day of a run, or its time where the label before it has its day: to the second where runs
+/// are `close`.
+fn label(started: &str, before: Option<&str>, close: bool) -> String {
     let parsed = |started: &str| Some(started.parse::<Timestamp>().ok()?.to_zoned(TimeZone::UTC));
     let Some(now) = parsed(started) else { return moment(started) };
     let same_day = before.and_then(parsed).is_some_and(|before| before.date() == now.date());
-    now.strftime(if same_day { "%H:%M" } else { "%-d %b" }).to_string()
+    let form = match (same_day, close) {
+        (false, _) => "%-d %b",
+        (true, false) => "%H:%M",
+        (true, true) => "%H:%M:%S",
+    };
+    now.strftime(form).to_string()
 }
 
 fn runs_table(entries: &[Entry]) -> Markup {
@@ -141,11 +149,12 @@ mod tests {
     fn a_label_tells_the_day_and_then_the_times_of_that_day() {
         let days = ["2026-11-25T22:54:59.1Z", "2026-11-26T00:06:50Z", "2026-11-26T14:00:00Z"];
         let told = [
-            label(days[0], None),
-            label(days[1], Some(days[0])),
-            label(days[2], Some(days[1])),
-            label("some day", None),
+            label(days[0], None, false),
+            label(days[1], Some(days[0]), true),
+            label(days[2], Some(days[1]), false),
+            label(days[2], Some(days[1]), true),
+            label("some day", None, false),
         ];
-        assert_eq!(told, ["25 Nov", "26 Nov", "14:00", "some day"]);
+        assert_eq!(told, ["25 Nov", "26 Nov", "14:00", "14:00:00", "some day"]);
     }
 }

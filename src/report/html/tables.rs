@@ -179,8 +179,7 @@ fn load_row(outcome: &Outcome, scenario: &ScenarioOutcome) -> Vec<Markup> {
 
 /// The script's own metrics.
 pub fn metrics(outcome: &Outcome) -> Markup {
-    let own = |name: &str| outcome.plan.metrics.iter().any(|metric| &*metric.name == name);
-    let rows = outcome.series.iter().filter(|series| own(&series.metric)).map(|series| {
+    let rows = figures::own(outcome).map(|series| {
         let tags: Vec<_> =
             series.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let shown = |value| show(series.unit, series.kind, value);

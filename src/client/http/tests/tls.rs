@@ -198,7 +198,8 @@ async fn a_target_that_does_not_speak_tls_is_a_tls_failure() {
     })
     .await;
     let exchange = fetch(&garbage, TlsSettings::default(), Version::Auto).await;
-    let plain = "TLS with localhost: it does not speak TLS; is it a plain port, such as of http://?";
+    let plain =
+        "TLS with localhost: it does not speak TLS; is it a plain port, such as of http://?";
     assert_tls_failure(&exchange, plain);
 }
 
