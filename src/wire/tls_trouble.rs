@@ -192,10 +192,14 @@ mod tests {
 
     use super::*;
 
-    fn many() -> Vec<Error> {
+    /// An error that the library has no name for.
+    fn other() -> OtherError {
+        OtherError(Arc::new(io::Error::other(Error::DecryptError)))
+    }
+
+    fn certificates() -> Vec<CertificateError> {
         use CertificateError as E;
-        let other = || OtherError(Arc::new(io::Error::other(Error::DecryptError)));
-        let certificates = [
+        vec![
             E::BadEncoding,
             E::Expired,
             E::NotValidYet,
@@ -218,7 +222,10 @@ mod tests {
             E::InvalidOcspResponse,
             E::ApplicationVerificationFailure,
             E::Other(other()),
-        ];
+        ]
+    }
+
+    fn many() -> Vec<Error> {
         let messages = [
             InvalidMessage::InvalidContentType,
             InvalidMessage::MissingData("KeyShareEntry"),
@@ -251,7 +258,7 @@ mod tests {
             Error::BadMaxFragmentSize,
             Error::Other(other()),
         ];
-        (certificates.map(Error::InvalidCertificate).into_iter())
+        (certificates().into_iter().map(Error::InvalidCertificate))
             .chain(messages.map(Error::InvalidMessage))
             .chain(lacking.map(Error::PeerIncompatible))
             .chain(plain)
