@@ -256,6 +256,46 @@ fn an_interrupted_run_still_reports_and_exits_130() {
 }
 
 #[test]
+fn an_interrupt_in_teardown_is_heard_and_a_second_one_ends_it() {
+    let bench = Bench::with(
+        r#"local time, log = require "loadrun.time", require "loadrun.log"
+           return {
+             scenarios = { s = { iterations = 1, run = function() end } },
+             teardown = function() log.info("tidying up") time.sleep("10m") end,
+           }"#,
+    );
+    let mut run = bench.start(&["script.lua"]);
+    let rest = wait_for(&mut run, "tidying up");
+    send("-INT", &run);
+    run.stderr = Some(rest.into_inner());
+    let _rest = wait_for(&mut run, "waiting for teardown (again to stop at once)");
+    send("-INT", &run);
+    let output = run.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let said = stdout(&output);
+    assert!(said.contains("INCOMPLETE: interrupted after the load, in teardown"), "{said}");
+}
+
+#[test]
+fn a_service_that_ends_meanwhile_keeps_the_run_from_passing() {
+    let bench = Bench::with(
+        r#"local service, time = require "loadrun.service", require "loadrun.time"
+           local fragile = service.command {
+             name = "fragile", cmd = { "sh", "-c", "echo up; sleep 0.3; exit 7" },
+             ready = { line = "up" },
+           }
+           return { scenarios = { s = { users = 1, duration = "1s", run = function()
+             time.sleep("50ms")
+           end } } }"#,
+    );
+    let output = bench.run(&["script.lua", "--allow-command", "--quiet"]);
+    let said = stdout(&output);
+    assert_eq!(code(&output), 3, "{said}{}", stderr(&output));
+    let expected = "INCOMPLETE: service \"fragile\" ended by itself (exit status: 7)";
+    assert!(said.contains(expected), "{said}");
+}
+
+#[test]
 fn a_second_interrupt_ends_the_run_at_once() {
     let script = SLEEPER.replace("graceful_stop = \"0s\"", "graceful_stop = \"10m\"");
     let bench = Bench::with(&script.replace("200ms", "10m"));

@@ -186,6 +186,7 @@ fn stage(stage: Stage) -> Option<&'static str> {
         Stage::Load => None,
         Stage::Stopping => Some("stopping: waiting for running iterations (again to stop at once)"),
         Stage::Teardown => Some("teardown"),
+        Stage::Leaving => Some("stopping: waiting for teardown (again to stop at once)"),
     }
 }
 

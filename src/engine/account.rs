@@ -92,6 +92,7 @@ impl<'a> Account<'a> {
     pub fn send(&mut self, out: &mpsc::UnboundedSender<Message>, settled: Duration) {
         self.flow();
         let shares: Vec<_> = self.shares.iter().map(|share| share.state()).collect();
+        let due = Duration::from_secs(u64::from(self.second) + 1);
         let mut recorder = self.vm.recorder().borrow_mut();
         let second = Second {
             worker: self.worker,
@@ -101,6 +102,7 @@ impl<'a> Account<'a> {
             cpu: thread_cpu().saturating_sub(self.cpu_before),
             busy: self.vm.take_busy(),
             windows: recorder.take_windows(),
+            late: self.begin.elapsed().saturating_sub(due),
             settled,
         };
         self.second = self.begin.elapsed().as_secs() as u32;

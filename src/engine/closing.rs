@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::collector::Collector;
 use super::own::{Usage, environment, peak_memory};
-use super::validity::{self, Evidence, Lag};
-use crate::metric::{Judgement, Metric, Tags, Threshold, Total};
+use super::validity::{self, Evidence, Iterations, Lag};
+use crate::metric::{Judgement, Metric, SERIES_LIMIT, Tags, Threshold};
 use crate::outcome::{
     End, FailureSample, FaultOutcome, Generator, Grade, LogLine, Outcome, Run, SCHEMA,
     ScenarioOutcome, ScriptErrorSample, SeriesOutcome, Verdict, exit_code,
@@ -22,6 +22,8 @@ pub struct Ending {
     pub elapsed: Duration,
     /// Ended early by a signal.
     pub interrupted: bool,
+    /// The load had come to its end before any signal.
+    pub loaded: bool,
     /// The threshold that ended it early.
     pub aborted_by: Option<String>,
     /// What of loadrun broke.
@@ -30,6 +32,8 @@ pub struct Ending {
     pub teardown: Option<String>,
     /// What the load used.
     pub load: Usage,
+    /// Services that ended by themselves, and how.
+    pub lost: Vec<String>,
     /// What was broken, and what that did.
     pub faults: Vec<FaultOutcome>,
     /// Share of this machine's processor time that its host withheld, where that is known.
@@ -104,13 +108,7 @@ pub fn outcome(close: &Close<'_>, ending: Ending) -> Outcome {
             cpu: ending.load.cpu().as_secs_f64(),
             busiest_worker: evidence.busiest_worker,
             memory: peak_memory().unwrap_or(0),
-            longest_script: close
-                .collector
-                .busy()
-                .map(|b| b.longest)
-                .max()
-                .unwrap_or_default()
-                .as_secs_f64(),
+            longest_script: evidence.longest.as_secs_f64(),
         },
         log: log(close),
         run: Run {
@@ -129,37 +127,63 @@ pub fn outcome(close: &Close<'_>, ending: Ending) -> Outcome {
 fn evidence(close: &Close<'_>, ending: &Ending, scenarios: &[ScenarioOutcome]) -> Evidence {
     let collector = close.collector;
     let (calls, failed) = collector.calls(None);
-    let sum = |count: fn(&ScenarioOutcome) -> u64| scenarios.iter().map(count).sum();
-    let script_errors = match collector.summary().select("script.errors", &[], None) {
-        Some(Total::Counter(sum)) => sum as u64,
-        _ => 0,
-    };
     let busiest = collector.busiest().as_secs_f64() / ending.elapsed.as_secs_f64().max(1e-9);
     Evidence {
         interrupted: ending.interrupted,
+        loaded: ending.loaded,
         aborted_by: ending.aborted_by.clone(),
         broke: ending.broke.clone(),
         unclean: unclean(&ending.faults),
         unbroken: unbroken(&ending.faults),
         teardown: ending.teardown.clone(),
-        started: sum(|s| s.started),
-        finished: sum(|s| s.finished),
-        unfinished: sum(|s| s.unfinished),
-        unready: sum(|s| s.unready),
+        iterations: scenarios.iter().map(|scenario| iterations(close, scenario)).collect(),
+        unready: scenarios.iter().map(|scenario| scenario.unready).sum(),
         undone: undone(close.plan, scenarios),
-        broken: script_errors,
         stalls: collector.busy().map(|busy| busy.stalls).sum(),
         slow: collector.busy().map(|busy| busy.slow).max().unwrap_or_default(),
         calls,
         failed,
         exhausted: collector.exhausted(),
-        dropped: sum(|s| s.dropped),
-        offered: sum(|s| s.offered),
         lags: lags(close),
         busiest_worker: busiest,
         stolen: ending.stolen.unwrap_or(0.0),
+        lost: ending.lost.clone(),
+        partial: partial(close),
+        pause: collector.pause(),
+        longest: longest(close),
         elapsed: ending.elapsed,
     }
+}
+
+fn iterations(close: &Close<'_>, did: &ScenarioOutcome) -> Iterations {
+    Iterations {
+        scenario: did.name.clone(),
+        offered: did.offered,
+        started: did.started,
+        finished: did.finished,
+        broken: close.collector.broken(&did.name),
+        unfinished: did.unfinished,
+        dropped: did.dropped,
+    }
+}
+
+/// The longest go of the script in any worker.
+fn longest(close: &Close<'_>) -> Duration {
+    close.collector.busy().map(|busy| busy.longest).max().unwrap_or_default()
+}
+
+/// Thresholds that ask for a name some of whose samples may be in `{name=other}`.
+fn partial(close: &Close<'_>) -> Vec<String> {
+    let overflowed = close.collector.summary().overflowed();
+    let asks = |threshold: &&Threshold| {
+        let calls = threshold.metric.split('.').next().map(|thing| format!("{thing}.duration"));
+        let names = [Some(threshold.metric.as_str()), calls.as_deref()];
+        let kept = |key: &str| matches!(key, "scenario" | "kind" | "status");
+        names.into_iter().flatten().any(|name| overflowed.contains_key(name))
+            && threshold.filters.iter().any(|filter| !kept(&filter.key))
+    };
+    let thresholds = close.plan.thresholds.iter().map(|(threshold, _)| threshold);
+    thresholds.filter(asks).map(|threshold| threshold.text.clone()).collect()
 }
 
 /// Faults that may still be there, and why.
@@ -331,9 +355,15 @@ fn log(close: &Close<'_>) -> Vec<LogLine> {
     if beyond > 0 {
         warn(format!("{beyond} more log lines were not kept"));
     }
-    let overflowed = close.collector.summary().overflowed();
-    if overflowed > 0 {
-        warn(format!("too many series: {overflowed} samples' names went to `other`; set `name`"));
+    for (metric, times) in close.collector.summary().overflowed() {
+        let next = match metric.split('.').next() {
+            Some("http" | "redis" | "sql") => "give calls a `name`",
+            _ => "give it fewer values of tags",
+        };
+        warn(format!(
+            "more than {SERIES_LIMIT} series of {metric}: {times} times one went to \
+             `{{name=other}}`; {next}"
+        ));
     }
     log
 }

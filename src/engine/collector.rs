@@ -54,6 +54,8 @@ struct Worker {
     shares: Vec<ShareState>,
     cpu: Duration,
     busy: Busy,
+    /// The latest it was with a second.
+    late: Duration,
     settled: Duration,
 }
 
@@ -108,6 +110,7 @@ impl Collector {
         if let Some(worker) = self.workers.get_mut(second.worker as usize) {
             worker.busy.merge(&second.busy);
             (worker.shares, worker.cpu) = (second.shares, second.cpu);
+            worker.late = worker.late.max(second.late);
             worker.settled = second.settled;
         }
     }
@@ -258,6 +261,11 @@ impl Collector {
         self.workers.iter().map(|worker| worker.cpu).max().unwrap_or_default()
     }
 
+    /// The latest that a worker was with a second.
+    pub fn pause(&self) -> Duration {
+        self.workers.iter().map(|worker| worker.late).max().unwrap_or_default()
+    }
+
     /// What the script cost each worker.
     pub fn busy(&self) -> impl Iterator<Item = &Busy> {
         self.workers.iter().map(|worker| &worker.busy)
@@ -278,6 +286,14 @@ impl Collector {
                 _ => (made, failed),
             }
         })
+    }
+
+    /// Iterations of a scenario that an error of the script broke.
+    pub fn broken(&self, scenario: &str) -> u64 {
+        match self.summary.select("script.errors", &filters(Some(scenario)), None) {
+            Some(Total::Counter(sum)) => sum as u64,
+            _ => 0,
+        }
     }
 
     /// A trend over all scenarios, or nothing when it has no sample.

@@ -144,7 +144,7 @@ impl Conductor {
         }
         self.breaking.load_begins(at);
         let collected = self.collect(&mut collector, &mut machine, &mut messages, at).await;
-        let elapsed = at.elapsed();
+        let (elapsed, loaded) = (at.elapsed(), !self.interrupted.get());
         self.world.over.store(true, Ordering::Relaxed);
         let records = self.breaking.end_all().await;
         // A panic has been told of by message.
@@ -158,15 +158,19 @@ impl Conductor {
         let records = self.breaking.end_all().await;
         broken.extend(faults::outcomes(&self.plan, &records, &collector, elapsed));
         self.tell(&mut collector, elapsed.as_secs() as u32 + 1);
+        let lost = running.iter().filter_map(Running::ended);
+        let lost = lost.map(|how| self.world.masked(how)).collect();
         services::stop(&self.world, std::mem::take(running)).await;
         let ending = Ending {
             started,
             elapsed,
             interrupted: self.interrupted.get(),
+            loaded,
             aborted_by: collected.aborted_by,
             broke: collected.broke,
             teardown,
             load,
+            lost,
             faults: broken,
             stolen,
         };
@@ -325,10 +329,16 @@ impl Conductor {
         let mut failed = None;
         if self.plan.has_teardown {
             self.stage(Stage::Teardown);
-            let mut halt = self.halt.subscribe();
+            let (mut halt, mut asked) = (self.halt.subscribe(), self.halt.subscribe());
+            let leaving = async {
+                let _ = asked.changed().await;
+                self.stage(Stage::Leaving);
+                std::future::pending::<()>().await;
+            };
             failed = tokio::select! {
                 biased;
                 _ = halt.wait_for(|halt| *halt == Halt::Now) => Some("interrupted".to_owned()),
+                () = leaving => None,
                 done = self.control.teardown() => done.err().map(|problem| told(&problem)),
             };
         }

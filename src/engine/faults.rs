@@ -262,6 +262,7 @@ mod tests {
             cpu: Duration::ZERO,
             busy: Busy::default(),
             windows: recorder.take_windows(),
+            late: Duration::ZERO,
             settled: Duration::ZERO,
         });
         record_budget(&plan, &collector, Duration::from_secs(1), &mut recorder);

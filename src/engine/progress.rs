@@ -16,6 +16,8 @@ pub enum Stage {
     Stopping,
     /// Running the script's `teardown`.
     Teardown,
+    /// The same, asked to end.
+    Leaving,
 }
 
 /// The state of the run at one second.

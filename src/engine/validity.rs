@@ -16,9 +16,15 @@
 //!   in ticks of 10 ms, and says nothing of a run below [`STEAL_SHORTEST`].
 //! * **script**: a script that keeps its worker for [`SLOW_SCRIPT`] in one go delays all other
 //!   users of that worker; more than [`SLOW_SHARE`] of the run, or one stopped loop, spoils it.
-//!   So do errors that break more than [`BROKEN_SHARE`] of the iterations.
+//!   So do errors that break more than [`BROKEN_SHARE`] of a scenario's iterations.
 //! * **unfinished**: an iteration cut off at the end has no time, and it is the slow ones that are
-//!   cut off. More than [`UNFINISHED_SHARE`] of them, and every figure is too good.
+//!   cut off. More than [`UNFINISHED_SHARE`] of a scenario's, and every figure of it is too good.
+//! * **pause**: a worker that is late with a second by more than [`PAUSE_BOUND`], and was not kept
+//!   by the script, stood still, as a stopped process does. In a closed loop nothing else tells.
+//! * **series**: what a script makes up names for without end is not kept apart, and what a
+//!   threshold asks for by its name may be in `{name=other}`.
+//!
+//! What is a share of iterations is judged in each scenario by itself: a busy one excuses nothing.
 
 use std::time::Duration;
 
@@ -39,11 +45,12 @@ pub const STEAL_SHORTEST: Duration = Duration::from_secs(2);
 pub const SLOW_SCRIPT: Duration = Duration::from_millis(10);
 /// Share of the run that may pass in slow goes.
 pub const SLOW_SHARE: f64 = 0.05;
-/// Share of the iterations that script errors may break.
+/// Share of a scenario's iterations that script errors may break.
 pub const BROKEN_SHARE: f64 = 0.01;
-
-/// Share of the iterations that may be cut off at the end.
+/// Share of a scenario's iterations that may be cut off at the end.
 pub const UNFINISHED_SHARE: f64 = 0.01;
+/// How late with a second a worker may be.
+pub const PAUSE_BOUND: Duration = Duration::from_secs(1);
 
 /// How late the iterations of an open scenario began.
 #[derive(Debug, Clone)]
@@ -56,19 +63,38 @@ pub struct Lag {
     pub response: Duration,
 }
 
+/// What became of the iterations of one scenario.
+#[derive(Debug, Clone, Default)]
+pub struct Iterations {
+    /// The scenario's name.
+    pub scenario: String,
+    /// Iterations that were due.
+    pub offered: u64,
+    /// Iterations that began.
+    pub started: u64,
+    /// Iterations that ended.
+    pub finished: u64,
+    /// Iterations broken by a script error.
+    pub broken: u64,
+    /// Iterations cut off at the end.
+    pub unfinished: u64,
+    /// Arrivals that found no free user.
+    pub dropped: u64,
+}
+
 /// What the verdict is made from.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence {
     /// Ended early by a signal.
     pub interrupted: bool,
+    /// The load had come to its end before any signal.
+    pub loaded: bool,
     /// The threshold that ended the run early.
     pub aborted_by: Option<String>,
     /// What of loadrun itself broke.
     pub broke: Option<String>,
-    /// Iterations that began.
-    pub started: u64,
-    /// Iterations cut off at the end.
-    pub unfinished: u64,
+    /// What became of the iterations, by scenario.
+    pub iterations: Vec<Iterations>,
     /// Users that never came through their `init`.
     pub unready: u64,
     /// Fixed work that was not begun when its time was over: scenario, done, of how many.
@@ -77,10 +103,6 @@ pub struct Evidence {
     pub exhausted: u64,
     /// What went wrong in `teardown`.
     pub teardown: Option<String>,
-    /// Iterations that ended.
-    pub finished: u64,
-    /// Iterations broken by a script error.
-    pub broken: u64,
     /// Loops stopped because they never yielded.
     pub stalls: u64,
     /// Time scripts spent in goes longer than [`SLOW_SCRIPT`], on the busiest worker.
@@ -89,10 +111,6 @@ pub struct Evidence {
     pub calls: u64,
     /// Calls that failed.
     pub failed: u64,
-    /// Arrivals that found no free user.
-    pub dropped: u64,
-    /// Iterations that were due.
-    pub offered: u64,
     /// How late each open scenario was.
     pub lags: Vec<Lag>,
     /// Share of its time the busiest worker was on a CPU.
@@ -103,6 +121,14 @@ pub struct Evidence {
     pub unclean: Vec<String>,
     /// Faults that could not begin, and why.
     pub unbroken: Vec<String>,
+    /// Services that ended by themselves, and how.
+    pub lost: Vec<String>,
+    /// Thresholds that ask for names of which not all were kept apart.
+    pub partial: Vec<String>,
+    /// The latest that a worker was with a second.
+    pub pause: Duration,
+    /// The longest go of a script.
+    pub longest: Duration,
     /// Length of the load.
     pub elapsed: Duration,
 }
@@ -129,25 +155,28 @@ fn incomplete(e: &Evidence) -> Vec<String> {
     let mut reasons = Vec::new();
     if let Some(broke) = &e.broke {
         reasons.push(format!("loadrun broke after {}: {broke}", show_duration(e.elapsed)));
+    } else if e.interrupted && e.loaded {
+        reasons.push("interrupted after the load, in teardown".to_owned());
     } else if e.interrupted {
         reasons.push(format!("interrupted after {}", show_duration(e.elapsed)));
     } else if let Some(threshold) = &e.aborted_by {
         reasons.push(format!("aborted after {} by {threshold}", show_duration(e.elapsed)));
-    } else if e.finished == 0 {
+    } else if e.iterations.iter().all(|did| did.finished == 0) {
         reasons.push("no iteration came to its end".to_owned());
     }
     for (scenario, done, of) in &e.undone {
         reasons.push(format!("{scenario}: {done} of {of} iterations when its time was over"));
     }
-    if e.unfinished as f64 > UNFINISHED_SHARE * e.started as f64 {
-        let (cut, of) = (e.unfinished, e.started);
-        reasons
-            .push(format!("{cut} of {of} iterations were cut off unfinished, and have no times"));
+    for Iterations { scenario, started: of, unfinished: cut, .. } in &e.iterations {
+        if *cut as f64 > UNFINISHED_SHARE * *of as f64 {
+            let what = "iterations were cut off unfinished, and have no times";
+            reasons.push(format!("{scenario}: {cut} of {of} {what}"));
+        }
     }
     if e.unready > 0 {
         reasons.push(format!("{} users never came through their init", e.unready));
     }
-    reasons.extend(e.unbroken.iter().cloned());
+    reasons.extend(e.unbroken.iter().chain(&e.lost).cloned());
     if let Some(failed) = &e.teardown {
         reasons.push(format!("teardown did not come to its end: {failed}"));
     }
@@ -156,13 +185,14 @@ fn incomplete(e: &Evidence) -> Vec<String> {
 
 fn script_limited(e: &Evidence) -> Vec<String> {
     let mut reasons = Vec::new();
-    if e.broken as f64 > BROKEN_SHARE * e.finished as f64 {
-        reasons.push(format!(
-            "{} of {} iterations were broken by script errors (more than {} %)",
-            e.broken,
-            e.finished,
-            BROKEN_SHARE * 100.0
-        ));
+    for Iterations { scenario, finished: of, broken, .. } in &e.iterations {
+        if *broken as f64 > BROKEN_SHARE * *of as f64 {
+            let most = BROKEN_SHARE * 100.0;
+            reasons.push(format!(
+                "{scenario}: {broken} of {of} iterations were broken by script errors \
+                 (more than {most} %)"
+            ));
+        }
     }
     if e.stalls > 0 {
         reasons.push(format!("{} loops that never yielded were stopped", e.stalls));
@@ -172,6 +202,11 @@ fn script_limited(e: &Evidence) -> Vec<String> {
             "the script kept a worker for {} in goes longer than {}",
             show_duration(e.slow),
             show_duration(SLOW_SCRIPT)
+        ));
+    }
+    for threshold in &e.partial {
+        reasons.push(format!(
+            "`{threshold}` was judged by a part of its samples: there were too many series"
         ));
     }
     reasons
@@ -197,11 +232,15 @@ fn generator_limited(e: &Evidence) -> Vec<String> {
         let count = e.exhausted;
         reasons.push(format!("{count} connections found no free socket or port on this machine"));
     }
-    if e.dropped > 0 {
-        reasons.push(format!(
-            "{} of {} arrivals found no free user; raise max_users",
-            e.dropped, e.offered
-        ));
+    for Iterations { scenario, offered: of, dropped, .. } in &e.iterations {
+        if *dropped > 0 {
+            let what = "arrivals found no free user; raise max_users";
+            reasons.push(format!("{scenario}: {dropped} of {of} {what}"));
+        }
+    }
+    if e.pause > PAUSE_BOUND && e.longest < e.pause / 2 {
+        let least = show_duration(e.pause);
+        reasons.push(format!("a worker stood still for {least} or longer"));
     }
     if e.busiest_worker > CPU_BOUND {
         reasons.push(format!(
@@ -231,11 +270,15 @@ mod tests {
 
     fn healthy() -> Evidence {
         Evidence {
-            finished: 1000,
             calls: 1000,
-            offered: 1000,
+            iterations: vec![Iterations {
+                scenario: "visitors".to_owned(),
+                offered: 1000,
+                started: 1000,
+                finished: 1000,
+                ..Iterations::default()
+            }],
             lags: vec![lag(1, 20)],
-            started: 1000,
             busiest_worker: 0.2,
             elapsed: Duration::from_secs(10),
             ..Evidence::default()
@@ -256,13 +299,13 @@ mod tests {
     #[test]
     fn each_cause_has_its_verdict() {
         assert_eq!(verdict(|e| e.interrupted = true), RunVerdict::Incomplete);
-        assert_eq!(verdict(|e| e.finished = 0), RunVerdict::Incomplete);
+        assert_eq!(verdict(|e| e.iterations[0].finished = 0), RunVerdict::Incomplete);
         assert_eq!(verdict(|e| e.teardown = Some("error".to_owned())), RunVerdict::Incomplete);
-        assert_eq!(verdict(|e| e.broken = 11), RunVerdict::ScriptLimited);
+        assert_eq!(verdict(|e| e.iterations[0].broken = 11), RunVerdict::ScriptLimited);
         assert_eq!(verdict(|e| e.stalls = 1), RunVerdict::ScriptLimited);
         assert_eq!(verdict(|e| e.slow = Duration::from_millis(600)), RunVerdict::ScriptLimited);
         assert_eq!(verdict(|e| e.failed = 1000), RunVerdict::TargetDown);
-        assert_eq!(verdict(|e| e.dropped = 1), RunVerdict::GeneratorLimited);
+        assert_eq!(verdict(|e| e.iterations[0].dropped = 1), RunVerdict::GeneratorLimited);
         assert_eq!(verdict(|e| e.busiest_worker = 0.95), RunVerdict::GeneratorLimited);
         assert_eq!(verdict(|e| e.lags.push(lag(60, 20))), RunVerdict::GeneratorLimited);
         assert_eq!(verdict(|e| e.exhausted = 1), RunVerdict::GeneratorLimited);
@@ -270,11 +313,39 @@ mod tests {
         assert_eq!(verdict(|e| e.stolen = 0.04), RunVerdict::Valid);
         let short = |e: &mut Evidence| (e.stolen, e.elapsed) = (0.2, Duration::from_millis(100));
         assert_eq!(verdict(short), RunVerdict::Valid, "a tick or two");
-        assert_eq!(verdict(|e| e.unfinished = 11), RunVerdict::Incomplete);
+        assert_eq!(verdict(|e| e.iterations[0].unfinished = 11), RunVerdict::Incomplete);
         assert_eq!(verdict(|e| e.unready = 1), RunVerdict::Incomplete);
         assert_eq!(verdict(|e| e.undone.push(("s".to_owned(), 1, 2))), RunVerdict::Incomplete);
         assert_eq!(verdict(|e| e.broke = Some("x".to_owned())), RunVerdict::Incomplete);
         assert_eq!(verdict(|e| e.aborted_by = Some("x".to_owned())), RunVerdict::Incomplete);
+        assert_eq!(verdict(|e| e.lost.push("x".to_owned())), RunVerdict::Incomplete);
+        assert_eq!(verdict(|e| e.partial.push("x".to_owned())), RunVerdict::ScriptLimited);
+    }
+
+    #[test]
+    fn a_busy_scenario_excuses_nothing_of_a_quiet_one() {
+        let quiet = |change: fn(&mut Iterations)| {
+            verdict(|e| {
+                e.iterations[0].finished = 1_000_000;
+                e.iterations[0].started = 1_000_000;
+                let mut few = Iterations { started: 60, finished: 60, ..Iterations::default() };
+                change(&mut few);
+                e.iterations.push(few);
+            })
+        };
+        assert_eq!(quiet(|_| ()), RunVerdict::Valid);
+        assert_eq!(quiet(|few| few.broken = 1), RunVerdict::ScriptLimited);
+        assert_eq!(quiet(|few| few.unfinished = 1), RunVerdict::Incomplete);
+    }
+
+    #[test]
+    fn a_worker_that_stood_still_is_held_against_the_run_but_not_what_the_script_did() {
+        let still = |pause, longest| {
+            verdict(|e| (e.pause, e.longest) = (Duration::from_millis(pause), longest))
+        };
+        assert_eq!(still(1_500, Duration::from_millis(3)), RunVerdict::GeneratorLimited);
+        assert_eq!(still(900, Duration::from_millis(3)), RunVerdict::Valid);
+        assert_eq!(still(1_500, Duration::from_millis(1_600)), RunVerdict::Valid);
     }
 
     #[test]
@@ -287,14 +358,14 @@ mod tests {
 
     #[test]
     fn one_percent_of_broken_iterations_is_still_believed() {
-        assert_eq!(verdict(|e| e.broken = 10), RunVerdict::Valid);
-        assert_eq!(verdict(|e| (e.finished, e.broken) = (0, 0)), RunVerdict::Incomplete);
+        assert_eq!(verdict(|e| e.iterations[0].broken = 10), RunVerdict::Valid);
+        assert_eq!(verdict(|e| e.iterations[0].finished = 0), RunVerdict::Incomplete);
     }
 
     #[test]
     fn every_cause_is_told_and_the_most_specific_names_the_verdict() {
         let mut evidence = healthy();
-        evidence.broken = 1000;
+        evidence.iterations[0].broken = 1000;
         evidence.failed = 1000;
         evidence.busiest_worker = 1.0;
         let (verdict, reasons) = judge(&evidence);

@@ -75,6 +75,8 @@ pub struct Second {
     pub busy: Busy,
     /// Its calls by window, where something is broken during the run.
     pub windows: Option<Windows>,
+    /// How late it was with this second.
+    pub late: Duration,
     /// All calls have ended that were meant to be made before this, from the begin of the load.
     pub settled: Duration,
 }

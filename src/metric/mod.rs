@@ -31,7 +31,7 @@ pub use judgement::{Held, Judgement};
 use meant::{gather, length, of_phases};
 use packed::Packed;
 pub use received::Received;
-pub use recorder::{Interval, Recorder, SERIES_LIMIT, SeriesId};
+pub use recorder::{Interval, Overflowed, Recorder, SERIES_LIMIT, SeriesId};
 pub use series::{Kind, Metric, Series, Tags, Unit, show};
 pub use slices::Slices;
 pub use summary::{Point, Reading, Summary};

@@ -4,14 +4,15 @@
 //! is an index, a compare and a push onto what the series has received. Once a second everything
 //! recorded is taken out; the series and their numbers stay.
 //!
-//! Scripts can invent tags without end, so a recorder keeps at most [`SERIES_LIMIT`] series
-//! apart. Samples of later ones still count, in their metric's `{name=other}`.
+//! Scripts can invent tags without end, so a recorder keeps at most [`SERIES_LIMIT`] series of a
+//! metric apart. Samples of later ones still count, in their metric's `{name=other}`, and it is told
+//! which metrics have any.
 //!
 //! In a run in which something is to be broken, samples of each phase are kept apart too. A call
 //! belongs to the phase it was meant to be made in, so whoever records says when that was
 //! ([`Recorder::turn_to_call`]); in any other run that is one look at an empty option.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +26,7 @@ use super::{
     windows::Filling,
 };
 
-/// Series a recorder keeps apart.
+/// Series of one metric that a recorder keeps apart.
 pub const SERIES_LIMIT: usize = 1000;
 
 /// A series, for the recorder that gave this out.
@@ -37,7 +38,9 @@ pub struct SeriesId(u32);
 pub struct Recorder {
     slots: Vec<Slot>,
     ids: HashMap<Arc<Series>, SeriesId>,
-    overflowed: u64,
+    /// How many series each metric has.
+    kept: HashMap<Arc<str>, usize>,
+    overflowed: Overflowed,
     /// The phase of what is recorded; `None` in a run without.
     phase: Option<u32>,
     watch: Option<Box<Watch>>,
@@ -48,9 +51,12 @@ pub struct Recorder {
 pub struct Interval {
     /// What series received, each once a phase.
     pub series: Vec<Received>,
-    /// How often a series beyond [`SERIES_LIMIT`] was asked for.
-    pub overflowed: u64,
+    /// What did not fit.
+    pub overflowed: Overflowed,
 }
+
+/// Metrics of which more than [`SERIES_LIMIT`] series were asked for, and how often.
+pub type Overflowed = BTreeMap<Arc<str>, u64>;
 
 /// What a recorder knows where something is to be broken.
 #[derive(Debug)]
@@ -143,15 +149,21 @@ impl Recorder {
         if let Some(id) = self.ids.get(&series) {
             return *id;
         }
-        if self.slots.len() < SERIES_LIMIT {
+        if self.kept.get(&metric.name).is_none_or(|kept| *kept < SERIES_LIMIT) {
+            *self.kept.entry(Arc::clone(&metric.name)).or_default() += 1;
             return self.intern(series);
         }
-        self.overflowed += 1;
+        self.overflows(metric);
         let few = ["scenario", "kind", "status"].into_iter();
         let kept = few.filter_map(|key| tags.find(key).map(|value| (key, value)));
         let tags = Tags::new(kept.chain([("name", "other")]));
         let other = Series { tags, ..series };
         self.ids.get(&other).copied().unwrap_or_else(|| self.intern(other))
+    }
+
+    /// Notes that samples of a metric are not kept apart.
+    pub fn overflows(&mut self, metric: &Metric) {
+        *self.overflowed.entry(Arc::clone(&metric.name)).or_default() += 1;
     }
 
     fn intern(&mut self, series: Series) -> SeriesId {
@@ -339,11 +351,27 @@ mod tests {
         let known = recorder.series(&metric, &Tags::new([("name", "0"), ("scenario", "s")]));
         recorder.add(known, 1.0);
         let interval = recorder.take();
-        assert_eq!((interval.series.len(), interval.overflowed), (SERIES_LIMIT + 1, 5));
+        assert_eq!(interval.series.len(), SERIES_LIMIT + 1);
+        assert_eq!(interval.overflowed, BTreeMap::from([(Arc::from("m"), 5)]));
         let other = interval.series.last().unwrap();
         assert_eq!(other.series.to_string(), "m{name=other,scenario=s}");
         assert_eq!(other.samples, Total::Counter(5.0));
     }
+
+    #[test]
+    fn a_metric_with_series_without_end_takes_no_room_of_another() {
+        let mut recorder = Recorder::new();
+        for n in 0..SERIES_LIMIT + 5 {
+            recorder.series(&metric(Kind::Counter), &Tags::new([("id", &*n.to_string())]));
+        }
+        let another = Metric { name: "another".into(), ..metric(Kind::Counter) };
+        let id = recorder.series(&another, &Tags::new([("name", "pay")]));
+        recorder.add(id, 1.0);
+        let interval = recorder.take();
+        let found = interval.series.iter().find(|series| &*series.series.metric.name == "another");
+        assert_eq!(found.unwrap().series.to_string(), "another{name=pay}");
+    }
+
     #[test]
     fn samples_of_each_phase_are_kept_apart_however_they_alternate() {
         let second = |n| Duration::from_secs(n);

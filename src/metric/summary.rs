@@ -21,8 +21,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Accumulator, Distribution, Edges, Filter, Gauge, Interval, Kind, Merge, Packed, Received,
-    Series, Slices, Timeline, Total, gather, length, levels, of_phases,
+    Accumulator, Distribution, Edges, Filter, Gauge, Interval, Kind, Merge, Overflowed, Packed,
+    Received, Series, Slices, Timeline, Total, gather, length, levels, of_phases,
 };
 
 /// Seconds for which late values still move a point's percentiles.
@@ -38,7 +38,7 @@ pub struct Summary {
     window: u32,
     /// The latest second absorbed.
     newest: u32,
-    overflowed: u64,
+    overflowed: Overflowed,
     /// Where something is to be broken: its phases.
     timeline: Option<Arc<Timeline>>,
 }
@@ -108,7 +108,13 @@ impl Summary {
             0 => 0,
             seconds => seconds.saturating_add(WINDOW_SLACK),
         };
-        Self { series: BTreeMap::new(), window, newest: 0, overflowed: 0, timeline: None }
+        Self {
+            series: BTreeMap::new(),
+            window,
+            newest: 0,
+            overflowed: Overflowed::new(),
+            timeline: None,
+        }
     }
 
     /// From now on can be asked of phases.
@@ -123,7 +129,9 @@ impl Summary {
 
     /// Takes in what a worker recorded in the second `second` of the run.
     pub fn absorb(&mut self, second: u32, interval: Interval) {
-        self.overflowed += interval.overflowed;
+        for (metric, times) in interval.overflowed {
+            *self.overflowed.entry(metric).or_default() += times;
+        }
         self.newest = self.newest.max(second);
         let open_from = self.newest.saturating_sub(OPEN_SECONDS);
         for Received { series, phase, samples } in interval.series {
@@ -237,9 +245,9 @@ impl Summary {
             .filter_map(move |(series, history)| Some((&**series, history.recent.get(&second)?)))
     }
 
-    /// How often a series beyond the limit was asked for; its samples are in `{name=other}`.
-    pub fn overflowed(&self) -> u64 {
-        self.overflowed
+    /// Metrics some of whose samples are in `{name=other}`, and how often that came up.
+    pub fn overflowed(&self) -> &Overflowed {
+        &self.overflowed
     }
 }
 

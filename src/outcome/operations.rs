@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use super::{Outcome, SeriesOutcome};
 use crate::metric::{Distribution, Merge, Total};
 
+/// The metrics of calls' times.
+const TIMES: [&str; 3] = ["http.duration", "redis.duration", "sql.duration"];
+
 /// One operation of one scenario: its calls, their times and how they failed.
 pub struct Operation {
     /// The scenario that made the calls.
@@ -53,7 +56,7 @@ pub fn of(outcome: &Outcome) -> Vec<Operation> {
         let (Some(name), Total::Trend(times)) = (series.tags.find("name"), &series.total) else {
             continue;
         };
-        if !series.metric.ends_with(".duration") {
+        if !TIMES.contains(&series.metric.as_str()) {
             continue;
         }
         let at = position(outcome, series);

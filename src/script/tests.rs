@@ -104,21 +104,30 @@ impl Scripted {
     }
 }
 
-/// Blocks on a future in a runtime like a worker's, in paused time.
+/// Blocks on a future in a runtime like a worker's.
 pub(super) fn wait<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     LocalSet::new().block_on(&runtime, work)
 }
 
+/// As [`wait`], with a clock that passes over sleep.
+fn wait_unhurried<T>(work: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+    LocalSet::new().block_on(&runtime, work)
+}
+
 fn run_user(vm: &Rc<Vm>, number: u64, times: u64) {
-    wait(async {
-        let _ = vm.world().begin.set(Instant::now());
-        let mut user = vm.user(0, number);
-        user.init().await;
-        for number in 0..times {
-            user.iterate(Turn { number, intended: None }).await;
-        }
-    });
+    wait(iterations(vm, number, times));
+}
+
+async fn iterations(vm: &Rc<Vm>, number: u64, times: u64) {
+    let _ = vm.world().begin.set(Instant::now());
+    let mut user = vm.user(0, number);
+    user.init().await;
+    for number in 0..times {
+        user.iterate(Turn { number, intended: None }).await;
+    }
 }
 
 /// What was recorded, as text: `metric{tags}` and how many samples, sorted.

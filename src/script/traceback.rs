@@ -16,8 +16,14 @@ use super::options::shown;
 use super::{api, syntax};
 use crate::plan::{Place, Problem, nearest};
 
-/// Distinct places of errors kept in one Lua state; errors at other places are only counted.
-const PLACES: usize = 100;
+/// Distinct errors kept in one Lua state; others are only counted.
+const KEPT: usize = 100;
+
+/// Distinct errors kept of one place; others there are told as one.
+const OF_A_PLACE: usize = 5;
+
+/// What those others are called.
+const OTHERS: &str = "other errors of this line";
 
 /// Longest name of a chunk that Lua shows whole.
 const CHUNK: usize = 50;
@@ -139,45 +145,86 @@ impl Source {
     }
 }
 
-/// The errors of one Lua state: one kept per distinct place, with its count.
+/// The errors of one Lua state: one kept of those that differ in no more than numbers, with their
+/// count.
 #[derive(Debug, Default)]
 pub struct Errors {
-    kept: BTreeMap<(Option<Place>, String), (ScriptError, u64)>,
+    kept: BTreeMap<(Option<Place>, String), Vec<Kept>>,
     beyond: u64,
 }
 
+/// An error of one place and scenario.
+#[derive(Clone, Debug)]
+struct Kept {
+    /// Its message without the numbers in it.
+    shape: String,
+    error: ScriptError,
+    count: u64,
+}
+
+impl Kept {
+    /// The same as one of those that are not told apart.
+    fn for_others(mut self) -> Self {
+        self.error.what = format!("{OTHERS}, such as: {}", self.error.what);
+        Self { shape: OTHERS.to_owned(), ..self }
+    }
+}
+
 impl Errors {
-    /// Counts an error; keeps it when it is the first of its place and scenario.
+    /// Counts an error; keeps it when it is the first of its kind.
     pub fn add(&mut self, scenario: &str, error: ScriptError) {
-        let room = self.kept.len() < PLACES;
-        let key = (error.at.clone(), scenario.to_owned());
-        match self.kept.get_mut(&key) {
-            Some((_, count)) => *count += 1,
-            None if room => {
-                self.kept.insert(key, (error, 1));
-            }
-            None => self.beyond += 1,
-        }
+        let shape = without_numbers(&error.what);
+        self.count(scenario, Kept { shape, error, count: 1 });
     }
 
     /// Adds what another state counted.
     pub fn merge(&mut self, other: &Self) {
         self.beyond += other.beyond;
-        for (key, (error, count)) in &other.kept {
-            let kept = self.kept.entry(key.clone()).or_insert_with(|| (error.clone(), 0));
-            kept.1 += count;
+        for ((_, scenario), here) in &other.kept {
+            for kept in here {
+                self.count(scenario, kept.clone());
+            }
         }
     }
 
-    /// Scenario, error and count of every place.
+    fn count(&mut self, scenario: &str, more: Kept) {
+        let room = self.kept.values().map(Vec::len).sum::<usize>() < KEPT;
+        let here = self.kept.entry((more.error.at.clone(), scenario.to_owned())).or_default();
+        let crowded = here.len() >= OF_A_PLACE;
+        let known = here.iter().position(|known| known.shape == more.shape);
+        let others = || here.iter().position(|known| crowded && known.shape == OTHERS);
+        match known.or_else(others) {
+            Some(at) => here[at].count += more.count,
+            None if room && (!crowded || more.shape == OTHERS) => here.push(more),
+            None if !here.is_empty() => here.push(more.for_others()),
+            None => self.beyond += more.count,
+        }
+    }
+
+    /// Scenario, error and count of every kind.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &ScriptError, u64)> {
-        self.kept.iter().map(|((_, scenario), (error, count))| (scenario.as_str(), error, *count))
+        self.kept.iter().flat_map(|((_, scenario), here)| {
+            here.iter().map(|kept| (scenario.as_str(), &kept.error, kept.count))
+        })
     }
 
     /// How many errors happened, those that were not kept included.
     pub fn total(&self) -> u64 {
-        self.beyond + self.kept.values().map(|(_, count)| count).sum::<u64>()
+        self.beyond + self.iter().map(|(.., count)| count).sum::<u64>()
     }
+}
+
+/// A message with every number in it made alike.
+fn without_numbers(text: &str) -> String {
+    let mut shape = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '0'..='9' if shape.ends_with('0') => {}
+            '0'..='9' => shape.push('0'),
+            other => shape.push(other),
+        }
+    }
+    shape
 }
 
 /// The error of a wrong call from Lua, placed at the line of the script that made the call.

@@ -11,6 +11,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 
 use mlua::{Function, IntoLua, MultiValue, Table};
 
@@ -24,6 +25,9 @@ use crate::executor::Turn;
 const ANY_USER: u64 = u64::MAX;
 /// Stands for the iteration in the seed of `init`.
 const INIT: u64 = u64::MAX;
+/// How long a user waits after its `init` has failed: most of what it does is logging in, and no
+/// target is to be met with as many of those as it can refuse.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// One user of a scenario.
 pub struct User {
@@ -46,7 +50,8 @@ impl User {
     }
 
     /// Runs the scenario's `init`, unmeasured. When it fails, its error is that of the user's first
-    /// iteration, and it is tried again before the next one: an iteration breaks at most once.
+    /// iteration, and it is tried again before the next one, a second later: an iteration breaks at
+    /// most once.
     pub async fn init(&mut self) {
         self.failed = self.prepare().await.err().map(Box::new);
     }
@@ -58,7 +63,12 @@ impl User {
         let outcome = self.attempt(turn).await;
         match outcome {
             Ok(()) => self.record(turn),
-            Err(error) => self.broken(&error),
+            Err(error) => {
+                self.broken(&error);
+                if !self.ready {
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
         }
         if self.state.waits.get() == waited {
             // It never waited for anything; the worker's other users must have their turn.
@@ -130,7 +140,11 @@ impl User {
             // It was ended in the middle, and is as unfinished as what was waiting.
             return;
         }
-        let error: ScriptError = self.vm.error(error);
+        let mut error: ScriptError = self.vm.error(error);
+        if !self.ready {
+            let hint = "raised in `init`, which is run again before the user's next iteration";
+            error.hint.get_or_insert_with(|| hint.to_owned());
+        }
         context.errors.borrow_mut().add(&self.state.scenario.name, error);
         self.state.scenario.broken(&mut context.recorder.borrow_mut());
     }

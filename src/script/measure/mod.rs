@@ -30,7 +30,7 @@ use crate::outcome::FailureSample;
 pub use meant::{Afoot, Meant};
 pub use operation::{Called, Operation, Thing};
 
-/// Most operations kept apart; the recorder keeps no more series than that apart either. Calls of
+/// Most operations kept apart; the recorder keeps no more series of a metric apart either. Calls of
 /// later ones are those of one operation, [`OTHER`].
 const OPERATIONS: usize = 1_000;
 
@@ -150,6 +150,9 @@ impl ScenarioMeter {
             }
             if let Some(found) = self.operations.borrow().get(key.as_slice()) {
                 return Rc::clone(found);
+            }
+            if self.operations.borrow().len() >= OPERATIONS {
+                recorder.overflows(&builtin(thing.duration()));
             }
             let mut made = |name: &str, tags: &[(String, String)]| {
                 let named = self.tags.with("name", name);

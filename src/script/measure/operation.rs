@@ -34,7 +34,7 @@ impl Thing {
     }
 
     /// The metric of how long calls took.
-    const fn duration(self) -> &'static str {
+    pub(super) const fn duration(self) -> &'static str {
         match self {
             Self::Http => "http.duration",
             Self::Redis => "redis.duration",

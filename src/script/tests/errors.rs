@@ -230,3 +230,30 @@ fn a_state_that_holds_too_much_breaks_the_iteration_and_goes_on() {
     assert_eq!(count, 2);
     insta::assert_snapshot!(error.to_string(), @"error: out of memory: a Lua state may hold 2 GiB");
 }
+
+#[test]
+fn different_errors_of_one_line_are_told_apart_up_to_a_few() {
+    let body = "vu.n = (vu.n or 0) + 1 if vu.n < 5 then error('no order ' .. vu.n) end \
+                error(('kind %s'):format(('x'):rep(vu.n)))";
+    let vm = running("", body).worker();
+    run_user(&vm, 0, 20);
+    let told = |errors: &Errors| -> Vec<_> {
+        errors.iter().map(|(_, error, count)| (error.what.clone(), count)).collect()
+    };
+    let once = vm.take_errors();
+    let expected = [
+        ("no order 1", 4),
+        ("kind xxxxx", 1),
+        ("kind xxxxxx", 1),
+        ("kind xxxxxxx", 1),
+        ("kind xxxxxxxx", 1),
+        ("other errors of this line, such as: kind xxxxxxxxx", 12),
+    ];
+    let expected =
+        |times: u64| expected.map(|(what, count)| (what.to_owned(), count * times)).to_vec();
+    assert_eq!(told(&once), expected(1));
+    let mut twice = Errors::default();
+    twice.merge(&once);
+    twice.merge(&once);
+    assert_eq!((told(&twice), twice.total()), (expected(2), 40));
+}

@@ -53,7 +53,8 @@ fn init_runs_once_and_is_tried_again_when_it_failed() {
          init = function(vu) tries = tries + 1; if tries < 3 then error('not yet') end; vu.token = tries end,\n\
          run = function(vu) print(vu.token, vu.iteration) end } } }",
     );
-    let vm = script.run(3);
+    let vm = script.worker();
+    wait_unhurried(iterations(&vm, 0, 3));
     let lines: Vec<_> = vm.world().log.drain().into_iter().map(|line| line.text).collect();
     assert_eq!(lines, ["3 3"]);
     assert_eq!(vm.take_errors().total(), 2);
@@ -65,8 +66,20 @@ fn an_init_that_always_fails_breaks_each_iteration_once() {
         "return { scenarios = { s = { users = 1, duration = '1s',\n\
          init = function() error('never') end, run = function() end } } }",
     );
-    let vm = script.run(20);
-    assert_eq!(vm.take_errors().total(), 20);
+    let vm = script.worker();
+    let took = wait_unhurried(async {
+        let begun = Instant::now();
+        iterations(&vm, 0, 20).await;
+        begun.elapsed()
+    });
+    assert_eq!(took.as_secs(), 20, "it is not tried in a burst");
+    let errors = vm.take_errors();
+    assert_eq!(errors.total(), 20);
+    insta::assert_snapshot!(errors.iter().next().unwrap().1.to_string(), @"
+    error: never
+      --> shop.lua:2
+      hint: raised in `init`, which is run again before the user's next iteration
+    ");
     let interval = vm.recorder().borrow_mut().take();
     assert_eq!(samples(&interval), ["script.errors{scenario=s} 20"]);
     run_user(&vm, 1, 0);
