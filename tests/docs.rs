@@ -31,6 +31,20 @@ fn row(pages: &[(PathBuf, String)], word: &str) -> String {
 }
 
 #[test]
+fn the_scripts_that_the_readme_runs_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    // What stands from there on is said of scripts of your own.
+    let (shipped, _) = readme.split_once("\n## In CI").unwrap();
+    let words = shipped.split(|c: char| c.is_whitespace() || c == '`');
+    let named: Vec<_> = words.filter(|word| word.starts_with("scripts/")).collect();
+    assert!(named.len() > 4, "{named:?}");
+    for script in named {
+        assert!(root.join(script).exists(), "{script}");
+    }
+}
+
+#[test]
 fn every_module_and_every_function_stands_in_the_table() {
     let pages = pages();
     let mut missing = Vec::new();

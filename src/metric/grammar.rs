@@ -13,8 +13,8 @@ const AGGREGATES: &str =
     "one of count, rate, value, avg, min, max, med, p95 (any percentile), growth";
 const CLAUSES: &str = "\"over 10s\", \"goal < 100ms\", \"critical\" or \"abort after 10s\"";
 const FILTERS: &str = "tag=value, tag!=value or tag in (a|b)";
-const VALUE: &str =
-    "a number with its unit, such as \"300ms\", \"1%\", \"4MiB\", \"10/s\" or \"12\"";
+const VALUE: &str = "a number with its unit, such as \"300ms\", \"1%\", \"4MiB\", \"10/s\" or \"12\"; or \
+     \"baseline\"";
 const BASELINE: &str = "\"baseline\", \"baseline - 85%\" or \"baseline + 14%\"";
 
 /// Words a misspelt aggregate is compared with, and the aggregate each means.

@@ -69,7 +69,8 @@ pub fn nearest<'a>(word: &str, among: impl IntoIterator<Item = &'a str>) -> Opti
     among
         .into_iter()
         .map(|name| (strsim::normalized_damerau_levenshtein(&word, &name.to_lowercase()), name))
-        .filter(|(likeness, _)| *likeness >= 0.6)
+        // Two characters of five that differ are another word.
+        .filter(|(likeness, _)| *likeness > 0.6)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
 }

@@ -165,13 +165,14 @@ fn a_problem_says_what_where_and_what_next() {
 
 #[test]
 fn the_nearest_name_is_one_that_could_have_been_meant() {
-    let keys = ["base", "timeout", "connections", "max_users"];
+    let keys = ["base", "batch", "timeout", "connections", "max_users"];
     for (word, meant) in [
         ("tiemout", Some("timeout")),
         ("Connections", Some("connections")),
         ("maxusers", Some("max_users")),
         ("bas", Some("base")),
         ("url", None),
+        ("fetch", None),
         ("", None),
     ] {
         assert_eq!(nearest(word, keys), meant, "{word}");

@@ -185,6 +185,22 @@ pub(super) fn line(name: &str) -> Option<String> {
     Some(format!("write `{module}.{name}`, with `local {module} = require \"loadrun.{module}\"`"))
 }
 
+/// What the names of all modules begin with that are made in Rust.
+const OURS: &str = "loadrun.";
+
+/// The module that was meant: names that begin alike are not alike for that.
+fn near<'a>(name: &str, names: &'a [String]) -> Option<&'a str> {
+    let own = |name: &'a String| name.strip_prefix(OURS);
+    let found = match name.strip_prefix(OURS) {
+        Some(rest) => nearest(rest, names.iter().filter_map(own))?,
+        None => nearest(name, names.iter().map(String::as_str))?,
+    };
+    names
+        .iter()
+        .map(String::as_str)
+        .find(|name| name.strip_prefix(OURS) == Some(found) || *name == found)
+}
+
 /// The error for a module that does not exist.
 fn unknown(lua: &Lua, name: &str) -> mlua::Error {
     let ours = api::MODULES.iter().map(|module| format!("loadrun.{}", module.name));
@@ -193,8 +209,11 @@ fn unknown(lua: &Lua, name: &str) -> mlua::Error {
     let in_loadrun = format!("loadrun.{name}");
     let hint = if names.contains(&in_loadrun) {
         format!("did you mean `{in_loadrun}`?")
-    } else if let Some(near) = nearest(name, names.iter().map(String::as_str)) {
+    } else if let Some(near) = near(name, &names) {
         format!("did you mean `{near}`?")
+    } else if name.starts_with(OURS) {
+        let ours = api::MODULES.iter().map(|module| module.name);
+        format!("there are loadrun.{{{}}}", ours.collect::<Vec<_>>().join(", "))
     } else {
         format!("a file beside the script is `require \"./{name}\"`")
     };

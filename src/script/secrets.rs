@@ -21,7 +21,17 @@ const WORD: usize = 8;
 const MASK: &str = "***";
 
 /// Keys under which a script gives what it is known by, in any letter case.
-const KEYS: &[&str] = &["authorization", "bearer", "cookie", "password", "proxy-authorization"];
+const KEYS: &[&str] = &[
+    "api-key",
+    "api_key",
+    "apikey",
+    "authorization",
+    "bearer",
+    "cookie",
+    "password",
+    "proxy-authorization",
+    "x-api-key",
+];
 
 /// The values to keep out, the longest first.
 #[derive(Debug, Default)]
@@ -116,6 +126,7 @@ mod tests {
             local b = { ["Authorization"] = "Basic base-3", Cookie = "sid=cookie-4; theme=dark" }
             local c = { authorization = "Bearer " .. token, cookie = name, url = "http://h/p" }
             get("postgres://me:pass-5@host/shop") bearer = [[token-6]] f { bearer == "other" }
+            local e = { ["X-Api-Key"] = "key-7", apikey = "key-8", api_key = "key-9", key = "no" }
             local d = { password = "secret", json = { password = "correcthorse" }, cookie = "a=rate" }"#,
         );
         let mut found = secrets.list();
@@ -126,6 +137,9 @@ mod tests {
             "base-3",
             "cookie-4",
             "correcthorse",
+            "key-7",
+            "key-8",
+            "key-9",
             "pass-2",
             "pass-5",
             "sid=cookie-4; theme=dark",

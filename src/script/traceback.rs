@@ -292,8 +292,14 @@ pub fn without_layer(text: &[u8]) -> Option<&[u8]> {
     rest[digits..].strip_prefix(b": ")
 }
 
-/// What was meant by the call of something that is not there.
+/// What was meant by the call of something that is not there, or is no function.
 fn missing(what: &str) -> Option<String> {
+    if !what.starts_with("attempt to call a nil value") {
+        let (_, called) = what.strip_prefix("attempt to call a ")?.split_once(" value (")?;
+        let name = ["method '", "field '"].iter().find_map(|kind| called.strip_prefix(kind))?;
+        let name = name.strip_suffix("')")?;
+        return Some(format!("it is a value and not a function: write `.{name}`, without a call"));
+    }
     let (_, called) = what.strip_prefix("attempt to call a nil value (")?.split_once('\'')?;
     let name = called.strip_suffix("')")?;
     if let Some(module) = api::holder(name) {

@@ -83,6 +83,20 @@ fn a_wrong_call_has_the_callers_line() {
 }
 
 #[test]
+fn a_call_is_hinted_at_only_where_what_was_meant_is_near() {
+    let shop = "local shop = require('loadrun.http').client {}";
+    insta::assert_snapshot!(running(shop, "shop:fetch('/')").error(), @"
+    error: attempt to call a nil value (method 'fetch')
+      --> shop.lua:3
+    ");
+    insta::assert_snapshot!(running("local reply = { json = {} }", "reply:json()").error(), @"
+    error: attempt to call a table value (method 'json')
+      --> shop.lua:3
+      hint: it is a value and not a function: write `.json`, without a call
+    ");
+}
+
+#[test]
 fn a_call_while_loading_is_refused() {
     insta::assert_snapshot!(script("local http = require 'loadrun.http'\nhttp.get('http://127.0.0.1:1/')").problems(), @"
     error: http.get: loading a script makes no calls

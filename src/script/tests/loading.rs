@@ -156,7 +156,7 @@ fn a_threshold_on_an_unknown_metric_names_the_nearest() {
       hint: did you mean "http.duration"?
     error: threshold `http.duration p95 <`: malformed value ""
       --> shop.lua:4
-      hint: expected a number with its unit, such as "300ms", "1%", "4MiB", "10/s" or "12"
+      hint: expected a number with its unit, such as "300ms", "1%", "4MiB", "10/s" or "12"; or "baseline"
     "#);
 }
 
@@ -347,6 +347,8 @@ fn modules_are_found_beside_the_script_and_named_when_they_are_not() {
       --> shop.lua:1
       hint: end it with `return { scenarios = { ... } }`
     ");
+    let far = script("require 'loadrun.nothing'").problems();
+    assert!(far.contains("  hint: there are loadrun.{check, crypto, data, "), "{far}");
     insta::assert_snapshot!(script("\nrequire 'http'").problems(), @"
     error: require: unknown module `http`
       --> shop.lua:2
