@@ -65,7 +65,9 @@ pub fn of(outcome: &Outcome) -> Vec<Operation> {
     }
     count_failures(outcome, &mut rows);
     for ((at, ..), row) in &mut rows {
-        let elapsed = outcome.scenarios.get(*at).map_or(outcome.run.elapsed, |s| s.elapsed);
+        // A scenario that a defect of loadrun ended has no length of its own.
+        let own = outcome.scenarios.get(*at).map(|s| s.elapsed).filter(|own| *own > 0.0);
+        let elapsed = own.unwrap_or(outcome.run.elapsed);
         row.per_second = row.count() as f64 / elapsed.max(1e-9);
     }
     rows.into_values().collect()

@@ -53,6 +53,24 @@ fn a_counter_is_told_to_be_0_only_where_nothing_else_of_it_is_told() {
 }
 
 #[test]
+fn a_tag_with_values_without_end_does_not_fill_the_screen() {
+    let mut outcome = outcome();
+    outcome.plan.metrics.push(Metric::new("picks", Kind::Counter, Unit::Number));
+    for id in 100..200 {
+        outcome.series.push(SeriesOutcome {
+            metric: "picks".to_owned(),
+            kind: Kind::Counter,
+            tags: Tags::new([("id", &*id.to_string())]),
+            total: Total::Counter(1.0),
+            ..outcome.series[0].clone()
+        });
+    }
+    let text = written(|out| text(&outcome, None, Ink::PLAIN, out));
+    assert!(text.contains("id=100") && !text.contains("id=199"), "{text}");
+    assert!(text.contains(" more  ") && text.contains("see outcome.json"), "{text}");
+}
+
+#[test]
 fn an_error_that_came_once_came_once() {
     let mut outcome = outcome();
     outcome.script_errors[0].count = 1;

@@ -16,6 +16,9 @@ use crate::metric::{self, Distribution, Total};
 use crate::outcome::{Grade, LogLine, Outcome, Reason, RunVerdict, ScenarioOutcome, operations};
 use crate::units::Bytes;
 
+/// Most series of the script's own metrics shown; a tag can have values without end.
+const OWN: usize = 40;
+
 /// How text is set for whoever reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ink {
@@ -203,7 +206,13 @@ fn trends(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
         };
         vec![series.metric.clone(), tags.join(" "), value]
     });
-    table(ink, out, "metrics of the script", &[], rows.collect(), 3)
+    let mut rows: Vec<_> = rows.collect();
+    let beyond = rows.len().saturating_sub(OWN);
+    if beyond > 0 {
+        rows.truncate(OWN);
+        rows.push(vec![format!("{beyond} more"), String::new(), "see outcome.json".to_owned()]);
+    }
+    table(ink, out, "metrics of the script", &[], rows, 3)
 }
 
 fn spread(values: &Distribution, show: impl Fn(f64) -> String) -> String {
