@@ -23,7 +23,7 @@
 ---@class loadrun.sql.CallOptions
 ---@field name? string what the sample is called; the statement without its values when not given
 ---@field tags? table<string, string | number | boolean> more tags of the sample
----@field timeout? loadrun.Duration for the whole call, waiting for a connection included
+---@field timeout? loadrun.Duration for the whole call, waiting for a connection included; of a stream without the script's own time between the rows
 ---@field prepare? boolean whether it is prepared once a connection; true when not given
 
 --- What a transaction may be given.
@@ -106,10 +106,11 @@ function Client:query(statement, parameters, options) end
 function Client:stream(statement, parameters, options) end
 
 --- Runs a function between BEGIN and COMMIT. It is rolled back when the function raises, returns
---- `false`, or returns a failure as its second value, and when a statement in it failed such that it
---- cannot go on. The value is the function's, or true.
+--- `false`, or nil and a second value, or a failure as its second value, and when a statement in it
+--- failed such that it cannot go on. The value is the function's, or true; what came after `false` or
+--- nil is handed on.
 ---@generic T
----@param work fun(tx: loadrun.sql.Transaction): T?, loadrun.Failure?
+---@param work fun(tx: loadrun.sql.Transaction): T?, any
 ---@param options? loadrun.sql.TransactionOptions
 ---@return T? value
 ---@return loadrun.Failure? err why it was rolled back

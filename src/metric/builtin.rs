@@ -116,7 +116,7 @@ pub const BUILTIN: &[Builtin] = &[
         kind: Kind::Trend,
         unit: Unit::Time,
         tags: &["scenario", "name"],
-        about: "from having a connection to the end of the answer; a transaction from its BEGIN to its COMMIT",
+        about: "from having a connection to the end of the answer; a transaction from its BEGIN to its COMMIT; where none could be opened, the attempt that failed, and where none was tried, until it was given up",
     },
     Builtin {
         name: "sql.failed",
@@ -130,7 +130,7 @@ pub const BUILTIN: &[Builtin] = &[
         kind: Kind::Trend,
         unit: Unit::Time,
         tags: &["scenario", "name"],
-        about: "waiting for a connection to the database, opening one included; not part of `sql.duration`",
+        about: "waiting for a connection to the database, opening one included; an attempt that failed is in `sql.duration` instead",
     },
     Builtin {
         name: "sql.connects",

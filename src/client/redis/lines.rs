@@ -152,10 +152,12 @@ pub(super) async fn fresh(
     let deadline = draft.exchange.started + limit;
     draft.stage = Stage::Connecting;
     draft.exchange.connects += 1;
-    let opening = deadline.min(Instant::now() + connect_timeout);
+    let patience = Instant::now() + connect_timeout;
+    let opening = deadline.min(patience);
     let opened = timeout_at(opening, Box::pin(open(client, session, place, draft))).await;
     let opened = opened.unwrap_or_else(|_| {
-        let detail = format!("no connection to {} within {connect_timeout:?}", place.door);
+        let within = if deadline < patience { limit } else { connect_timeout };
+        let detail = format!("no connection to {} within {within:?}", place.door);
         Err(Failure::new(FailureKind::Timeout, detail))
     });
     match opened {

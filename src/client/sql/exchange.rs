@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::datum::Rows;
+use super::settings::Database;
 use super::{Failure, FailureKind};
 
 /// What came of one statement, transaction or stream.
@@ -15,10 +16,11 @@ pub struct Exchange {
     /// When it was asked for.
     pub started: Instant,
     /// Time until there was a connection, opening one included; `None` where it was there already,
-    /// inside a transaction.
+    /// inside a transaction. Where there never was one, the time before the attempt that failed.
     pub wait: Option<Duration>,
-    /// From having the connection to the end of the answer. Where there never was one, all the
-    /// time it took to fail: a failure is never in no time.
+    /// From having the connection to the end of the answer. Where there never was one, the time of
+    /// the attempt that failed last, and without an attempt all the time it took to give up: a
+    /// failure is never in no time.
     pub duration: Duration,
     /// Connections opened, or tried.
     pub connects: u32,
@@ -49,6 +51,14 @@ impl Trouble {
     pub(super) fn failed(kind: FailureKind, detail: impl Into<String>) -> Self {
         Self::Failed(Failure::new(kind, detail))
     }
+
+    /// A failure to connect, which says where to.
+    pub(super) fn at(self, database: &Database) -> Self {
+        match self {
+            Self::Failed(failure) => Self::Failed(database.named(failure)),
+            misused @ Self::Misused(_) => misused,
+        }
+    }
 }
 
 /// What a statement is busy with.
@@ -70,8 +80,10 @@ pub(super) struct Draft {
     pub(super) connects: u32,
     pub(super) no_socket: bool,
     started: Instant,
-    /// When there was a connection.
-    had: Option<Instant>,
+    /// Since when it is running, or connecting.
+    since: Option<Instant>,
+    /// How long the last attempt took that failed.
+    refused: Option<Duration>,
     ended: Option<Instant>,
     /// Whether waiting for a connection was part of it.
     waits: bool,
@@ -85,7 +97,8 @@ impl Draft {
             connects: 0,
             no_socket: false,
             started: Instant::now(),
-            had: None,
+            since: None,
+            refused: None,
             ended: None,
             waits: true,
         }
@@ -109,16 +122,31 @@ impl Draft {
         self.started + limit
     }
 
+    /// It waits for a connection, as it did before an attempt that failed.
+    pub(super) fn wait_again(&mut self) {
+        self.stage = Stage::Paused;
+        if let Some(begun) = self.since.take() {
+            self.refused = Some(begun.elapsed());
+        }
+    }
+
+    /// It tries to open one.
+    pub(super) fn attempt(&mut self) {
+        self.stage = Stage::Connecting;
+        self.connects += 1;
+        self.since = Some(Instant::now());
+    }
+
     /// There is a connection: from now on it is the server's time.
     pub(super) fn run(&mut self) {
         self.stage = Stage::Running;
-        self.had = Some(Instant::now());
+        self.since = Some(Instant::now());
     }
 
     /// There was one at once: it is the server's time from the begin on.
     pub(super) fn run_at_once(&mut self) {
         self.stage = Stage::Running;
-        self.had = Some(self.started);
+        self.since = Some(self.started);
     }
 
     /// Ends the time that is measured.
@@ -134,12 +162,17 @@ impl Draft {
 
     pub(super) fn finish(self, answer: Result<Rows, Trouble>) -> Exchange {
         let ended = self.ended.unwrap_or_else(Instant::now);
-        let had = self.had.unwrap_or(ended);
+        let whole = ended - self.started;
+        let (wait, duration) = match (self.since, self.refused) {
+            (Some(since), _) => (since - self.started, ended - since),
+            (None, Some(refused)) => (whole.saturating_sub(refused), refused),
+            (None, None) => (whole, whole),
+        };
         Exchange {
             answer,
             started: self.started,
-            wait: self.waits.then(|| had - self.started),
-            duration: if self.had.is_some() { ended - had } else { ended - self.started },
+            wait: self.waits.then_some(wait),
+            duration,
             connects: self.connects,
             no_socket: self.no_socket,
         }

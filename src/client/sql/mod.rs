@@ -16,6 +16,7 @@ mod connection;
 mod datum;
 mod exchange;
 mod failure;
+mod line;
 mod mysql;
 mod pool;
 mod postgres;
@@ -172,7 +173,7 @@ impl Client {
     }
 
     /// Begins to read a large answer. What it costs until its end is one exchange: this one, where
-    /// there was no connection. The time limit is that of each wait for rows.
+    /// there was no connection. The reader's own time counts against no limit.
     pub async fn stream(&self, call: Call) -> Result<Stream, Box<Exchange>> {
         let mut draft = Draft::new();
         let settings = self.pool.settings();

@@ -1,23 +1,27 @@
 //! The connections of one client: so many and no more, first come first served.
 //!
 //! A connection that is free is taken at once; else the call waits in a queue for its right to one.
-//! Connections are opened a few at a time. When that fails, the next attempt waits a little, and
-//! longer each time up to half a second, however many calls want one: a server that comes back is
-//! not met by all of them at once. One that is dropped while the server is at work for it is
-//! cancelled there (`cancel`).
+//! Whoever has the right and finds none free stands in a line (`line`), and takes what comes first: a
+//! connection that is given back, or its turn to open one. Connections are opened a few at a time.
+//! When that fails, the next attempt waits a little, and longer each time up to half a second, however
+//! many calls want one: a server that comes back is not met by all of them at once. A call whose
+//! attempt the server refused for having too many goes back to its place in the line, as long as
+//! others have a connection they can give back; any other refusal is its answer. One that is dropped
+//! while the server is at work for it is cancelled there (`cancel`).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::cancel::Canceller;
 use super::connection::Connection;
 use super::exchange::{Draft, Stage, Trouble};
 use super::failure::Broken;
+use super::line::Line;
 use super::settings::{Database, Settings};
 use super::{Failure, FailureKind};
 
@@ -32,7 +36,11 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Pool {
     settings: Settings,
+    /// Connections nobody uses; none while somebody stands in the line.
     idle: RefCell<Vec<Connection>>,
+    line: Line<Connection>,
+    /// Calls with the right to a connection.
+    holding: Cell<usize>,
     /// Connections there may be besides those that are held.
     permits: Semaphore,
     opening: Semaphore,
@@ -72,6 +80,8 @@ impl Pool {
         Rc::new(Self {
             permits: Semaphore::new(settings.size.clamp(1, Semaphore::MAX_PERMITS)),
             idle: RefCell::default(),
+            line: Line::default(),
+            holding: Cell::new(0),
             opening: Semaphore::new(OPENING),
             outage: RefCell::default(),
             back: Notify::new(),
@@ -122,7 +132,7 @@ impl Pool {
     fn try_hold(self: &Rc<Self>) -> Option<Held> {
         self.permits.try_acquire().ok().map(|permit| {
             permit.forget();
-            Held { connection: None, pool: Rc::clone(self), at_work: None }
+            self.held()
         })
     }
 
@@ -132,7 +142,19 @@ impl Pool {
         if let Ok(permit) = self.permits.acquire().await {
             permit.forget();
         }
+        self.held()
+    }
+
+    fn held(self: &Rc<Self>) -> Held {
+        self.holding.update(|holding| holding + 1);
         Held { connection: None, pool: Rc::clone(self), at_work: None }
+    }
+
+    /// Hands a connection to the first in the line, or keeps it where nobody is.
+    fn offer(&self, connection: Connection) {
+        if let Some(connection) = self.line.hand(connection) {
+            self.idle.borrow_mut().push(connection);
+        }
     }
 
     /// Has the server stop what it does on a connection that is closed here.
@@ -172,18 +194,58 @@ impl Pool {
                 FailureKind::Exhausted,
                 format!("no turn to connect within {limit:?}: others are connecting"),
             ),
-            _ => Failure::new(FailureKind::Timeout, format!("not connected within {limit:?}")),
+            _ => {
+                let failure =
+                    Failure::new(FailureKind::Timeout, format!("not connected within {limit:?}"));
+                self.database().map_or(failure.clone(), |database| database.named(failure))
+            }
         }
     }
 
+    /// A connection for a call that has the right to one and found none: the first that is given back
+    /// to it in turn, or one it opens.
     async fn connect(&self, draft: &mut Draft) -> Result<Connection, Trouble> {
-        draft.stage = Stage::Paused;
+        let ticket = self.line.ticket();
+        loop {
+            draft.wait_again();
+            if let Some(connection) = self.idle.borrow_mut().pop() {
+                return Ok(connection);
+            }
+            let mut place = self.line.stand(ticket, |connection| self.offer(connection));
+            let turn = tokio::select! {
+                biased;
+                connection = place.handed() => return Ok(connection),
+                turn = self.turn() => turn,
+            };
+            drop(place);
+            let tried = self.attempt(draft).await;
+            drop(turn);
+            match tried {
+                // There are as many as the server takes: those who have one will give it back.
+                Err(Trouble::Failed(failure))
+                    if failure.kind == FailureKind::Exhausted && self.may_be_given_one() => {}
+                tried => return tried,
+            }
+        }
+    }
+
+    /// Whether others than the one who asks, and those in the line, have a connection or are opening
+    /// one.
+    fn may_be_given_one(&self) -> bool {
+        !self.idle.borrow().is_empty() || self.holding.get() > self.line.len() + 1
+    }
+
+    /// The turn to open one. In an outage each waits for the end of its pause.
+    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         // The semaphore is never closed.
-        let _turn = self.opening.acquire().await.ok();
+        let turn = self.opening.acquire().await.ok();
         self.pause().await;
+        turn
+    }
+
+    async fn attempt(&self, draft: &mut Draft) -> Result<Connection, Trouble> {
         let database = self.database().map_err(|why| Trouble::failed(FailureKind::Refused, why))?;
-        draft.stage = Stage::Connecting;
-        draft.connects += 1;
+        draft.attempt();
         let limit = self.settings.connect_timeout;
         let opened = timeout(limit, self.open(&database)).await.unwrap_or_else(|_| {
             let detail = format!("not connected within {limit:?}");
@@ -197,6 +259,7 @@ impl Pool {
             }
             Err(Broken { trouble, no_socket, .. }) => {
                 draft.no_socket = no_socket;
+                let trouble = trouble.at(&database);
                 if let Trouble::Failed(failure) = &trouble {
                     self.outage.borrow_mut().failed(failure);
                 }
@@ -283,7 +346,7 @@ impl Held {
     /// Keeps the connection for the next call, if it is here.
     pub(super) fn give_back(mut self) {
         if let Some(connection) = self.connection.take() {
-            self.pool.idle.borrow_mut().push(connection);
+            self.pool.offer(connection);
         }
     }
 }
@@ -296,6 +359,7 @@ impl Drop for Held {
         // Closed before another one is opened in its place. One that was given back is there by now for
         // the next in the queue.
         drop(self.connection.take());
+        self.pool.holding.update(|holding| holding - 1);
         self.pool.permits.add_permits(1);
     }
 }

@@ -9,7 +9,9 @@ use sqlx::mysql::MySqlConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
+use super::Failure;
 use super::sqlite::Place;
+use crate::plan::nearest;
 
 /// The schemes of addresses, for messages.
 const EXPECTED: &str = "expected \"postgres://user:password@host:port/database\", \"mysql://...\", \
@@ -72,12 +74,14 @@ impl Database {
         let wrong = |error: &sqlx::Error| format!("malformed URL: {error}; {EXPECTED}");
         match url.scheme() {
             "postgres" | "postgresql" => {
+                known_options(&url, POSTGRES)?;
                 let options = PgConnectOptions::from_url(&url).map_err(|error| wrong(&error))?;
                 let named = options.get_application_name().is_some();
                 let options = if named { options } else { options.application_name("loadrun") };
                 Ok(Self::Postgres(Box::new(options.disable_statement_logging())))
             }
             "mysql" | "mariadb" => {
+                known_options(&url, MYSQL)?;
                 let options = MySqlConnectOptions::from_url(&url).map_err(|error| wrong(&error))?;
                 // The session is to be as an application's would be.
                 let options = options.pipes_as_concat(false).no_engine_substitution(false);
@@ -85,6 +89,16 @@ impl Database {
             }
             other => Err(format!("unknown scheme {other:?}; {EXPECTED}")),
         }
+    }
+
+    /// A failure to reach it, which says where it was looked for.
+    pub(super) fn named(&self, failure: Failure) -> Failure {
+        let place = match self {
+            Self::Postgres(options) => format!("{}:{}", options.get_host(), options.get_port()),
+            Self::MySql(options) => format!("{}:{}", options.get_host(), options.get_port()),
+            Self::Sqlite(_) => return failure,
+        };
+        Failure::new(failure.kind, format!("{place}: {}", failure.detail))
     }
 
     /// Which of the databases it is.
@@ -95,6 +109,60 @@ impl Database {
             Self::Sqlite(_) => Dialect::Sqlite,
         }
     }
+}
+
+/// What the driver reads in the query of an address; what is not there it would pass over.
+const POSTGRES: &[&str] = &[
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "ssl-mode",
+    "ssl-root-cert",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "statement-cache-capacity",
+    "user",
+];
+const MYSQL: &[&str] = &[
+    "charset",
+    "collation",
+    "socket",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "ssl-mode",
+    "sslca",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "statement-cache-capacity",
+    "time-zone",
+    "timezone",
+];
+
+/// Refuses options nobody reads: a misspelt `sslmode` would connect in clear.
+fn known_options(url: &Url, known: &[&str]) -> Result<(), String> {
+    for (key, _) in url.query_pairs() {
+        let own = key.strip_prefix("options[").is_some_and(|rest| rest.ends_with(']'));
+        if known.contains(&&*key) || own && known.contains(&"options") {
+            continue;
+        }
+        let hint = nearest(&key, known.iter().copied()).map_or_else(
+            || format!("expected one of {}", known.join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        );
+        return Err(format!("unknown option `{key}` after the `?`; {hint}"));
+    }
+    Ok(())
 }
 
 /// The password in a URL, as it is written there and as it is meant.
@@ -169,6 +237,26 @@ mod tests {
         }
         let shown = format!("{:?}", Database::parse("postgres://u:hunter2@host/d").unwrap());
         assert_eq!(shown, "Postgres");
+    }
+
+    #[test]
+    fn an_option_nobody_reads_is_refused_with_the_nearest_that_is_read() {
+        for (url, expected) in [
+            (
+                "postgres://h/d?sslmod=require",
+                "unknown option `sslmod` after the `?`; did you mean `sslmode`?",
+            ),
+            ("mysql://h/d?sslmod=required", "did you mean `sslmode`?"),
+            ("mysql://h/d?zzzzzzzzz=1", "expected one of charset, collation"),
+        ] {
+            let error = Database::parse(url).unwrap_err();
+            assert!(error.contains(expected), "{url}: {error}");
+        }
+        for url in
+            ["postgres://h/d?sslmode=disable&options[jit]=off", "mysql://h/d?charset=utf8mb4"]
+        {
+            assert!(Database::parse(url).is_ok(), "{url}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use super::connection::Connection;
 use super::datum::Rows;
@@ -29,7 +29,11 @@ pub struct Stream {
     /// The right to the connection, which the task has.
     held: Held,
     draft: Draft,
-    /// Longest the reader waits for a batch.
+    /// Since when the reader does something else.
+    left: Option<Instant>,
+    /// How much of the time was the reader's own.
+    away: Duration,
+    /// Longest it may take, without the reader's own time.
     limit: Duration,
     /// The failure that ended it.
     failure: Option<Trouble>,
@@ -45,6 +49,11 @@ impl Drop for Task {
     }
 }
 
+/// Whether it failed between two rows, and not over what one of them holds.
+fn is_between_rows(trouble: &Trouble) -> bool {
+    matches!(trouble, Trouble::Failed(failure) if failure.kind != FailureKind::TooLarge)
+}
+
 impl Stream {
     pub(super) fn new(
         mut held: Held,
@@ -58,12 +67,24 @@ impl Stream {
         let running = Task(tokio::spawn(async move {
             let mut taking = Taking::hand_on(batch, sender);
             let mut done = connection.run(&call, &mut taking).await;
-            if done.is_ok() {
-                done = taking.flush().await;
+            // What came before a failure is handed on before it; of a row that could not be read the
+            // half is not.
+            if done.as_ref().err().is_none_or(|broken| is_between_rows(&broken.trouble)) {
+                let flushed = taking.flush().await;
+                done = done.and(flushed);
             }
             (connection, done)
         }));
-        Some(Self { batches, running, held, draft, limit, failure: None })
+        Some(Self {
+            batches,
+            running,
+            held,
+            draft,
+            left: None,
+            away: Duration::ZERO,
+            limit,
+            failure: None,
+        })
     }
 
     /// Has it been asked for earlier than it was.
@@ -73,14 +94,28 @@ impl Stream {
 
     /// The next rows; `None` when there are no more, or it failed.
     pub async fn next(&mut self) -> Option<Rows> {
+        self.back();
+        let rows = self.receive().await;
+        self.left = Some(Instant::now());
+        rows
+    }
+
+    /// The reader is back: the time since it left was its own.
+    fn back(&mut self) {
+        if let Some(left) = self.left.take() {
+            self.away += left.elapsed();
+        }
+    }
+
+    async fn receive(&mut self) -> Option<Rows> {
         if self.failure.is_some() {
             return None;
         }
-        match timeout(self.limit, self.batches.recv()).await {
+        match timeout_at(self.draft.until(self.limit) + self.away, self.batches.recv()).await {
             Ok(Some(rows)) => return Some(rows),
             Ok(None) => {}
             Err(_) => {
-                let detail = format!("no row within {:?}", self.limit);
+                let detail = format!("not done within {:?}", self.limit);
                 self.fail(Trouble::failed(FailureKind::Timeout, detail));
                 return None;
             }
@@ -113,9 +148,12 @@ impl Stream {
     /// The whole of it as one exchange, without the rows. A connection in the middle of an answer
     /// is closed.
     pub fn finish(mut self) -> Exchange {
+        self.back();
         self.draft.stop();
         self.held.give_back();
         let answer = self.failure.map_or_else(|| Ok(Rows::default()), Err);
-        self.draft.finish(answer)
+        let mut exchange = self.draft.finish(answer);
+        exchange.duration = exchange.duration.saturating_sub(self.away);
+        exchange
     }
 }

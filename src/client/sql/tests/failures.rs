@@ -103,7 +103,7 @@ async fn refused_logins(server: &Server, database: &str) {
 
 /// More connections than the server takes.
 async fn crowded(server: &Server, most: usize) {
-    let db = to(&server.url, most + 5);
+    let db = client(Database::parse(&server.url).unwrap(), most + 5, Duration::from_secs(3));
     let held = futures_util::future::join_all(
         (0..most + 5).map(async |_| db.begin(&Begin::default(), None).await),
     );
@@ -112,7 +112,12 @@ async fn crowded(server: &Server, most: usize) {
         held.iter().filter_map(|begun| begun.as_ref().err()).map(|exchange| &**exchange).collect();
     assert!(refused.len() >= 5 && refused.len() < most + 5, "{}", refused.len());
     for exchange in refused {
-        assert_eq!(exchange.failure().unwrap().kind, FailureKind::Exhausted, "{exchange:?}");
+        let failure = exchange.failure().unwrap();
+        assert_eq!(failure.kind, FailureKind::Exhausted, "{exchange:?}");
+        assert!(failure.detail.contains("127.0.0.1:"), "{failure}");
+        // It stood in the line until its time was over, whether it tried by itself or not.
+        let whole = exchange.wait.unwrap() + exchange.duration;
+        assert!(whole >= Duration::from_secs(3), "{exchange:?}");
     }
     drop(held);
     drop(db);
@@ -140,5 +145,7 @@ async fn cut_off(mut server: Server, sleep: &str) {
         server.kill();
     });
     assert_eq!(dying.failure().unwrap().kind, FailureKind::Reset, "{dying:?}");
-    assert_eq!(failure(&db, "SELECT 1").await.kind, FailureKind::Refused);
+    let refused = failure(&db, "SELECT 1").await;
+    assert_eq!(refused.kind, FailureKind::Refused);
+    assert!(refused.detail.starts_with("127.0.0.1:"), "{refused}");
 }

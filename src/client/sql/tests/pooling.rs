@@ -79,3 +79,24 @@ async fn a_server_that_comes_back_is_used_again_and_one_that_is_away_is_tried_sl
     // The pauses double from 20 ms: without them there would be thousands.
     assert!(attempts < 60, "{attempts} attempts");
 }
+
+#[tokio::test]
+async fn where_the_server_takes_fewer_than_there_may_be_everybody_is_served_in_turn() {
+    let server = Server::postgres(&["max_connections=5", "superuser_reserved_connections=0"]).await;
+    let db = to(&server.url, 20);
+    let most = std::cell::Cell::new(0);
+    let fewest = std::cell::Cell::new(0);
+    let calls: Vec<_> = (0..20).map(|_| std::cell::Cell::new(0_u32)).collect();
+    // Nobody stops before all have been served: whoever has a connection asks again at once.
+    let one = async |user: usize| {
+        while fewest.get() < 3 {
+            let exchange = db.call(&statement("SELECT pg_sleep(0.002)", &[])).await;
+            assert!(exchange.answer.is_ok(), "{exchange:?}");
+            calls[user].update(|calls| calls + 1);
+            most.set(most.get().max(calls[user].get()));
+            fewest.set(calls.iter().map(std::cell::Cell::get).min().unwrap());
+        }
+    };
+    futures_util::future::join_all((0..20).map(one)).await;
+    assert!(most.get() < 100, "{calls:?}");
+}

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use mlua::{Lua, LuaString, Value};
+use mlua::{Lua, LuaString, Table, Value};
 
 use super::options::CallOptions;
 use super::{Shared, values};
@@ -107,6 +107,12 @@ pub(super) fn begin(
     let (statement, parameters, opts) = match want {
         Want::Batch => {
             let statement = statements.given(&first).map_err(wrong)?;
+            if let Value::Table(list) = &second
+                && list.raw_len() > 0
+            {
+                let what = "takes no parameters; write the values into the text, or use `execute`";
+                return Err(wrong(what.to_owned()));
+            }
             (statement, Vec::new(), CallOptions::statement(&second).map_err(wrong)?)
         }
         Want::Insert => {
@@ -266,6 +272,7 @@ fn insert(
         let Value::Table(row) = &row else {
             return Err(format!("row {at}: expected a list of values, got {}", shown(&row)));
         };
+        all_used(row, &columns).map_err(|what| format!("row {at}: {what}"))?;
         text += if at == 1 { "(" } else { ", (" };
         for (index, name) in columns.iter().enumerate() {
             let listed: Value = row.raw_get(index + 1).map_err(|error| error.to_string())?;
@@ -289,6 +296,43 @@ fn insert(
         text.push(')');
     }
     Ok((text, parameters))
+}
+
+/// Refuses a row with a value that no column takes.
+fn all_used(row: &Table, columns: &[String]) -> Result<(), String> {
+    for pair in row.pairs::<Value, Value>() {
+        let (key, value) = pair.map_err(|error| error.to_string())?;
+        match &key {
+            Value::Integer(at) if (1..=columns.len() as i64).contains(at) => {
+                let name = &columns[*at as usize - 1];
+                let named: Value = row.raw_get(name.as_str()).map_err(|error| error.to_string())?;
+                if !named.is_nil() {
+                    return Err(format!("{name} is given twice, in the list and by its name"));
+                }
+            }
+            Value::Integer(at) => {
+                let (value, count) = (shown(&value), columns.len());
+                let plural = if count == 1 { "" } else { "s" };
+                return Err(format!(
+                    "{value} at {at} is for no column; there are {count} name{plural}"
+                ));
+            }
+            Value::String(name) => {
+                let name = name.to_string_lossy();
+                if columns.contains(&name) {
+                    continue;
+                }
+                let known: Vec<&str> = columns.iter().map(String::as_str).collect();
+                let hint = options::meant(&name, &known).map_or_else(
+                    || format!("the columns are {}", known.join(", ")),
+                    |near| format!("did you mean `{near}`?"),
+                );
+                return Err(format!("unknown column `{name}`; {hint}"));
+            }
+            other => return Err(format!("unexpected {} as a key", shown(other))),
+        }
+    }
+    Ok(())
 }
 
 /// The name of a table or column, which stands in the statement as it is.

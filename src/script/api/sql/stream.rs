@@ -1,8 +1,8 @@
 //! `for row, err in client:stream(...) do ... end`: a large answer that is never held whole.
 //!
 //! A failure in the middle is `false` in place of a row, and its reason; then the loop ends. Leaving
-//! the loop early closes the connection. The whole of it is one sample, the script's own time
-//! between the rows included: a server that is kept waiting is not kept waiting by itself.
+//! the loop early closes the connection. The whole of it is one sample, without the script's own
+//! time between the rows, which is not the target's.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -1,7 +1,7 @@
 //! `client:transaction(function(tx) ... end)`: from BEGIN to COMMIT, or to ROLLBACK.
 //!
-//! It is rolled back when the function raises, returns `false`, or returns a failure as its second
-//! value; when a statement in it failed such that it cannot go on; and when the user is ended in
+//! It is rolled back when the function raises, returns `false`, or nil and a second value, as Lua's own
+//! functions do that fail, or a failure as its second value; when a statement in it failed such that it cannot go on; and when the user is ended in
 //! the middle.
 
 use std::cell::{Cell, RefCell};
@@ -68,7 +68,9 @@ impl Begun {
         };
         let transaction = match began {
             Ok(transaction) => transaction,
-            Err(exchange) => return self.end(&lua, &meant, *exchange, Value::Nil),
+            Err(exchange) => {
+                return self.end(&lua, &meant, *exchange, (Value::Nil, Value::Nil));
+            }
         };
         let inner = Rc::new(Inner {
             shared: Rc::clone(&self.shared),
@@ -93,20 +95,22 @@ impl Begun {
             }
         };
         let value = returned.pop_front().unwrap_or(Value::Boolean(true));
-        let failure = returned.front().and_then(failure);
-        let mut exchange = match (failure, &value) {
+        let second = returned.pop_front().unwrap_or(Value::Nil);
+        let given_up = matches!(value, Value::Boolean(false)) || value.is_nil() && !second.is_nil();
+        let mut exchange = match (failure(&second), given_up) {
             (Some(failure), _) => {
                 let mut exchange = transaction.roll_back().await;
                 exchange.answer = Err(Trouble::Failed(failure));
                 exchange
             }
-            (None, Value::Boolean(false)) => transaction.roll_back().await,
-            (None, _) => transaction.commit().await,
+            (None, true) => transaction.roll_back().await,
+            (None, false) => transaction.commit().await,
         };
         if struck == Some(Effect::Cut) {
             cut(&mut exchange);
         }
-        self.end(&lua, &meant, exchange, value)
+        let second = if given_up { second } else { Value::Nil };
+        self.end(&lua, &meant, exchange, (value, second))
     }
 
     fn end(
@@ -114,11 +118,11 @@ impl Begun {
         lua: &Lua,
         meant: &Meant,
         exchange: Exchange,
-        value: Value,
+        returned: Answer,
     ) -> mlua::Result<Answer> {
         begun::record(&self.shared, self.operation.as_deref(), meant, &exchange);
         match exchange.answer {
-            Ok(_) => Ok((value, Value::Nil)),
+            Ok(_) => Ok(returned),
             Err(trouble) => begun::troubled(lua, CALL, trouble),
         }
     }
