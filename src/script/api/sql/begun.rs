@@ -303,19 +303,19 @@ fn all_used(row: &Table, columns: &[String]) -> Result<(), String> {
     for pair in row.pairs::<Value, Value>() {
         let (key, value) = pair.map_err(|error| error.to_string())?;
         match &key {
-            Value::Integer(at) if (1..=columns.len() as i64).contains(at) => {
-                let name = &columns[*at as usize - 1];
+            Value::Integer(at) => {
+                let index = usize::try_from(at.wrapping_sub(1)).unwrap_or(usize::MAX);
+                let Some(name) = columns.get(index) else {
+                    let (value, count) = (shown(&value), columns.len());
+                    let plural = if count == 1 { "" } else { "s" };
+                    return Err(format!(
+                        "{value} at {at} is for no column; there are {count} name{plural}"
+                    ));
+                };
                 let named: Value = row.raw_get(name.as_str()).map_err(|error| error.to_string())?;
                 if !named.is_nil() {
                     return Err(format!("{name} is given twice, in the list and by its name"));
                 }
-            }
-            Value::Integer(at) => {
-                let (value, count) = (shown(&value), columns.len());
-                let plural = if count == 1 { "" } else { "s" };
-                return Err(format!(
-                    "{value} at {at} is for no column; there are {count} name{plural}"
-                ));
             }
             Value::String(name) => {
                 let name = name.to_string_lossy();
