@@ -126,6 +126,8 @@ fn folder() -> tempfile::TempDir {
 fn ordinary(program: &Path, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // A MariaDB that begins clears away what others have in a folder for temporary files.
+    command.env("TMPDIR", folder);
     if getuid().is_root() {
         command.uid(NOBODY).gid(NOBODY);
     }
