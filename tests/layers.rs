@@ -40,7 +40,7 @@ const ROOMS: &[(&str, u8)] = &[
 /// Crates that stand for one idea, and the only rooms that may name them.
 const CRATES: &[(&str, &[&str])] = &[
     ("mlua", &["script"]),
-    ("nix", &["script"]),
+    ("nix", &["client", "script"]),
     ("hdrhistogram", &["metric"]),
     ("clap", &["cli", "main"]),
     ("clap_complete", &["cli"]),

@@ -73,7 +73,7 @@ impl Connection {
         match self {
             Self::Postgres(connection) => connection.batch(text).await,
             Self::MySql(connection) => connection.batch(text).await,
-            Self::Sqlite(connection) => connection.batch(text).await,
+            Self::Sqlite(connection) => Box::pin(connection.batch(text)).await,
         }
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use rustix::io::Errno;
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
-use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
+use sqlx::postgres::{PgDatabaseError, PgErrorPosition, PgSeverity};
 
 use super::exchange::Trouble;
 use super::{Failure, FailureKind};
@@ -45,12 +45,16 @@ impl From<sqlx::Error> for Broken {
         match error {
             Error::Database(error) => {
                 let failure = told(&*error);
-                let usable = failure.kind != FailureKind::Reset;
+                let usable = failure.kind != FailureKind::Reset && !is_last(&*error);
                 Self { trouble: Trouble::Failed(failure), usable, no_socket: false }
             }
             Error::Io(error) => unreachable(&error),
             Error::Tls(error) => {
                 Self::lost(FailureKind::Tls, untrusted(&*error).unwrap_or(line(&error.to_string())))
+            }
+            // It leaves the connection in the middle of a call.
+            Error::Protocol(what) if what.starts_with("prepared statement expected") => {
+                Self { usable: false, ..Self::misused(miscounted(&what)) }
             }
             Error::Protocol(what) => Self::lost(FailureKind::Protocol, line(&what)),
             Error::WorkerCrashed => {
@@ -91,6 +95,32 @@ fn unreachable(error: &io::Error) -> Broken {
         _ => FailureKind::Refused,
     };
     Broken { no_socket, ..Broken::lost(kind, detail) }
+}
+
+/// What the driver says of a wrong number of parameters, in our words.
+fn miscounted(what: &str) -> String {
+    let mut numbers = what.split(' ').filter_map(|word| word.parse().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(expected), Some(given)) => super::counted(expected, given),
+        _ => what.to_owned(),
+    }
+}
+
+/// Whether a server says no more on this connection: it closes it, or what was prepared there is
+/// of no more use, because the schema has changed or it was told to forget it.
+fn is_last(error: &dyn DatabaseError) -> bool {
+    if let Some(error) = error.try_downcast_ref::<PgDatabaseError>() {
+        let closes = matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic);
+        return closes
+            || match error.code() {
+                "26000" => true,
+                "0A000" => error.routine() == Some("RevalidateCachedQuery"),
+                "XX000" => error.message().starts_with("cache lookup failed"),
+                _ => false,
+            };
+    }
+    // A packet that is too large.
+    error.try_downcast_ref::<MySqlDatabaseError>().is_some_and(|error| error.number() == 1153)
 }
 
 /// What a server said.
@@ -134,10 +164,10 @@ fn of_sqlstate(code: &str) -> FailureKind {
         "40P01" => FailureKind::Deadlock,
         "40001" => FailureKind::Serialization,
         "23505" => FailureKind::Unique,
-        "57014" | "55P03" | "25P03" | "57P05" => FailureKind::Timeout,
+        "57014" | "55P03" => FailureKind::Timeout,
         "53300" | "53400" => FailureKind::Exhausted,
         "08P01" => FailureKind::Protocol,
-        "57P01" | "57P02" | "57P03" => FailureKind::Reset,
+        "25P03" | "57P01" | "57P02" | "57P03" | "57P05" => FailureKind::Reset,
         _ => match &code[..code.len().min(2)] {
             "23" => FailureKind::Constraint,
             "28" => FailureKind::Auth,
@@ -204,6 +234,8 @@ mod tests {
             ("28000", K::Auth),
             ("57P01", K::Reset),
             ("57P03", K::Reset),
+            ("57P05", K::Reset),
+            ("25P03", K::Reset),
             ("08006", K::Reset),
             ("42601", K::Server),
             ("3D000", K::Server),

@@ -18,6 +18,7 @@ mod exchange;
 mod failure;
 mod line;
 mod mysql;
+mod nodelay;
 mod pool;
 mod postgres;
 mod settings;

@@ -17,7 +17,7 @@ use sqlx::{
 use super::datum::Datum;
 use super::failure::Broken;
 use super::taking::Taking;
-use super::{Begin, Call};
+use super::{Begin, Call, nodelay};
 
 /// A connection.
 #[derive(Debug)]
@@ -29,7 +29,9 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) async fn open(options: &MySqlConnectOptions) -> Result<Self, Broken> {
-        Ok(Self { inner: options.connect().await?, number: None })
+        let inner = options.connect().await?;
+        nodelay::send_at_once(options.get_port());
+        Ok(Self { inner, number: None })
     }
 
     /// Learns its number at the server.
@@ -59,15 +61,27 @@ impl Connection {
             }
         }
         let mut answers = self.inner.fetch_many(query(call)?);
+        let (mut ended, mut several) = (0, false);
         while let Some(answer) = answers.try_next().await? {
             match answer {
-                Either::Left(done) => taking.changed(done.rows_affected()),
+                Either::Left(done) => {
+                    ended += 1;
+                    taking.changed(done.rows_affected());
+                }
+                Either::Right(_) if ended > 0 => several = true,
                 Either::Right(row) if taking.wants_row() => {
                     read(&row, taking)?;
                     taking.pass_on().await?;
                 }
                 Either::Right(_) => {}
             }
+        }
+        // After its answers a procedure says itself that it has ended.
+        if several || ended > 2 {
+            return Err(Broken::misused(
+                "the procedure gives several answers, and a call takes one; use `batch`, which takes \
+                 any number and keeps none of their rows",
+            ));
         }
         Ok(())
     }

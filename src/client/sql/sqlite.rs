@@ -3,9 +3,15 @@
 //! SQLite runs on a thread of its own, one a connection. A database in memory is shared by all
 //! connections of the run through SQLite's `memdb`, and lives as long as one of them: so one that
 //! nobody uses is kept.
+//!
+//! The driver keeps the columns of a statement as they were when it was prepared, and its thread
+//! panics where a change of the schema has given it more. So all that was prepared is dropped when a
+//! statement of this process changes a schema; where another process does, the connection is lost.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
@@ -14,15 +20,19 @@ use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow,
 };
 use sqlx::{
-    Arguments, AssertSqlSafe, Column, ConnectOptions, Decode, Either, Executor, Row, Sqlite,
-    TypeInfo, ValueRef,
+    Arguments, AssertSqlSafe, Column, ConnectOptions, Connection as _, Decode, Either, Executor,
+    Row, Sqlite, TypeInfo, ValueRef,
 };
 use tokio::sync::OnceCell;
 
 use super::datum::Datum;
 use super::failure::Broken;
 use super::taking::Taking;
-use super::{Begin, Call, statement};
+use super::{Begin, Call, FailureKind, statement};
+
+/// How often a statement has changed a schema, in all databases: that is rare, and costs the others
+/// no more than preparing anew.
+static CHANGES: AtomicU64 = AtomicU64::new(0);
 
 /// Where a database is.
 #[derive(Clone, Debug)]
@@ -52,6 +62,12 @@ impl Memory {
 #[derive(Debug)]
 pub(super) struct Connection {
     inner: SqliteConnection,
+    /// The changes of schemas before what is prepared here.
+    changes: u64,
+    /// Whether a change of its own may not be seen by others yet.
+    changing: bool,
+    /// Whether it may only read until its transaction ends.
+    read_only: bool,
 }
 
 impl Connection {
@@ -72,7 +88,9 @@ impl Connection {
                 options
             }
         };
-        Ok(Self { inner: options.connect().await? })
+        let changes = CHANGES.load(Ordering::Acquire);
+        let inner = options.connect().await?;
+        Ok(Self { inner, changes, changing: false, read_only: false })
     }
 
     /// Runs a statement; what it answers goes into `taking`.
@@ -83,32 +101,97 @@ impl Connection {
         if expected != call.parameters.len() {
             return Err(Broken::misused(super::counted(expected, call.parameters.len())));
         }
+        if statement::is_several(&call.text) {
+            return Err(Broken::misused(
+                "the text has several statements, and a call takes one; use `batch`",
+            ));
+        }
+        self.announce(&call.text).await?;
+        let done = self.answer(call, taking).await;
+        self.announced(&call.text);
+        done
+    }
+
+    async fn answer(&mut self, call: &Call, taking: &mut Taking) -> Result<(), Broken> {
         let mut answers = self.inner.fetch_many(query(call)?);
+        let mut ended = false;
         while let Some(answer) = answers.try_next().await? {
             match answer {
-                Either::Left(done) => taking.changed(done.rows_affected()),
+                Either::Left(done) => {
+                    ended = true;
+                    taking.changed(done.rows_affected());
+                }
                 Either::Right(row) if taking.wants_row() => {
-                    read(&row, taking)?;
+                    // The driver panics where there are fewer values than there were columns.
+                    let read = catch_unwind(AssertUnwindSafe(|| read(&row, taking)));
+                    read.unwrap_or_else(|_| {
+                        Err(Broken::lost(FailureKind::Server, "the schema changed meanwhile"))
+                    })?;
                     taking.pass_on().await?;
                 }
                 Either::Right(_) => {}
             }
         }
+        drop(answers);
+        self.alive(ended).await
+    }
+
+    /// An answer without an end is that of an empty text, or of a thread that has panicked.
+    async fn alive(&mut self, ended: bool) -> Result<(), Broken> {
+        if !ended {
+            self.inner.ping().await?;
+        }
         Ok(())
+    }
+
+    /// Drops what was prepared before a schema changed, and tells the others of a change to come.
+    async fn announce(&mut self, text: &str) -> Result<(), Broken> {
+        if statement::changes_schema(text) {
+            self.changing = true;
+            CHANGES.fetch_add(1, Ordering::AcqRel);
+        }
+        let changes = CHANGES.load(Ordering::Acquire);
+        if changes != self.changes {
+            self.inner.clear_cached_statements().await?;
+            // SQLite prepares by the schema it knows, and sees a new one when a statement runs.
+            self.inner.execute(sqlx::raw_sql("SELECT 1 FROM sqlite_schema")).await?;
+            self.changes = changes;
+        }
+        Ok(())
+    }
+
+    /// Tells the others of a change that may have come.
+    fn announced(&mut self, text: &str) {
+        if self.changing && (statement::changes_schema(text) || statement::ends_transaction(text)) {
+            CHANGES.fetch_add(1, Ordering::AcqRel);
+            self.changing = !statement::ends_transaction(text);
+        }
     }
 
     /// Runs any number of statements without parameters, none of them prepared.
     pub(super) async fn batch(&mut self, text: &Arc<str>) -> Result<u64, Broken> {
         confined(text)?;
-        let done = self.inner.execute(sqlx::raw_sql(AssertSqlSafe(Arc::clone(text)))).await?;
-        Ok(done.rows_affected())
+        self.announce(text).await?;
+        let done = self.inner.execute(sqlx::raw_sql(AssertSqlSafe(Arc::clone(text)))).await;
+        self.announced(text);
+        if self.read_only && matches!(&**text, "COMMIT" | "ROLLBACK") {
+            self.inner.execute(sqlx::raw_sql("PRAGMA query_only = 0")).await?;
+            self.read_only = false;
+        }
+        self.alive(false).await?;
+        Ok(done?.rows_affected())
     }
 
     /// Begins a transaction. One that may write takes its lock at once: two that both read first
     /// could only wait for each other. Every isolation level is serializable here.
     pub(super) async fn begin(&mut self, begin: &Begin) -> Result<(), Broken> {
         let text = if begin.read_only { "BEGIN" } else { "BEGIN IMMEDIATE" };
-        self.batch(&text.into()).await.map(drop)
+        self.batch(&text.into()).await?;
+        if begin.read_only {
+            self.read_only = true;
+            self.inner.execute(sqlx::raw_sql("PRAGMA query_only = 1")).await?;
+        }
+        Ok(())
     }
 }
 

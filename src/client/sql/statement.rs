@@ -119,6 +119,38 @@ pub(super) fn reaches_files(text: &str) -> Option<&'static str> {
     None
 }
 
+/// Whether a statement of SQLite changes the schema, after which statements must be prepared anew.
+pub(super) fn changes_schema(text: &str) -> bool {
+    let words = [&b"create"[..], b"alter", b"drop"];
+    any_word(text, &words)
+}
+
+/// Whether a transaction ends in it, and with it what it did to the schema is seen by others.
+pub(super) fn ends_transaction(text: &str) -> bool {
+    any_word(text, &[b"commit", b"end", b"rollback"])
+}
+
+fn any_word(text: &str, words: &[&[u8]]) -> bool {
+    tokens(text.as_bytes()).any(|token| match token {
+        Token::Word(found) => words.iter().any(|word| found.eq_ignore_ascii_case(word)),
+        _ => false,
+    })
+}
+
+/// Whether a text has more than one statement of SQLite in it. A trigger has statements of its own.
+pub(super) fn is_several(text: &str) -> bool {
+    let mut ended = false;
+    for token in tokens(text.as_bytes()) {
+        match token {
+            Token::Mark(b';') => ended = true,
+            Token::Space => {}
+            _ if ended => return !any_word(text, &[b"trigger"]),
+            _ => {}
+        }
+    }
+    false
+}
+
 fn tokens(text: &[u8]) -> impl Iterator<Item = Token<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -269,6 +301,19 @@ mod tests {
             ("SELECT \"attach\", attachment FROM t -- attach", None),
         ] {
             assert_eq!(reaches_files(text), word, "{text}");
+        }
+    }
+
+    #[test]
+    fn one_statement_is_told_from_several_and_a_change_of_the_schema_from_others() {
+        for (text, several, schema) in [
+            ("SELECT ';' ; -- ; more", false, false),
+            ("SELECT 1; SELECT 2", true, false),
+            ("INSERT INTO t VALUES ('create');;", false, false),
+            ("create TRIGGER x AFTER INSERT ON t BEGIN DELETE FROM u; END", false, true),
+            ("ALTER TABLE t ADD c", false, true),
+        ] {
+            assert_eq!((is_several(text), changes_schema(text)), (several, schema), "{text}");
         }
     }
 

@@ -12,7 +12,8 @@ use super::time;
 /// Appends a value that is not null; the error is a sentence without its subject, the parameter.
 pub(super) fn encode(shape: &Shape, value: &Datum, buffer: &mut Vec<u8>) -> Result<(), String> {
     let written = match (shape, value) {
-        (Shape::Unknown(name), _) => {
+        (Shape::Unknown(_) | Shape::Interval, _) => {
+            let name = shape.name();
             return Err(format!(
                 "is of type {name}, which cannot be sent; send text and cast it: `$1::text::{name}`"
             ));
@@ -93,7 +94,12 @@ fn integer(shape: &Shape, value: &Datum, buffer: &mut Vec<u8>) -> Result<(), Str
     let number = match value {
         Datum::Integer(number) => Some(*number),
         Datum::Float(number) => exact(*number),
-        Datum::Text(text) => text.parse().ok(),
+        Datum::Text(text) => match (text.parse(), text.parse::<i128>()) {
+            (Err(_), Ok(large)) => {
+                return Err(format!("is of type {}, which cannot hold {large}", shape.name()));
+            }
+            (number, _) => number.ok(),
+        },
         _ => None,
     };
     let number =
@@ -116,11 +122,19 @@ fn float(shape: &Shape, value: &Datum, buffer: &mut Vec<u8>) -> Option<()> {
     let number = match value {
         Datum::Float(number) => *number,
         Datum::Integer(number) => *number as f64,
-        Datum::Text(text) => text.parse().ok()?,
+        Datum::Text(text) => {
+            let number: f64 = text.parse().ok()?;
+            let said = text.to_ascii_lowercase().contains("inf");
+            (said || !number.is_infinite()).then_some(number)?
+        }
         _ => return None,
     };
     if *shape == Shape::Float4 {
-        buffer.extend((number as f32).to_be_bytes());
+        let short = number as f32;
+        // Neither too large for it nor too small.
+        let lost = short.is_infinite() && number.is_finite() || short == 0.0 && number != 0.0;
+        (!lost).then_some(())?;
+        buffer.extend(short.to_be_bytes());
     } else {
         buffer.extend(number.to_be_bytes());
     }
@@ -251,6 +265,19 @@ mod tests {
                 Shape::Integer(2),
                 Datum::Integer(40_000),
                 "is of type smallint, which cannot hold 40000",
+            ),
+            (
+                Shape::Integer(8),
+                text("9223372036854775808"),
+                "is of type bigint, which cannot hold 9223372036854775808",
+            ),
+            (Shape::Float4, Datum::Float(1e300), "is of type real, got a number"),
+            (Shape::Float8, text("1e400"), "is of type double precision, got \"1e400\""),
+            (
+                Shape::Interval,
+                text("1 day"),
+                "is of type interval, which cannot be sent; send text and cast it: \
+                 `$1::text::interval`",
             ),
             (Shape::Integer(4), Datum::Float(1.5), "is of type integer, got a number"),
             (Shape::Uuid, text("no"), "is of type uuid, got \"no\""),

@@ -29,7 +29,7 @@ use sqlx::{
 use super::datum::Datum;
 use super::failure::Broken;
 use super::taking::Taking;
-use super::{Begin, Call};
+use super::{Begin, Call, nodelay};
 use shape::Shape;
 
 /// Most statements whose types are kept; beyond it all are asked for again.
@@ -55,6 +55,7 @@ struct Parameter {
 impl Connection {
     pub(super) async fn open(options: &PgConnectOptions) -> Result<Self, Broken> {
         let inner = options.connect().await?;
+        nodelay::send_at_once(options.get_port());
         Ok(Self { inner, known: FxHashMap::default(), number: None })
     }
 

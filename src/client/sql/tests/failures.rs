@@ -64,6 +64,7 @@ async fn every_failure_of_postgresql_has_its_kind() {
     assert_eq!(what, "the statement has 1 parameter, got 2");
     let what = misuse(&db, "SELECT $1::int2", &[Datum::Integer(70_000)]).await;
     assert_eq!(what, "parameter 1 is of type smallint, which cannot hold 70000");
+    forgotten(&server).await;
     refused_logins(&server, "/postgres").await;
     crowded(&server, 8).await;
     drop(db);
@@ -83,12 +84,56 @@ async fn every_failure_of_mariadb_has_its_kind() {
     assert_eq!(lost.kind, FailureKind::Deadlock, "{lost}");
     let what = misuse(&db, "SELECT ?", &[]).await;
     assert_eq!(what, "the statement has 1 parameter, got 0");
+    several_answers(&server).await;
     let patient = failure(&db, "SET STATEMENT max_statement_time=0.05 FOR SELECT sleep(5)").await;
     assert_eq!(patient.kind, FailureKind::Timeout, "{patient}");
     refused_logins(&server, "/shop").await;
     crowded(&server, 11).await;
     drop(db);
     cut_off(server, "SELECT sleep(30)").await;
+}
+
+/// A procedure that answers once is one answer; one that answers twice is refused.
+async fn several_answers(server: &Server) {
+    let db = to(&server.url, 1);
+    batch(&db, "CREATE PROCEDURE one() SELECT 1 AS a").await;
+    batch(&db, "CREATE PROCEDURE two() BEGIN SELECT 1 AS a; SELECT 2 AS a; END").await;
+    assert_eq!(rows(&db, "CALL one()", &[]).await.cells, [Datum::Integer(1)]);
+    let what = misuse(&db, "CALL two()", &[]).await;
+    assert!(what.contains("several answers"), "{what}");
+    let Work::Call(call) = statement("SELECT ?", &[]) else { unreachable!() };
+    match db.call(&Work::Call(Call { prepare: false, ..call })).await.answer {
+        Err(Trouble::Misused(what)) => {
+            assert_eq!(what, "the statement has 1 parameter, got 0");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(rows(&db, "SELECT 7", &[]).await.cells, [Datum::Integer(7)]);
+    // A second small message must not wait until the first was acknowledged.
+    let Database::MySql(options) = Database::parse(&server.url).unwrap() else { unreachable!() };
+    let sockets = nodelay::sent_at_once(options.get_port());
+    assert!(!sockets.is_empty() && sockets.iter().all(|sent| *sent), "{sockets:?}");
+    let large = Datum::Bytes(vec![b'x'; 20 << 20]);
+    let exchange = db.call(&statement("SELECT length(?)", &[large])).await;
+    assert!(exchange.failure().is_some(), "{exchange:?}");
+    assert_eq!(rows(&db, "SELECT 7", &[]).await.cells, [Datum::Integer(7)]);
+}
+
+/// After a change of the schema, or of what the server remembers, one failure at most.
+async fn forgotten(server: &Server) {
+    let db = to(&server.url, 1);
+    batch(&db, "CREATE TABLE f (a int); INSERT INTO f VALUES (1)").await;
+    rows(&db, "SELECT * FROM f", &[]).await;
+    for change in ["ALTER TABLE f ADD b text", "DEALLOCATE ALL", "DISCARD ALL"] {
+        batch(&db, change).await;
+        let _ = db.call(&statement("SELECT * FROM f", &[])).await;
+        assert_eq!(rows(&db, "SELECT * FROM f", &[]).await.cells.len(), 2, "{change}");
+    }
+    batch(&db, "SET idle_session_timeout = 1").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let closed = failure(&db, "SELECT 1").await;
+    assert_eq!(closed.kind, FailureKind::Reset, "{closed}");
+    rows(&db, "SELECT 1", &[]).await;
 }
 
 /// A wrong password, and a database that is not there.

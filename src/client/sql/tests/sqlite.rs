@@ -112,3 +112,31 @@ async fn a_stream_gives_every_row_once_and_its_connection_back() {
     drop(left);
     rows(&db, "SELECT 1", &[]).await;
 }
+
+#[tokio::test]
+async fn rows_are_those_of_the_schema_there_is_and_a_text_is_one_statement() {
+    let database = memory();
+    let [one, two] = [0, 1].map(|_| client(database.clone(), 1, Duration::from_secs(5)));
+    batch(&one, "CREATE TABLE t (a, b); INSERT INTO t VALUES (1, 2)").await;
+    for (change, columns) in [
+        ("ALTER TABLE t RENAME COLUMN a TO z", "z b"),
+        ("ALTER TABLE t ADD c", "z b c"),
+        ("DROP TABLE t; CREATE TABLE t (d); INSERT INTO t VALUES (7)", "d"),
+    ] {
+        rows(&one, "SELECT * FROM t", &[]).await;
+        rows(&two, "SELECT * FROM t", &[]).await;
+        batch(&one, change).await;
+        for db in [&one, &two] {
+            assert_eq!(rows(db, "SELECT * FROM t", &[]).await.columns.join(" "), columns);
+        }
+    }
+    let what = misuse(&one, "SELECT 1; SELECT 2", &[]).await;
+    assert!(what.contains("several statements"), "{what}");
+    let reading = Begin { read_only: true, isolation: None };
+    let mut reader = one.begin(&reading, None).await.unwrap();
+    let refused = reader.call(&statement("DELETE FROM t", &[])).await;
+    assert!(refused.failure().is_some(), "{refused:?}");
+    assert!(reader.roll_back().await.answer.is_ok());
+    assert_eq!(rows(&one, "DELETE FROM t", &[]).await.affected, 1);
+    rows(&one, "-- nothing", &[]).await;
+}
