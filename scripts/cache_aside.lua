@@ -22,6 +22,9 @@ local time = require "loadrun.time"
 
 local redis_url = param("redis", "", "address of the Redis; empty starts one for the run")
 local database = param("database", "", "address of a PostgreSQL; empty starts one for the run")
+if database ~= "" and not database:find "^postgres" then
+  error "database: this script speaks to PostgreSQL only, with postgres://..."
+end
 local products = param("products", 2000, "how many products there are")
 local users = param("users", 10, "how many users there are, and how many rush at once")
 local seconds = param("seconds", 15, "for how long they read through the cache")

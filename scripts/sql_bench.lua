@@ -7,15 +7,24 @@
 --- needs: PostgreSQL or MariaDB on this machine, or nothing for `kind=sqlite`; or a database of your
 ---        own, in which the tables bench_* are made and dropped
 --- run:   loadrun scripts/sql_bench.lua -p kind=mariadb
----        loadrun scripts/sql_bench.lua -p kind=postgres -p database=postgres://me:secret@127.0.0.1/shop
+---        loadrun scripts/sql_bench.lua -p database=postgres://me:secret@127.0.0.1/shop
 local check = require "loadrun.check"
 local param = require "loadrun.param"
 local rand = require "loadrun.rand"
 local service = require "loadrun.service"
 local sql = require "loadrun.sql"
 
-local kind = param("kind", "postgres", "postgres, mariadb or sqlite")
 local database = param("database", "", "address of the database; empty starts one for the run")
+local SCHEMES <const> = {
+  postgres = "postgres",
+  postgresql = "postgres",
+  mysql = "mariadb",
+  mariadb = "mariadb",
+  sqlite = "sqlite",
+}
+local given = SCHEMES[database:match "^%a+" or ""]
+local kind = param("kind", given or "postgres", "postgres, mariadb or sqlite")
+if given and given ~= kind then error(("kind: %s, but the database is %s"):format(kind, given)) end
 local rows = param("rows", 10000, "how many items there are")
 local users = param("users", 8, "how many users there are")
 local duration = param("duration", "20s", "how long they keep asking")

@@ -13,10 +13,26 @@ local service = require "loadrun.service"
 local sql = require "loadrun.sql"
 local time = require "loadrun.time"
 
-local kind = param("kind", "postgres", "postgres, mariadb or sqlite")
 local database = param("database", "", "address of the database; empty starts one for the run")
+local SCHEMES <const> = {
+  postgres = "postgres",
+  postgresql = "postgres",
+  mysql = "mariadb",
+  mariadb = "mariadb",
+  sqlite = "sqlite",
+}
+local given = SCHEMES[database:match "^%a+" or ""]
+local kind = param("kind", given or "postgres", "postgres, mariadb or sqlite")
+if given and given ~= kind then error(("kind: %s, but the database is %s"):format(kind, given)) end
 local isolation =
   param("isolation", "serializable", "read committed, repeatable read or serializable")
+if
+  isolation ~= "read committed"
+  and isolation ~= "repeatable read"
+  and isolation ~= "serializable"
+then
+  error("isolation: expected read committed, repeatable read or serializable, got " .. isolation)
+end
 local accounts =
   param("accounts", 20, "how many accounts there are: the fewer, the more contention")
 local users = param("users", 8, "how many users there are")
