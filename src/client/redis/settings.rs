@@ -142,7 +142,7 @@ impl Target {
     pub(super) fn parse(url: &str) -> Result<Self, String> {
         const FORMS: &str = "expected \"redis://user:password@host:port/database\", \
                              \"rediss://...\" or \"unix:///path\"";
-        let Some(scheme) = redis::parse_redis_url(url).map(|url| url.scheme().to_owned()) else {
+        let Some(read) = redis::parse_redis_url(url) else {
             let scheme = url.split_once("://").map(|(scheme, _)| scheme);
             return Err(match scheme {
                 Some(scheme) if !SCHEMES.contains(&scheme) => {
@@ -151,6 +151,16 @@ impl Target {
                 _ => format!("malformed address; {FORMS}"),
             });
         };
+        let scheme = read.scheme();
+        let known: &[&str] = if scheme.ends_with("unix") { &["db", "user", "pass"] } else { &[] };
+        let mut options = read.query_pairs().map(|(key, _)| key);
+        if let Some(key) = options.find(|key| !known.contains(&&**key)) {
+            let hint = match known {
+                [] => "what else is to be known is said in `redis.client { ... }`".to_owned(),
+                known => format!("expected one of {}", known.join(", ")),
+            };
+            return Err(format!("unknown option `{key}` after the `?`; {hint}"));
+        }
         let info = url.into_connection_info().map_err(|error| {
             let why = error.to_string();
             let why = why.split(" - ").next().unwrap_or_default().to_lowercase();
@@ -220,6 +230,8 @@ mod tests {
             ("redis://u:hunter22@a:99999", "malformed address; expected"),
             ("redis://u:hunter22@a/seven", "invalid database number"),
             ("redis://u:hunter22@a/-1", "database -1: expected 0 or more"),
+            ("redis://u:hunter22@a/1?tls=on", "unknown option `tls` after the `?`; what else"),
+            ("unix:///s?pas=hunter22", "unknown option `pas` after the `?`; expected one of db,"),
         ] {
             let error = Target::parse(url).map(|target| target.door).unwrap_err();
             assert!(error.contains(expected), "{url}: {error}");

@@ -40,7 +40,7 @@ pub use datum::{Datum, Rows};
 pub use exchange::{Exchange, Trouble};
 pub use settings::{Address, Database, Dialect, Settings, passwords};
 pub use sqlite::{Memory, Place};
-pub use statement::name;
+pub use statement::{changes_rows, name};
 pub use stream::Stream;
 pub use transaction::{Begin, Isolation, Transaction};
 

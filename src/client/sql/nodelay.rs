@@ -9,7 +9,7 @@
 //! by its number is duplicated, without `unsafe`, by sending it to ourselves. Where that is not to be
 //! had, nothing is lost but those 40 ms.
 //!
-//! It costs about a microsecond for each descriptor of the process, once a connection.
+//! It costs a system call for each descriptor of the process, once a connection.
 
 #[cfg(target_os = "linux")]
 use std::os::fd::OwnedFd;

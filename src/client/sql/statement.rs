@@ -130,6 +130,26 @@ pub(super) fn ends_transaction(text: &str) -> bool {
     any_word(text, &[b"commit", b"end", b"rollback"])
 }
 
+/// Whether a statement is one that changes rows. After any other servers count what they read
+/// (PostgreSQL), or still what an earlier one changed (SQLite).
+pub fn changes_rows(text: &str) -> bool {
+    let first = tokens(text.as_bytes()).find_map(|token| match token {
+        Token::Word(word) => Some(word.to_ascii_lowercase()),
+        _ => None,
+    });
+    match first.as_deref() {
+        Some(b"with") => any_word(text, &[b"insert", b"update", b"delete", b"merge"]),
+        Some(first) => CHANGING.contains(&first),
+        None => false,
+    }
+}
+
+/// What statements that change rows begin with, or may.
+const CHANGING: &[&[u8]] = &[
+    b"call", b"copy", b"delete", b"do", b"execute", b"insert", b"load", b"merge", b"replace",
+    b"update",
+];
+
 fn any_word(text: &str, words: &[&[u8]]) -> bool {
     tokens(text.as_bytes()).any(|token| match token {
         Token::Word(found) => words.iter().any(|word| found.eq_ignore_ascii_case(word)),
@@ -247,6 +267,27 @@ mod tests {
         let mut made = b"before:".to_vec();
         name(text.as_bytes(), &mut made);
         String::from_utf8(made).unwrap().strip_prefix("before:").unwrap().to_owned()
+    }
+
+    #[test]
+    fn what_changes_rows_is_known_by_its_first_word() {
+        for changing in [
+            "INSERT INTO t VALUES (1)",
+            "  -- a note\n update t SET a = 1",
+            "WITH old AS (SELECT 1) DELETE FROM t",
+            "REPLACE INTO t VALUES (1)",
+        ] {
+            assert!(changes_rows(changing), "{changing}");
+        }
+        for other in [
+            "SELECT * FROM t FOR UPDATE",
+            "(SELECT 'insert')",
+            "WITH a AS (SELECT 'delete') SELECT * FROM a",
+            "CREATE TABLE u (a)",
+            "",
+        ] {
+            assert!(!changes_rows(other), "{other}");
+        }
     }
 
     #[test]

@@ -52,8 +52,7 @@ impl Taking {
         self.rows.columns.is_empty()
     }
 
-    /// Names the columns of the rows to come. Those of another answer, of several statements in
-    /// one text, take the place of what was there.
+    /// Names the columns of the rows to come.
     pub(super) fn columns<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
         if self.keep == Keep::Value {
             return;

@@ -64,6 +64,19 @@ fn rows_are_tables_by_column_name_and_null_is_not_nil() {
 }
 
 #[test]
+fn a_statement_that_changes_no_rows_has_changed_none() {
+    let vm = shop(
+        "",
+        "print(db:execute('UPDATE items SET id = id'), db:execute('SELECT 1'), \
+         db:execute('CREATE TABLE u (a)'))",
+    );
+    let said = said(&vm);
+    let (changed, rest) = said[0].split_once(' ').unwrap();
+    assert!(changed.parse::<u32>().unwrap() > 0, "{said:?}");
+    assert_eq!(rest, "0 0 nil", "{said:?}");
+}
+
+#[test]
 fn a_failure_is_a_value_and_every_call_a_sample_under_its_name() {
     let vm = shop(
         "",

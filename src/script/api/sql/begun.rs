@@ -7,7 +7,7 @@ use mlua::{Lua, LuaString, Table, Value};
 
 use super::options::CallOptions;
 use super::{Shared, values};
-use crate::client::sql::{Call, Datum, Dialect, Exchange, Keep, Rows, Trouble, Work};
+use crate::client::sql::{Call, Datum, Dialect, Exchange, Keep, Rows, Trouble, Work, changes_rows};
 use crate::script::calls::strike;
 use crate::script::context::UserState;
 use crate::script::failed::Failed;
@@ -201,12 +201,17 @@ impl Begun {
                 Some(datum) => values::lua_value(lua, datum)?,
                 None => Value::Nil,
             },
+            Want::Execute if !self.changes_rows() => Value::Integer(0),
             Want::Execute | Want::Insert | Want::Batch => {
                 Value::Integer(i64::try_from(rows.affected).unwrap_or(i64::MAX))
             }
             Want::Explain => Value::String(lua.create_string(plan(&rows))?),
         };
         Ok((value, Value::Nil))
+    }
+
+    fn changes_rows(&self) -> bool {
+        matches!(&self.work, Work::Call(call) if changes_rows(&call.text))
     }
 }
 
