@@ -19,8 +19,9 @@ pub struct Exchange {
     /// inside a transaction. Where there never was one, the time before the attempt that failed.
     pub wait: Option<Duration>,
     /// From having the connection to the end of the answer. Where there never was one, the time of
-    /// the attempt that failed last, and without an attempt all the time it took to give up: a
-    /// failure is never in no time.
+    /// the attempt that failed last, and without an attempt all the time it took to give up, which is
+    /// [`Exchange::wait`] as well. A call has one duration whatever came of it, for calls are counted by
+    /// it; a shorter one would have those that got nothing pass for quick, and none for not made.
     pub duration: Duration,
     /// Connections opened, or tried.
     pub connects: u32,

@@ -5,11 +5,13 @@
 //! connection that is given back, or its turn to open one. Connections are opened a few at a time.
 //! When that fails, the next attempt waits a little, and longer each time up to half a second, however
 //! many calls want one: a server that comes back is not met by all of them at once. A call whose
-//! attempt the server refused for having too many goes back to its place in the line, as long as
-//! others have a connection they can give back; any other refusal is its answer. One that is dropped
-//! while the server is at work for it is cancelled there (`cancel`).
+//! attempt the server refused for having too many goes back to its place in the line until its time is
+//! over, whether others here have a connection or not: who has one of the server's, in another worker
+//! or another program, may give it up any moment, and a call fares the same whichever worker it is of.
+//! Any other refusal is its answer. One that is dropped while the server is at work for it is cancelled
+//! there (`cancel`).
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -39,8 +41,6 @@ pub(super) struct Pool {
     /// Connections nobody uses; none while somebody stands in the line.
     idle: RefCell<Vec<Connection>>,
     line: Line<Connection>,
-    /// Calls with the right to a connection.
-    holding: Cell<usize>,
     /// Connections there may be besides those that are held.
     permits: Semaphore,
     opening: Semaphore,
@@ -81,7 +81,6 @@ impl Pool {
             permits: Semaphore::new(settings.size.clamp(1, Semaphore::MAX_PERMITS)),
             idle: RefCell::default(),
             line: Line::default(),
-            holding: Cell::new(0),
             opening: Semaphore::new(OPENING),
             outage: RefCell::default(),
             back: Notify::new(),
@@ -146,7 +145,6 @@ impl Pool {
     }
 
     fn held(self: &Rc<Self>) -> Held {
-        self.holding.update(|holding| holding + 1);
         Held { connection: None, pool: Rc::clone(self), at_work: None }
     }
 
@@ -181,11 +179,16 @@ impl Pool {
     /// Why a call that ran out of time had no connection.
     pub(super) fn starved(&self, stage: Stage, limit: Duration) -> Failure {
         let size = self.settings.size;
+        let no_connection = |last: &Failure| {
+            let told = format!("no connection within {limit:?}; the last attempt: {}", last.detail);
+            Failure::new(last.kind, told)
+        };
         match (&self.outage.borrow().last, stage) {
-            (Some(last), Stage::Queued | Stage::Paused) => Failure::new(
-                last.kind,
-                format!("no connection within {limit:?}; the last attempt: {}", last.detail),
-            ),
+            (Some(last), Stage::Queued | Stage::Paused) => no_connection(last),
+            // One more attempt is under way, of a call that the server has refused before.
+            (Some(last), Stage::Connecting) if last.kind == FailureKind::Exhausted => {
+                no_connection(last)
+            }
             (_, Stage::Queued) => Failure::new(
                 FailureKind::Exhausted,
                 format!("no free connection within {limit:?}: all {size} of this worker in use"),
@@ -221,18 +224,11 @@ impl Pool {
             let tried = self.attempt(draft).await;
             drop(turn);
             match tried {
-                // There are as many as the server takes: those who have one will give it back.
-                Err(Trouble::Failed(failure))
-                    if failure.kind == FailureKind::Exhausted && self.may_be_given_one() => {}
+                // There are as many as the server takes: somebody will give one back.
+                Err(Trouble::Failed(failure)) if failure.kind == FailureKind::Exhausted => {}
                 tried => return tried,
             }
         }
-    }
-
-    /// Whether others than the one who asks, and those in the line, have a connection or are opening
-    /// one.
-    fn may_be_given_one(&self) -> bool {
-        !self.idle.borrow().is_empty() || self.holding.get() > self.line.len() + 1
     }
 
     /// The turn to open one. In an outage each waits for the end of its pause.
@@ -274,6 +270,12 @@ impl Pool {
             connection.learn_number().await?;
         }
         Ok(connection)
+    }
+
+    /// Whether the last attempt to open a connection failed.
+    #[cfg(test)]
+    pub(super) fn was_refused(&self) -> bool {
+        self.outage.borrow().failed > 0
     }
 
     /// Waits until another attempt may be made. While the server is not there, one at a time is.
@@ -359,7 +361,6 @@ impl Drop for Held {
         // Closed before another one is opened in its place. One that was given back is there by now for
         // the next in the queue.
         drop(self.connection.take());
-        self.pool.holding.update(|holding| holding - 1);
         self.pool.permits.add_permits(1);
     }
 }

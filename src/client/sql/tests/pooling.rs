@@ -99,4 +99,37 @@ async fn where_the_server_takes_fewer_than_there_may_be_everybody_is_served_in_t
     };
     futures_util::future::join_all((0..20).map(one)).await;
     assert!(most.get() < 100, "{calls:?}");
+    drop(db);
+    left_out(&server, 5).await;
+}
+
+/// A client without a connection of its own, while another one has all that the server takes: it
+/// waits as those wait who have some, and is served when there is one.
+async fn left_out(server: &Server, most: usize) {
+    let other = to(&server.url, most);
+    let held = futures_util::future::join_all(
+        (0..most).map(async |_| other.begin(&Begin::default(), None).await.unwrap()),
+    );
+    let held = held.await;
+    let limit = Duration::from_millis(600);
+    let db = client(Database::parse(&server.url).unwrap(), 50, limit);
+    let all = (0..50).map(async |_| db.call(&statement("SELECT 1", &[])).await);
+    for exchange in futures_util::future::join_all(all).await {
+        let failure = exchange.failure().unwrap();
+        assert_eq!(failure.kind, FailureKind::Exhausted, "{exchange:?}");
+        let told = "no connection within 600ms; the last attempt: 127.0.0.1:";
+        assert!(failure.detail.starts_with(told), "{failure}");
+        // All its time is told, and the server's only where the server was asked.
+        assert!(exchange.wait.unwrap() + exchange.duration >= limit, "{exchange:?}");
+    }
+    let patient = to(&server.url, 50);
+    let last = statement("SELECT 1", &[]);
+    let (served, ()) = tokio::join!(patient.call(&last), async {
+        while !patient.pool.was_refused() {
+            tokio::task::yield_now().await;
+        }
+        drop(held);
+    });
+    assert!(served.answer.is_ok(), "{served:?}");
+    assert!(served.connects > 1, "it has been refused before: {served:?}");
 }
