@@ -45,7 +45,8 @@
 
 --- Runs statements on connections of its own, so many for all users, first come first served. A call
 --- returns a value, and a failure or nil: `local rows, err = db:query("SELECT ...", { 7 })`.
---- Parameters are `$1`, `$2`, ... on PostgreSQL and `?` on MySQL, MariaDB and SQLite.
+--- Parameters are `$1`, `$2`, ... on PostgreSQL and `?` on MySQL, MariaDB and SQLite; on SQLite also
+--- `?1` and `$1`, for a value that is used more than once.
 ---@class loadrun.sql.Client
 local Client = {}
 

@@ -5,7 +5,6 @@
 //! opened before anything is broken; it goes through no proxy and no pool of the load.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
@@ -161,8 +160,8 @@ fn client(database: &Database, size: usize) -> Rc<Client> {
 }
 
 fn statement(text: &str) -> Work {
-    let (text, parameters) = (Arc::from(text), Vec::new());
-    Work::Call(Call { text, parameters, prepare: false, keep: Keep::Rows, timeout: None })
+    let (statement, parameters) = (text.into(), Vec::new());
+    Work::Call(Call { statement, parameters, prepare: false, keep: Keep::Rows, timeout: None })
 }
 
 fn integer(datum: &Datum) -> Option<i64> {

@@ -1,10 +1,10 @@
 //! A connection to whichever database it is.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::failure::Broken;
 use super::settings::Database;
+use super::statement::Statement;
 use super::taking::Taking;
 use super::{Begin, Call, mysql, postgres, sqlite};
 
@@ -55,7 +55,7 @@ impl Connection {
             Self::MySql(_) => format!("KILL QUERY {number}"),
             Self::Sqlite(_) => return Ok(()),
         };
-        self.batch(&text.into()).await.map(drop)
+        self.batch(&text.as_str().into()).await.map(drop)
     }
 
     /// Runs a statement; what it answers goes into `taking`.
@@ -69,11 +69,11 @@ impl Connection {
     }
 
     /// Runs any number of statements without parameters, none of them prepared.
-    pub(super) async fn batch(&mut self, text: &Arc<str>) -> Result<u64, Broken> {
+    pub(super) async fn batch(&mut self, statements: &Statement) -> Result<u64, Broken> {
         match self {
-            Self::Postgres(connection) => connection.batch(text).await,
-            Self::MySql(connection) => connection.batch(text).await,
-            Self::Sqlite(connection) => Box::pin(connection.batch(text)).await,
+            Self::Postgres(connection) => connection.batch(statements).await,
+            Self::MySql(connection) => connection.batch(statements).await,
+            Self::Sqlite(connection) => Box::pin(connection.batch(statements)).await,
         }
     }
 

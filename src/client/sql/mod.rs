@@ -31,7 +31,6 @@ mod transaction;
 use std::cell::RefCell;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -40,7 +39,7 @@ pub use datum::{Datum, Rows};
 pub use exchange::{Exchange, Trouble};
 pub use settings::{Address, Database, Dialect, Settings, passwords};
 pub use sqlite::{Memory, Place};
-pub use statement::{changes_rows, name};
+pub use statement::Statement;
 pub use stream::Stream;
 pub use transaction::{Begin, Isolation, Transaction};
 
@@ -59,7 +58,7 @@ const LONGEST: Duration = Duration::from_hours(365 * 24);
 #[derive(Clone, Debug)]
 pub struct Call {
     /// The statement, with `$1` or `?` for parameters as its database has it.
-    pub text: Arc<str>,
+    pub statement: Statement,
     /// The parameters in order.
     pub parameters: Vec<Datum>,
     /// Whether it is prepared once a connection, or anew each time.
@@ -89,7 +88,7 @@ pub enum Work {
     /// Several statements in one text, without parameters, not prepared.
     Batch {
         /// The statements, with semicolons between them.
-        text: Arc<str>,
+        statements: Statement,
         /// In place of the client's own.
         timeout: Option<Duration>,
     },
@@ -239,8 +238,8 @@ async fn perform(connection: &mut Connection, work: &Work, limit: u64) -> Result
             connection.run(call, &mut taking).await?;
             Ok(taking.rows())
         }
-        Work::Batch { text, .. } => {
-            let affected = connection.batch(text).await?;
+        Work::Batch { statements, .. } => {
+            let affected = connection.batch(statements).await?;
             Ok(Rows { affected, ..Rows::default() })
         }
     }

@@ -11,11 +11,12 @@ use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlRow
 use sqlx::query::Query;
 use sqlx::{
     Arguments, AssertSqlSafe, Column, ConnectOptions, Decode, Either, Executor, MySql, Row,
-    SqlSafeStr, Statement, Type, TypeInfo,
+    SqlSafeStr, Statement as _, Type, TypeInfo,
 };
 
 use super::datum::Datum;
 use super::failure::Broken;
+use super::statement::Statement;
 use super::taking::Taking;
 use super::{Begin, Call, nodelay};
 
@@ -87,8 +88,9 @@ impl Connection {
     }
 
     /// Runs any number of statements without parameters, none of them prepared.
-    pub(super) async fn batch(&mut self, text: &Arc<str>) -> Result<u64, Broken> {
-        let done = self.inner.execute(sqlx::raw_sql(AssertSqlSafe(Arc::clone(text)))).await?;
+    pub(super) async fn batch(&mut self, statements: &Statement) -> Result<u64, Broken> {
+        let text = AssertSqlSafe(Arc::clone(statements.text()));
+        let done = self.inner.execute(sqlx::raw_sql(text)).await?;
         Ok(done.rows_affected())
     }
 
@@ -99,12 +101,12 @@ impl Connection {
             .map(|level| format!("SET TRANSACTION ISOLATION LEVEL {}; ", level.as_sql()));
         let access = if begin.read_only { " READ ONLY" } else { "" };
         let text = format!("{}START TRANSACTION{access}", level.unwrap_or_default());
-        self.batch(&text.into()).await.map(drop)
+        self.batch(&text.as_str().into()).await.map(drop)
     }
 }
 
 fn text(call: &Call) -> AssertSqlSafe<Arc<str>> {
-    AssertSqlSafe(Arc::clone(&call.text))
+    AssertSqlSafe(Arc::clone(call.statement.text()))
 }
 
 /// A statement with its parameters, as the driver takes it.

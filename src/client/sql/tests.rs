@@ -32,7 +32,7 @@ fn to(url: &str, size: usize) -> Rc<Client> {
 
 fn statement(text: &str, parameters: &[Datum]) -> Work {
     Work::Call(Call {
-        text: text.into(),
+        statement: text.into(),
         parameters: parameters.to_vec(),
         prepare: true,
         keep: Keep::Rows,
@@ -63,7 +63,7 @@ async fn keeps_what_is_wanted(db: &Client) {
 
 /// Several statements that must succeed.
 async fn batch(client: &Client, sql: &str) {
-    let work = Work::Batch { text: sql.into(), timeout: None };
+    let work = Work::Batch { statements: sql.into(), timeout: None };
     let exchange = client.call(&work).await;
     exchange.answer.unwrap_or_else(|trouble| panic!("{sql}: {trouble:?}"));
 }

@@ -3,7 +3,6 @@
 //! Dropping it closes the connection, upon which the server rolls back: a user that is ended in the
 //! middle leaves nothing half done.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -117,9 +116,9 @@ impl Transaction {
     }
 
     async fn end(&mut self, word: &str) -> Result<Rows, Trouble> {
-        let text: Arc<str> = word.into();
+        let statement = word.into();
         let ended = self.within(self.limit, async |connection| {
-            connection.batch(&text).await.map(|_| Rows::default())
+            connection.batch(&statement).await.map(|_| Rows::default())
         });
         ended.await
     }

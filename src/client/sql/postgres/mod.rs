@@ -23,11 +23,12 @@ use sqlx::postgres::{
 use sqlx::query::Query;
 use sqlx::{
     Arguments, AssertSqlSafe, Column, ConnectOptions, Either, Executor, Postgres, Row, SqlSafeStr,
-    Statement, Type, ValueRef,
+    Statement as _, Type, ValueRef,
 };
 
 use super::datum::Datum;
 use super::failure::Broken;
+use super::statement::Statement;
 use super::taking::Taking;
 use super::{Begin, Call, nodelay};
 use shape::Shape;
@@ -74,8 +75,11 @@ impl Connection {
 
     /// Runs a statement; what it answers goes into `taking`.
     pub(super) async fn run(&mut self, call: &Call, taking: &mut Taking) -> Result<(), Broken> {
-        let types =
-            if call.parameters.is_empty() { None } else { Some(self.types(&call.text).await?) };
+        let types = if call.parameters.is_empty() {
+            None
+        } else {
+            Some(self.types(call.statement.text()).await?)
+        };
         let types = types.as_deref().unwrap_or_default();
         let done = if taking.wants_one() {
             let answer = self.inner.fetch_optional(query(call, types)?);
@@ -94,8 +98,9 @@ impl Connection {
     }
 
     /// Runs any number of statements without parameters, none of them prepared.
-    pub(super) async fn batch(&mut self, text: &Arc<str>) -> Result<u64, Broken> {
-        let done = self.inner.execute(sqlx::raw_sql(AssertSqlSafe(Arc::clone(text)))).await?;
+    pub(super) async fn batch(&mut self, statements: &Statement) -> Result<u64, Broken> {
+        let text = AssertSqlSafe(Arc::clone(statements.text()));
+        let done = self.inner.execute(sqlx::raw_sql(text)).await?;
         Ok(done.rows_affected())
     }
 
@@ -104,12 +109,12 @@ impl Connection {
         let level = begin.isolation.map(|level| format!(" ISOLATION LEVEL {}", level.as_sql()));
         let access = if begin.read_only { " READ ONLY" } else { "" };
         let text = format!("BEGIN{}{access}", level.unwrap_or_default());
-        self.batch(&text.into()).await.map(drop)
+        self.batch(&text.as_str().into()).await.map(drop)
     }
 
     /// What is wrong with a call without parameters: usually that the statement has some.
     async fn uncounted(&mut self, call: &Call, broken: Broken) -> Broken {
-        match self.types(&call.text).await {
+        match self.types(call.statement.text()).await {
             Ok(types) if !types.is_empty() => Broken::misused(super::counted(types.len(), 0)),
             _ => broken,
         }
@@ -154,7 +159,7 @@ fn query<'q>(call: &Call, types: &[Parameter]) -> Result<Query<'q, Postgres, PgA
         let added = arguments.add(Argument { parameter, value });
         added.map_err(|what| Broken::misused(format!("parameter {} {what}", at + 1)))?;
     }
-    let text = AssertSqlSafe(Arc::clone(&call.text));
+    let text = AssertSqlSafe(Arc::clone(call.statement.text()));
     Ok(sqlx::query_with(text, arguments).persistent(call.prepare))
 }
 

@@ -32,8 +32,8 @@ async fn at_work(onlooker: &Client, asked: &str, expected: i64) {
 
 /// A statement, and how long it may take.
 fn within(sql: &str, timeout: Duration) -> Call {
-    let text = sql.into();
-    Call { text, parameters: Vec::new(), prepare: true, keep: Keep::Rows, timeout: Some(timeout) }
+    let (statement, timeout) = (sql.into(), Some(timeout));
+    Call { statement, parameters: Vec::new(), prepare: true, keep: Keep::Rows, timeout }
 }
 
 /// A statement that is given up early.

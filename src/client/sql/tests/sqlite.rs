@@ -50,7 +50,7 @@ async fn a_file_is_made_kept_and_the_only_one_there_is() {
         let sql = sql.replace("{}", &other.display().to_string());
         let what = misuse(&db, &sql, &[]).await;
         assert!(what.contains("is not available"), "{what}");
-        let work = Work::Batch { text: sql.as_str().into(), timeout: None };
+        let work = Work::Batch { statements: sql.as_str().into(), timeout: None };
         assert!(matches!(db.call(&work).await.answer, Err(Trouble::Misused(_))));
     }
     assert!(!other.exists());
@@ -139,4 +139,94 @@ async fn rows_are_those_of_the_schema_there_is_and_a_text_is_one_statement() {
     assert!(reader.roll_back().await.answer.is_ok());
     assert_eq!(rows(&one, "DELETE FROM t", &[]).await.affected, 1);
     rows(&one, "-- nothing", &[]).await;
+    for (text, affected) in [
+        ("CREATE TABLE u (a); INSERT INTO u VALUES (1), (2); CREATE TABLE v (a)", 2),
+        ("SELECT 1; SELECT 2 -- none", 0),
+        ("UPDATE u SET a = 3; WITH old AS (SELECT 3) DELETE FROM u; /* open", 4),
+    ] {
+        let work = Work::Batch { statements: text.into(), timeout: None };
+        assert_eq!(one.call(&work).await.answer.unwrap().affected, affected, "{text}");
+    }
+    for (text, detail) in [
+        ("SELECT 'x", "unrecognized token: \"'x\" (1)"),
+        ("SELECT 1 +", "near \";\": syntax error (1)"),
+    ] {
+        assert_eq!(failure(&one, text).await.detail, detail);
+    }
+}
+
+/// A change of the schema by somebody this process knows nothing of, such as another program.
+async fn from_elsewhere(file: &std::path::Path, change: &'static str) {
+    use sqlx::{ConnectOptions, Connection, Executor};
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+    let mut other = options.connect().await.unwrap();
+    other.execute(change).await.unwrap();
+    other.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_change_of_the_schema_by_another_process_is_a_failure_and_never_a_wrong_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.db");
+    let place = || Database::Sqlite(Place::File(file.clone()));
+    let [one, two] = [0, 1].map(|_| client(place(), 1, Duration::from_secs(30)));
+    batch(&one, "CREATE TABLE t (a INTEGER, b); INSERT INTO t VALUES (1, 2)").await;
+    for (change, columns, first) in [
+        ("ALTER TABLE t RENAME COLUMN a TO z", "z b", Datum::Integer(1)),
+        ("ALTER TABLE t ADD c", "z b c", Datum::Integer(1)),
+        ("ALTER TABLE t DROP c", "z b", Datum::Integer(1)),
+        (
+            "DROP TABLE t; CREATE TABLE t (z BOOLEAN); INSERT INTO t VALUES (1)",
+            "z",
+            Datum::Bool(true),
+        ),
+    ] {
+        for db in [&one, &two] {
+            rows(db, "SELECT * FROM t", &[]).await;
+            rows(db, "SELECT z FROM (SELECT *, 1 AS z FROM t)", &[]).await;
+        }
+        from_elsewhere(&file, change).await;
+        let failed = failure(&one, "SELECT * FROM t").await;
+        assert_eq!(failed.kind, FailureKind::Server, "{failed}");
+        assert_eq!(failed.detail, "the schema was changed while the statement ran");
+        // What answers no rows is right in any case, and a transaction sees what there is.
+        rows(&two, "DELETE FROM t WHERE false", &[]).await;
+        for db in [&one, &two] {
+            let answer = rows(db, "SELECT * FROM t", &[]).await;
+            assert_eq!((answer.columns.join(" ").as_str(), &answer.cells[0]), (columns, &first));
+        }
+    }
+}
+
+#[test]
+fn tables_made_anew_by_two_at_once_are_failures_at_worst_and_nobody_waits() {
+    let database = memory();
+    let remaking = |database: Database| async move {
+        let db = client(database, 1, Duration::from_mins(1));
+        for round in 0..400 {
+            let columns = if round % 2 == 0 { "a, b" } else { "a" };
+            let change = format!(
+                "DROP TABLE IF EXISTS t; CREATE TABLE t ({columns}); INSERT INTO t (a) VALUES (1)"
+            );
+            let works = [
+                Work::Batch { statements: change.as_str().into(), timeout: None },
+                statement("SELECT * FROM t", &[]),
+            ];
+            for work in works {
+                let exchange = db.call(&work).await;
+                let Err(trouble) = exchange.answer else { continue };
+                let Trouble::Failed(failure) = trouble else { panic!("{trouble:?}") };
+                assert_eq!(failure.kind, FailureKind::Server, "{failure}");
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            let database = database.clone();
+            scope.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                runtime.unwrap().block_on(remaking(database));
+            });
+        }
+    });
 }

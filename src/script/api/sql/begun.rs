@@ -1,13 +1,12 @@
 //! One statement from a script's call to its answer.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use mlua::{Lua, LuaString, Table, Value};
 
 use super::options::CallOptions;
 use super::{Shared, values};
-use crate::client::sql::{Call, Datum, Dialect, Exchange, Keep, Rows, Trouble, Work, changes_rows};
+use crate::client::sql::{Call, Datum, Dialect, Exchange, Keep, Rows, Trouble, Work};
 use crate::script::calls::strike;
 use crate::script::context::UserState;
 use crate::script::failed::Failed;
@@ -84,6 +83,8 @@ pub(super) struct Begun {
     pub(super) user: Rc<UserState>,
     call: &'static str,
     want: Want,
+    /// Whether how many rows it changed is more than what an earlier one did.
+    counts: bool,
     pub(super) work: Work,
     /// Where its sample goes; `None` where calls are not measured.
     operation: Option<Rc<Operation>>,
@@ -106,7 +107,7 @@ pub(super) fn begin(
     let statements = &shared.statements;
     let (statement, parameters, opts) = match want {
         Want::Batch => {
-            let statement = statements.given(&first).map_err(wrong)?;
+            let statement = statements.given(&shared.client, &first).map_err(wrong)?;
             if let Value::Table(list) = &second
                 && list.raw_len() > 0
             {
@@ -119,28 +120,29 @@ pub(super) fn begin(
             let dialect = shared.client.dialect().map_err(wrong)?;
             let (text, parameters) = insert(dialect, &first, &second, &third).map_err(wrong)?;
             let opts = CallOptions::statement(&fourth).map_err(wrong)?;
-            (statements.known(&text), parameters, opts)
+            (statements.known(dialect, &text), parameters, opts)
         }
         _ => {
-            let mut statement = statements.given(&first).map_err(wrong)?;
+            let mut statement = statements.given(&shared.client, &first).map_err(wrong)?;
             let parameters = statement.parameters(&second).map_err(wrong)?;
             let opts = CallOptions::statement(&third).map_err(wrong)?;
             if want == Want::Explain {
                 let dialect = shared.client.dialect().map_err(wrong)?;
-                statement = statements.known(&explained(dialect, &statement.text));
+                statement = statements.known(dialect, &explained(dialect, statement.read.text()));
             }
             (statement, parameters, opts)
         }
     };
     let operation = statement.operation(shared, &user, &opts);
-    let (text, timeout) = (Arc::clone(&statement.text), opts.timeout);
-    let work = match want {
-        Want::Batch => Work::Batch { text, timeout },
-        _ => {
-            Work::Call(Call { text, parameters, prepare: opts.prepare, keep: want.keep(), timeout })
-        }
+    let (text, timeout) = (statement.read.clone(), opts.timeout);
+    let work = if want == Want::Batch {
+        Work::Batch { statements: text, timeout }
+    } else {
+        let (prepare, keep) = (opts.prepare, want.keep());
+        Work::Call(Call { statement: text, parameters, prepare, keep, timeout })
     };
-    Ok(Begun { shared: Rc::clone(shared), user, call, want, work, operation })
+    let counts = want != Want::Execute || statement.changes_rows;
+    Ok(Begun { shared: Rc::clone(shared), user, call, want, counts, work, operation })
 }
 
 /// Where the sample of a call goes; `None` where calls are not measured.
@@ -201,17 +203,13 @@ impl Begun {
                 Some(datum) => values::lua_value(lua, datum)?,
                 None => Value::Nil,
             },
-            Want::Execute if !self.changes_rows() => Value::Integer(0),
+            Want::Execute if !self.counts => Value::Integer(0),
             Want::Execute | Want::Insert | Want::Batch => {
                 Value::Integer(i64::try_from(rows.affected).unwrap_or(i64::MAX))
             }
             Want::Explain => Value::String(lua.create_string(plan(&rows))?),
         };
         Ok((value, Value::Nil))
-    }
-
-    fn changes_rows(&self) -> bool {
-        matches!(&self.work, Work::Call(call) if changes_rows(&call.text))
     }
 }
 

@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 use super::options::CallOptions;
 use super::values::{self, Look};
 use super::{Shared, begun};
-use crate::client::sql::{self, Datum};
+use crate::client::sql::{self, Client, Datum, Dialect};
 use crate::script::context::UserState;
 use crate::script::measure::{Operation, ScenarioMeter};
 use crate::script::options::shown;
@@ -28,9 +28,13 @@ const LONGEST: usize = 4 << 10;
 
 /// A statement that was read.
 pub(super) struct Statement {
-    pub(super) text: Arc<str>,
+    pub(super) read: sql::Statement,
     /// What it is called where the script does not say.
     name: Box<[u8]>,
+    /// Whether it is one that changes rows.
+    pub(super) changes_rows: bool,
+    /// What to write in place of the parameters of another database, where it has such.
+    foreign: Option<&'static str>,
     /// Where its samples go under that name, and in which scenario.
     operation: RefCell<Option<(Rc<ScenarioMeter>, Rc<Operation>)>>,
     /// Whether it was given parameters that were a list and nothing else.
@@ -47,12 +51,13 @@ pub(super) struct Statements {
 }
 
 impl Statement {
-    fn read(text: &str) -> Rc<Self> {
-        let mut name = Vec::new();
-        sql::name(text.as_bytes(), &mut name);
+    fn read(dialect: Dialect, text: &str) -> Rc<Self> {
+        let read = sql::Statement::from(text);
         Rc::new(Self {
-            text: text.into(),
-            name: name.into(),
+            name: read.name(dialect).into(),
+            changes_rows: read.changes_rows(dialect),
+            foreign: read.foreign(dialect),
+            read,
             operation: RefCell::default(),
             given_a_list: Cell::new(false),
         })
@@ -63,6 +68,10 @@ impl Statement {
     pub(super) fn parameters(&self, given: &Value) -> Result<Vec<Datum>, String> {
         let look = if self.given_a_list.get() { Look::List } else { Look::Whole };
         let found = values::parameters(given, look)?;
+        if let (false, Some(hint)) = (found.is_empty(), self.foreign) {
+            let count = found.len();
+            return Err(format!("the statement has no parameters, got {count}\n  hint: {hint}"));
+        }
         self.given_a_list.set(!found.is_empty());
         Ok(found)
     }
@@ -91,9 +100,9 @@ impl Statement {
 
 impl Statements {
     /// The statement a script gives.
-    pub(super) fn given(&self, text: &Value) -> Result<Rc<Statement>, String> {
+    pub(super) fn given(&self, client: &Client, text: &Value) -> Result<Rc<Statement>, String> {
         match text {
-            Value::String(text) => self.in_place(text),
+            Value::String(text) => self.in_place(client, text),
             other => Err(format!(
                 "expected a statement, got {}\n  hint: call it as `db:query(\"SELECT 1\")`",
                 shown(other)
@@ -102,7 +111,7 @@ impl Statements {
     }
 
     /// The statement of a text that Lua has.
-    fn in_place(&self, text: &LuaString) -> Result<Rc<Statement>, String> {
+    fn in_place(&self, client: &Client, text: &LuaString) -> Result<Rc<Statement>, String> {
         let place = text.to_pointer() as usize;
         if let Some((_, known)) = self.seen.borrow().get(&place) {
             return Ok(Rc::clone(known));
@@ -110,18 +119,21 @@ impl Statements {
         let Ok(utf8) = text.to_str() else {
             return Err("expected a statement in UTF-8, got other bytes".to_owned());
         };
-        let known = self.known(&utf8);
+        if utf8.contains('\0') {
+            return Err("expected a statement without NUL bytes".to_owned());
+        }
+        let known = self.known(client.dialect()?, &utf8);
         keep(&self.seen, &known, place, || (text.clone(), Rc::clone(&known)));
         Ok(known)
     }
 
     /// The statement of that text.
-    pub(super) fn known(&self, text: &str) -> Rc<Statement> {
+    pub(super) fn known(&self, dialect: Dialect, text: &str) -> Rc<Statement> {
         if let Some(known) = self.read.borrow().get(text) {
             return Rc::clone(known);
         }
-        let read = Statement::read(text);
-        keep(&self.read, &read, Arc::clone(&read.text), || Rc::clone(&read));
+        let read = Statement::read(dialect, text);
+        keep(&self.read, &read, Arc::clone(read.read.text()), || Rc::clone(&read));
         read
     }
 }
@@ -133,7 +145,7 @@ fn keep<K: Eq + Hash, V>(
     key: K,
     value: impl FnOnce() -> V,
 ) {
-    if statement.text.len() <= LONGEST {
+    if statement.read.text().len() <= LONGEST {
         let mut all = all.borrow_mut();
         if all.len() >= MOST {
             all.clear();
@@ -145,21 +157,36 @@ fn keep<K: Eq + Hash, V>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::sql::{Address, Database, Settings};
+    use std::time::Duration;
+
+    const LITE: Dialect = Dialect::Sqlite;
+
+    fn client() -> Rc<Client> {
+        Client::new(Settings {
+            address: Address::Known(Database::parse("postgres://127.0.0.1/d").unwrap()),
+            size: 1,
+            timeout: Duration::from_secs(1),
+            connect_timeout: Duration::from_secs(1),
+            result_limit: 1,
+            cancel: false,
+        })
+    }
 
     #[test]
     fn a_statement_is_read_once_and_only_so_many_and_short_ones_are_kept() {
         let statements = Statements::default();
-        let first = statements.known("SELECT 1");
+        let first = statements.known(LITE, "SELECT 1");
         assert_eq!(&*first.name, b"SELECT ?");
-        assert!(Arc::ptr_eq(&first.text, &statements.known("SELECT 1").text));
+        assert!(Rc::ptr_eq(&first, &statements.known(LITE, "SELECT 1")));
         for n in 0..MOST * 3 {
             let text = format!("SELECT {n}");
-            assert_eq!(*statements.known(&text).text, *text);
+            assert_eq!(**statements.known(LITE, &text).read.text(), *text);
             assert!(statements.read.borrow().len() <= MOST);
         }
         let kept = statements.read.borrow().len();
         let long = format!("SELECT '{}'", "x".repeat(LONGEST));
-        assert_eq!(&*statements.known(&long).name, b"SELECT ?");
+        assert_eq!(&*statements.known(LITE, &long).name, b"SELECT ?");
         assert_eq!(statements.read.borrow().len(), kept);
     }
 
@@ -167,19 +194,25 @@ mod tests {
     fn a_statement_is_known_by_where_lua_has_it_and_never_taken_for_another() {
         let lua = mlua::Lua::new();
         let statements = Statements::default();
-        let given = |text: &str| statements.given(&Value::String(lua.create_string(text).unwrap()));
+        let client = client();
+        let given = |text: &str| {
+            statements.given(&client, &Value::String(lua.create_string(text).unwrap()))
+        };
         for n in 0..MOST * 3 {
             // Lua lets go of each, and puts another one in its place.
             let text = format!("SELECT {n} /* longer than what Lua has but once */");
-            assert_eq!(*given(&text).unwrap().text, *text);
+            assert_eq!(**given(&text).unwrap().read.text(), *text);
             assert!(statements.seen.borrow().len() <= MOST);
             if n % 100 == 0 {
                 lua.gc_collect().unwrap();
             }
         }
         let text = Value::String(lua.create_string("SELECT 1").unwrap());
-        let first = statements.given(&text).unwrap();
-        assert!(Rc::ptr_eq(&first, &statements.given(&text).unwrap()));
-        assert!(statements.given(&Value::String(lua.create_string(b"\xff").unwrap())).is_err());
+        let first = statements.given(&client, &text).unwrap();
+        assert!(Rc::ptr_eq(&first, &statements.given(&client, &text).unwrap()));
+        for bytes in [&b"\xff"[..], b"SELECT 1\0"] {
+            let text = Value::String(lua.create_string(bytes).unwrap());
+            assert!(statements.given(&client, &text).is_err());
+        }
     }
 }

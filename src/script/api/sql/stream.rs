@@ -7,7 +7,6 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use mlua::{Function, Lua, LuaString, MetaMethod, Table, UserData, UserDataMethods, Value};
 
@@ -47,12 +46,12 @@ pub(super) fn begin(
     let user = shared.context.may_wait(lua, CALL)?;
     let wrong = |what: String| misuse(lua, format!("{CALL}: {what}"));
     let opts = CallOptions::statement(opts).map_err(wrong)?;
-    let statement = shared.statements.given(text).map_err(wrong)?;
+    let statement = shared.statements.given(&shared.client, text).map_err(wrong)?;
     let parameters = statement.parameters(parameters).map_err(wrong)?;
     let operation = statement.operation(shared, &user, &opts);
-    let text = Arc::clone(&statement.text);
     let (prepare, timeout) = (opts.prepare, opts.timeout);
-    let call = Call { text, parameters, prepare, keep: Keep::Rows, timeout };
+    let statement = statement.read.clone();
+    let call = Call { statement, parameters, prepare, keep: Keep::Rows, timeout };
     Ok(Begun { shared: Rc::clone(shared), user, call, operation })
 }
 
