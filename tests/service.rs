@@ -256,6 +256,14 @@ async fn a_postgres_that_refuses_its_configuration_is_quoted() {
     let error = refused(&declared("postgres", &[("config.no_such_thing", "1")])).await;
     assert!(error.contains("ended before it was ready"), "{error}");
     assert!(error.contains("unrecognized configuration parameter \"no_such_thing\""), "{error}");
+    assert!(!error.contains("creating"), "{error}");
+}
+
+#[tokio::test]
+async fn a_mariadb_that_refuses_its_configuration_is_quoted_without_advice_on_other_things() {
+    let error = refused(&declared("mariadb", &[("config.no_such_thing", "1")])).await;
+    assert!(error.contains("[ERROR]") && error.contains("'no_such_thing=1'"), "{error}");
+    assert!(!error.contains("shell>"), "{error}");
 }
 
 #[tokio::test]

@@ -96,6 +96,7 @@ pub(super) fn launch(
         port: uses_port.then_some(port),
         ready: ready(&chosen, filled),
         ready_within: chosen.ready_within(Launch::READY_WITHIN),
+        reasons: &[],
     })
 }
 

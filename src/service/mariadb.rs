@@ -103,6 +103,8 @@ pub(super) fn launch(decl: &ServiceDecl, place: &Place) -> Result<Launch, Servic
             url: Some(Entry { user, password: Some(password), database }.url("mysql", port)),
         },
         ready_within: chosen.ready_within(Launch::READY_WITHIN),
+        // Not the advice of the one that makes it, which is long.
+        reasons: &["[ERROR]"],
     })
 }
 

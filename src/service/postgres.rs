@@ -126,6 +126,8 @@ pub(super) fn launch(decl: &ServiceDecl, place: &Place) -> Result<Launch, Servic
             url: Some(Entry { user, password: Some(password), database }.url("postgres", port)),
         },
         ready_within: chosen.ready_within(Launch::READY_WITHIN),
+        // Not what `initdb` does, step by step.
+        reasons: &["LOG:", "ERROR:", "FATAL:", "PANIC:", "DETAIL:", "HINT:", "error:"],
     })
 }
 

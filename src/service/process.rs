@@ -39,6 +39,8 @@ pub(super) struct Launch {
     pub(super) ready: Ready,
     /// How long to wait for that.
     pub(super) ready_within: Duration,
+    /// What stands in the lines it writes that give a reason; none where any may.
+    pub(super) reasons: &'static [&'static str],
 }
 
 /// How a server is known to be ready: each that there is, in this order.

@@ -83,6 +83,7 @@ pub(super) fn launch(decl: &ServiceDecl, place: &Place) -> Result<Launch, Servic
             url: Some(Entry { password, ..Entry::default() }.url("redis", port)),
         },
         ready_within: chosen.ready_within(Launch::READY_WITHIN),
+        reasons: &[],
     })
 }
 

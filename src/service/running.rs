@@ -52,7 +52,7 @@ impl Running {
             tokio::spawn(listen(stdout, tell));
         }
         let said = watch::Sender::new(None);
-        let tail = Tail::default();
+        let tail = Tail::new(launch.reasons);
         if let Some(stderr) = guard.stderr.take() {
             tokio::spawn(tail.clone().drain(stderr, launch.ready.line.clone(), said.clone()));
         }

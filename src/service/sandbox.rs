@@ -33,6 +33,7 @@ pub(super) fn launch(decl: &ServiceDecl, site: &Site, place: &Place) -> Launch {
         port: Some(place.port),
         ready: Ready { line: Some("listening on ".to_owned()), probe: Some(probe), url: None },
         ready_within: Launch::READY_WITHIN,
+        reasons: &[],
     }
 }
 

@@ -14,24 +14,48 @@ const LINES: usize = 20;
 const LINE_BYTES: usize = 500;
 
 /// The last lines a child wrote, stdout and stderr in one.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Tail(Arc<Mutex<VecDeque<String>>>);
+#[derive(Clone, Debug)]
+pub(super) struct Tail {
+    /// What stands in the lines that give a reason; none where any may.
+    marks: &'static [&'static str],
+    lines: Arc<Mutex<Lines>>,
+}
+
+/// The last lines, and the last of those that give a reason.
+#[derive(Debug, Default)]
+struct Lines {
+    all: VecDeque<String>,
+    reasons: VecDeque<String>,
+}
 
 impl Tail {
+    /// What stands in the lines that are told in place of all, where there are such.
+    pub(super) fn new(marks: &'static [&'static str]) -> Self {
+        Self { marks, lines: Arc::default() }
+    }
+
     fn push(&self, mut line: String) {
         if line.len() > LINE_BYTES {
             line.truncate(line.floor_char_boundary(LINE_BYTES));
         }
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() == LINES {
-            lines.pop_front();
+        let Lines { all, reasons } =
+            &mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let keep = |lines: &mut VecDeque<String>| {
+            if lines.len() == LINES {
+                lines.pop_front();
+            }
+            lines.push_back(line.clone());
+        };
+        if self.marks.iter().any(|mark| line.contains(mark)) {
+            keep(reasons);
         }
-        lines.push_back(line);
+        keep(all);
     }
 
     /// `; it wrote:` and the lines, or nothing when there are none.
     pub(super) fn quoted(&self) -> String {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = if lines.reasons.is_empty() { &lines.all } else { &lines.reasons };
         if lines.is_empty() {
             return String::new();
         }
@@ -72,7 +96,7 @@ mod tests {
             written.extend(format!("line {line}\n").into_bytes());
         }
         let (found, place) = watch::channel(None);
-        let tail = Tail::default();
+        let tail = Tail::new(&[]);
         tail.clone().drain(&written[..], Some("up at ".into()), found).await;
         assert_eq!(place.borrow().as_deref(), Some("http://a"));
         let quoted = tail.quoted();
@@ -83,8 +107,17 @@ mod tests {
     #[tokio::test]
     async fn a_long_line_is_cut_between_characters() {
         let (found, _) = watch::channel(None);
-        let tail = Tail::default();
+        let tail = Tail::new(&[]);
         tail.clone().drain("é".repeat(1000).as_bytes(), None, found).await;
         assert!(tail.quoted().len() <= "; it wrote:\n    ".len() + LINE_BYTES);
+    }
+
+    #[tokio::test]
+    async fn a_reason_is_told_whatever_is_written_after_it() {
+        let (found, _) = watch::channel(None);
+        let tail = Tail::new(&["[ERROR]"]);
+        let written = "begins\n[ERROR] no such option\n".to_owned() + &"try this\n".repeat(50);
+        tail.clone().drain(written.as_bytes(), None, found).await;
+        assert_eq!(tail.quoted(), "; it wrote:\n    [ERROR] no such option");
     }
 }

@@ -1,8 +1,10 @@
 //! A connection to whichever database it is.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use super::failure::Broken;
+use super::panics::driven;
 use super::settings::Database;
 use super::statement::Statement;
 use super::taking::Taking;
@@ -19,24 +21,30 @@ pub(super) enum Connection {
 impl Connection {
     /// Connects and logs in. SQLite is given the patience to wait for locks.
     pub(super) async fn open(database: &Database, patience: Duration) -> Result<Self, Broken> {
-        Ok(match database {
-            Database::Postgres(options) => {
-                Self::Postgres(postgres::Connection::open(options).await?)
-            }
-            Database::MySql(options) => Self::MySql(mysql::Connection::open(options).await?),
-            Database::Sqlite(place) => {
-                Self::Sqlite(sqlite::Connection::open(place, patience).await?)
-            }
-        })
+        let opening = pin!(async {
+            Ok(match database {
+                Database::Postgres(options) => {
+                    Self::Postgres(postgres::Connection::open(options).await?)
+                }
+                Database::MySql(options) => Self::MySql(mysql::Connection::open(options).await?),
+                Database::Sqlite(place) => {
+                    Self::Sqlite(sqlite::Connection::open(place, patience).await?)
+                }
+            })
+        });
+        driven(opening).await
     }
 
     /// Learns its number at the server, by which another connection can cancel what it does.
     pub(super) async fn learn_number(&mut self) -> Result<(), Broken> {
-        match self {
-            Self::Postgres(connection) => connection.learn_number().await,
-            Self::MySql(connection) => connection.learn_number().await,
-            Self::Sqlite(_) => Ok(()),
-        }
+        let learning = pin!(async {
+            match self {
+                Self::Postgres(connection) => connection.learn_number().await,
+                Self::MySql(connection) => connection.learn_number().await,
+                Self::Sqlite(_) => Ok(()),
+            }
+        });
+        driven(learning).await
     }
 
     /// Its number at the server, where that was learnt.
@@ -60,29 +68,38 @@ impl Connection {
 
     /// Runs a statement; what it answers goes into `taking`.
     pub(super) async fn run(&mut self, call: &Call, taking: &mut Taking) -> Result<(), Broken> {
-        match self {
-            Self::Postgres(connection) => connection.run(call, taking).await,
-            // Boxed, so that not all calls take their room.
-            Self::MySql(connection) => Box::pin(connection.run(call, taking)).await,
-            Self::Sqlite(connection) => Box::pin(connection.run(call, taking)).await,
-        }
+        let running = pin!(async {
+            match self {
+                Self::Postgres(connection) => connection.run(call, taking).await,
+                // Boxed, so that not all calls take their room.
+                Self::MySql(connection) => Box::pin(connection.run(call, taking)).await,
+                Self::Sqlite(connection) => Box::pin(connection.run(call, taking)).await,
+            }
+        });
+        driven(running).await
     }
 
     /// Runs any number of statements without parameters, none of them prepared.
     pub(super) async fn batch(&mut self, statements: &Statement) -> Result<u64, Broken> {
-        match self {
-            Self::Postgres(connection) => connection.batch(statements).await,
-            Self::MySql(connection) => connection.batch(statements).await,
-            Self::Sqlite(connection) => Box::pin(connection.batch(statements)).await,
-        }
+        let running = pin!(async {
+            match self {
+                Self::Postgres(connection) => connection.batch(statements).await,
+                Self::MySql(connection) => connection.batch(statements).await,
+                Self::Sqlite(connection) => Box::pin(connection.batch(statements)).await,
+            }
+        });
+        driven(running).await
     }
 
     /// Begins a transaction.
     pub(super) async fn begin(&mut self, begin: &Begin) -> Result<(), Broken> {
-        match self {
-            Self::Postgres(connection) => connection.begin(begin).await,
-            Self::MySql(connection) => connection.begin(begin).await,
-            Self::Sqlite(connection) => connection.begin(begin).await,
-        }
+        let beginning = pin!(async {
+            match self {
+                Self::Postgres(connection) => connection.begin(begin).await,
+                Self::MySql(connection) => connection.begin(begin).await,
+                Self::Sqlite(connection) => connection.begin(begin).await,
+            }
+        });
+        driven(beginning).await
     }
 }

@@ -179,3 +179,48 @@ impl Draft {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    const fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    fn split(draft: Draft) -> (Option<Duration>, Duration) {
+        let exchange = draft.ended(Trouble::failed(FailureKind::Refused, "refused"));
+        (exchange.wait, exchange.duration)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_takes_the_time_of_its_attempt_and_what_came_before_was_waiting() {
+        let mut refused = Draft::new();
+        advance(seconds(3)).await;
+        refused.attempt();
+        advance(seconds(2)).await;
+        assert_eq!(split(refused), (Some(seconds(3)), seconds(2)));
+        // It went back to the line after an attempt, and gave up there.
+        let mut again = Draft::new();
+        advance(seconds(1)).await;
+        again.attempt();
+        advance(seconds(2)).await;
+        again.wait_again();
+        advance(seconds(4)).await;
+        assert_eq!(split(again), (Some(seconds(5)), seconds(2)));
+        // Without an attempt all of it was in vain.
+        let starved = Draft::new();
+        advance(seconds(6)).await;
+        assert_eq!(split(starved), (Some(seconds(6)), seconds(6)));
+        let mut run = Draft::new();
+        advance(seconds(1)).await;
+        run.run();
+        advance(seconds(2)).await;
+        run.stop();
+        advance(seconds(9)).await;
+        let exchange = run.finish(Ok(Rows::default()));
+        assert_eq!((exchange.wait, exchange.duration), (Some(seconds(1)), seconds(2)));
+    }
+}

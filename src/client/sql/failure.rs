@@ -8,7 +8,7 @@ use sqlx::mysql::MySqlDatabaseError;
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition, PgSeverity};
 
 use super::exchange::Trouble;
-use super::{Failure, FailureKind};
+use super::{Failure, FailureKind, words};
 use crate::wire::tls_trouble;
 
 /// An error of the driver, and what is left of the connection.
@@ -39,6 +39,12 @@ impl Broken {
     }
 }
 
+impl From<Trouble> for Broken {
+    fn from(trouble: Trouble) -> Self {
+        Self { trouble, usable: true, no_socket: false }
+    }
+}
+
 impl From<sqlx::Error> for Broken {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::Error;
@@ -50,18 +56,20 @@ impl From<sqlx::Error> for Broken {
             }
             Error::Io(error) => unreachable(&error),
             Error::Tls(error) => {
-                Self::lost(FailureKind::Tls, untrusted(&*error).unwrap_or(line(&error.to_string())))
+                let plain = || match line(&error.to_string()) {
+                    none if none.contains("does not support TLS") => "it has no TLS".to_owned(),
+                    other => other,
+                };
+                Self::lost(FailureKind::Tls, untrusted(&*error).unwrap_or_else(plain))
             }
-            // It leaves the connection in the middle of a call.
-            Error::Protocol(what) if what.starts_with("prepared statement expected") => {
-                Self { usable: false, ..Self::misused(miscounted(&what)) }
-            }
-            Error::Protocol(what) => Self::lost(FailureKind::Protocol, line(&what)),
+            Error::Protocol(what) => words::unexpected(&what),
             Error::WorkerCrashed => {
                 Self::lost(FailureKind::Reset, "the thread of the database ended")
             }
-            Error::Configuration(error) | Error::Encode(error) => Self::misused(error.to_string()),
-            other => Self::lost(FailureKind::Protocol, line(&other.to_string())),
+            Error::Configuration(error) => Self::misused(words::misled(&error.to_string())),
+            Error::Encode(error) => Self::misused(error.to_string()),
+            // What is left the driver says of values, types and columns it was sent.
+            _ => Self::lost(FailureKind::Protocol, "the server's answer is malformed"),
         }
     }
 }
@@ -95,15 +103,6 @@ fn unreachable(error: &io::Error) -> Broken {
         _ => FailureKind::Refused,
     };
     Broken { no_socket, ..Broken::lost(kind, detail) }
-}
-
-/// What the driver says of a wrong number of parameters, in our words.
-fn miscounted(what: &str) -> String {
-    let mut numbers = what.split(' ').filter_map(|word| word.parse().ok());
-    match (numbers.next(), numbers.next()) {
-        (Some(expected), Some(given)) => super::counted(expected, given),
-        _ => what.to_owned(),
-    }
 }
 
 /// Whether a server says no more on this connection: it closes it, or what was prepared there is
@@ -260,6 +259,7 @@ mod tests {
             (1053, "08S01", K::Reset),
             (1064, "42000", K::Server),
             (1049, "42000", K::Server),
+            (1153, "08S01", K::TooLarge),
         ] {
             assert_eq!(of_mysql(number, Some(state)), kind, "{number}");
         }

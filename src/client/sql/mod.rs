@@ -19,6 +19,7 @@ mod failure;
 mod line;
 mod mysql;
 mod nodelay;
+mod panics;
 mod pool;
 mod postgres;
 mod settings;
@@ -27,6 +28,7 @@ mod statement;
 mod stream;
 mod taking;
 mod transaction;
+mod words;
 
 use std::cell::RefCell;
 use std::pin::pin;

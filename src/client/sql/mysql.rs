@@ -18,7 +18,7 @@ use super::datum::Datum;
 use super::failure::Broken;
 use super::statement::Statement;
 use super::taking::Taking;
-use super::{Begin, Call, nodelay};
+use super::{Begin, Call, nodelay, words};
 
 /// A connection.
 #[derive(Debug)]
@@ -50,6 +50,7 @@ impl Connection {
 
     /// Runs a statement; what it answers goes into `taking`.
     pub(super) async fn run(&mut self, call: &Call, taking: &mut Taking) -> Result<(), Broken> {
+        words::countable(call.parameters.len())?;
         if call.prepare {
             // A wrong number of parameters would leave the connection in the middle of a call.
             let statement = self.inner.prepare(text(call).into_sql_str()).await?;

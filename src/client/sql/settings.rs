@@ -1,6 +1,7 @@
 //! What a client is told once: which database, how many connections, how long things may take.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -71,10 +72,12 @@ impl Database {
     pub fn parse(text: &str) -> Result<Self, String> {
         let url =
             Url::parse(text).map_err(|error| format!("malformed URL: {error}; {EXPECTED}"))?;
-        let wrong = |error: &sqlx::Error| format!("malformed URL: {error}; {EXPECTED}");
+        let wrong =
+            |error: &sqlx::Error| format!("malformed URL: {}; {EXPECTED}", innermost(error));
         match url.scheme() {
             "postgres" | "postgresql" => {
                 known_options(&url, POSTGRES)?;
+                known_values(&url, POSTGRES_TLS)?;
                 let options = PgConnectOptions::from_url(&url).map_err(|error| wrong(&error))?;
                 let named = options.get_application_name().is_some();
                 let options = if named { options } else { options.application_name("loadrun") };
@@ -82,6 +85,7 @@ impl Database {
             }
             "mysql" | "mariadb" => {
                 known_options(&url, MYSQL)?;
+                known_values(&url, MYSQL_TLS)?;
                 let options = MySqlConnectOptions::from_url(&url).map_err(|error| wrong(&error))?;
                 // The session is to be as an application's would be.
                 let options = options.pipes_as_concat(false).no_engine_substitution(false);
@@ -165,6 +169,41 @@ fn known_options(url: &Url, known: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
+/// How TLS can be asked for.
+const POSTGRES_TLS: &[&str] =
+    &["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+const MYSQL_TLS: &[&str] = &["disabled", "preferred", "required", "verify_ca", "verify_identity"];
+
+/// Refuses a value the driver would refuse in words that do not say which option it is.
+fn known_values(url: &Url, modes: &[&str]) -> Result<(), String> {
+    for (key, value) in url.query_pairs() {
+        let expected = match &*key {
+            "sslmode" | "ssl-mode" if !modes.contains(&&*value.to_ascii_lowercase()) => {
+                format!("one of {}", modes.join(", "))
+            }
+            "port" if value.parse::<u16>().is_err() => "a number up to 65535".to_owned(),
+            "statement-cache-capacity" if value.parse::<usize>().is_err() => {
+                "a whole number".to_owned()
+            }
+            "hostaddr" if value.parse::<IpAddr>().is_err() => "an IP address".to_owned(),
+            _ => continue,
+        };
+        return Err(format!("option `{key}` after the `?`: expected {expected}, got {value:?}"));
+    }
+    Ok(())
+}
+
+/// What is wrong with a URL, without the driver's own name for what it is.
+fn innermost(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Configuration(inner) => match inner.downcast_ref::<sqlx::Error>() {
+            Some(inner) => innermost(inner),
+            None => inner.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
 /// The password in a URL, as it is written there and as it is meant.
 pub fn passwords(text: &str) -> Vec<String> {
     let Ok(url) = Url::parse(text) else {
@@ -227,8 +266,6 @@ mod tests {
             "oracle://u:hunter2@host/d",
             "u:hunter2@host/d",
             "postgres://u:hunter2@host:99999/d",
-            "postgres://u:hunter2@host/d?sslmode=maybe",
-            "mysql://u:hunter2@host/d?ssl-mode=maybe",
             "",
         ] {
             let error = Database::parse(url).unwrap_err();
@@ -248,6 +285,15 @@ mod tests {
             ),
             ("mysql://h/d?sslmod=required", "did you mean `sslmode`?"),
             ("mysql://h/d?zzzzzzzzz=1", "expected one of charset, collation"),
+            (
+                "postgres://u:hunter2@h/d?sslmode=maybe",
+                "option `sslmode` after the `?`: expected one of disable, allow, prefer, require, \
+                 verify-ca, verify-full, got \"maybe\"",
+            ),
+            ("mysql://h/d?ssl-mode=require", "expected one of disabled, preferred, required"),
+            ("postgres://h/d?port=x", "option `port` after the `?`: expected a number up to 65535"),
+            ("postgres://h/d?hostaddr=z", "expected an IP address, got \"z\""),
+            ("mysql://h/d?statement-cache-capacity=-1", "expected a whole number, got \"-1\""),
         ] {
             let error = Database::parse(url).unwrap_err();
             assert!(error.contains(expected), "{url}: {error}");

@@ -51,8 +51,29 @@ pub(super) fn encode(shape: &Shape, value: &Datum, buffer: &mut Vec<u8>) -> Resu
             Datum::Text(text) if text.len() <= 60 => format!("{text:?}"),
             other => other.kind().to_owned(),
         };
-        format!("is of type {}, got {shown}", shape.name())
+        format!("is of type {}, got {shown}{}", shape.name(), expected(shape))
     })
+}
+
+/// What to write for a type whose text has a form of its own.
+fn expected(shape: &Shape) -> &'static str {
+    match shape {
+        Shape::Bool => "; expected true or false",
+        Shape::Uuid => "; expected a text such as \"6f9619ff-8b86-d011-b42d-00cf4fc964ff\"",
+        Shape::Date => "; expected a text such as \"2026-11-25\"",
+        Shape::Time => "; expected a text such as \"18:30:00.123456\", without a zone",
+        Shape::ZonedTime => "; expected a text such as \"18:30:00.123456+01\"",
+        Shape::Timestamp { zoned: true } => {
+            "; expected a text such as \"2026-11-25 18:30:00.123456+01\" or \
+             \"2026-11-25T18:30:00Z\""
+        }
+        Shape::Timestamp { zoned: false } => {
+            "; expected a text such as \"2026-11-25 18:30:00.123456\", without a zone; with one, \
+             write `$1::timestamptz` and the server makes it its own local time"
+        }
+        Shape::Array { .. } => "; expected `sql.array { ... }`",
+        _ => "",
+    }
 }
 
 /// Anything that has one obvious text.
@@ -280,10 +301,34 @@ mod tests {
                  `$1::text::interval`",
             ),
             (Shape::Integer(4), Datum::Float(1.5), "is of type integer, got a number"),
-            (Shape::Uuid, text("no"), "is of type uuid, got \"no\""),
-            (Shape::Date, Datum::Integer(1), "is of type date, got an integer"),
-            (Shape::Bool, Datum::Integer(1), "is of type boolean, got an integer"),
-            (list(Shape::Bool), text("{t}"), "is of type boolean[], got \"{t}\""),
+            (
+                Shape::Uuid,
+                text("no"),
+                "is of type uuid, got \"no\"; expected a text such as \
+                 \"6f9619ff-8b86-d011-b42d-00cf4fc964ff\"",
+            ),
+            (
+                Shape::Date,
+                Datum::Integer(1),
+                "is of type date, got an integer; expected a text such as \"2026-11-25\"",
+            ),
+            (
+                Shape::Timestamp { zoned: false },
+                text("2026-11-26T10:00:00Z"),
+                "is of type timestamp, got \"2026-11-26T10:00:00Z\"; expected a text such as \
+                 \"2026-11-25 18:30:00.123456\", without a zone; with one, write `$1::timestamptz` \
+                 and the server makes it its own local time",
+            ),
+            (
+                Shape::Bool,
+                Datum::Integer(1),
+                "is of type boolean, got an integer; expected true or false",
+            ),
+            (
+                list(Shape::Bool),
+                text("{t}"),
+                "is of type boolean[], got \"{t}\"; expected `sql.array { ... }`",
+            ),
             (
                 Shape::Unknown("inet".into()),
                 text("::1"),

@@ -30,7 +30,7 @@ use super::datum::Datum;
 use super::failure::Broken;
 use super::statement::Statement;
 use super::taking::Taking;
-use super::{Begin, Call, nodelay};
+use super::{Begin, Call, nodelay, words};
 use shape::Shape;
 
 /// Most statements whose types are kept; beyond it all are asked for again.
@@ -75,6 +75,7 @@ impl Connection {
 
     /// Runs a statement; what it answers goes into `taking`.
     pub(super) async fn run(&mut self, call: &Call, taking: &mut Taking) -> Result<(), Broken> {
+        words::countable(call.parameters.len())?;
         let types = if call.parameters.is_empty() {
             None
         } else {

@@ -30,7 +30,7 @@ use super::exchange::Trouble;
 use super::failure::Broken;
 use super::statement::{Count, Lite, QUESTION, Statement};
 use super::taking::Taking;
-use super::{Begin, Call, FailureKind};
+use super::{Begin, Call, FailureKind, panics};
 
 /// How often a statement has changed a schema, in all databases: that is rare, and costs the others
 /// no more than preparing anew.
@@ -77,7 +77,7 @@ pub(super) struct Connection {
 impl Connection {
     /// Opens it; a statement waits so long for a lock.
     pub(super) async fn open(place: &Place, patience: Duration) -> Result<Self, Broken> {
-        row::hush();
+        panics::hush();
         // SQLite counts it in milliseconds, in 31 bits.
         let patience = patience.min(Duration::from_hours(24));
         let options = SqliteConnectOptions::new()

@@ -1,12 +1,9 @@
 //! Values on their way to SQLite, and from it.
 
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
-
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, Column, Decode, Row, Sqlite, TypeInfo, ValueRef};
 
-use super::{Broken, Datum, Taking, changed};
+use super::{Broken, Datum, Taking, changed, panics};
 
 /// Parameters, as the driver takes them.
 pub(super) fn arguments(parameters: &[Datum]) -> Result<SqliteArguments, Broken> {
@@ -32,7 +29,7 @@ pub(super) fn arguments(parameters: &[Datum]) -> Result<SqliteArguments, Broken>
 /// Reads a row. The driver panics where a change of the schema has left it fewer values than there
 /// were columns when the statement was prepared.
 pub(super) fn read(row: &SqliteRow, taking: &mut Taking) -> Result<(), Broken> {
-    catch_unwind(AssertUnwindSafe(|| cells(row, taking))).unwrap_or_else(|_| Err(changed()))
+    panics::caught(|| cells(row, taking)).unwrap_or_else(|| Err(changed()))
 }
 
 fn cells(row: &SqliteRow, taking: &mut Taking) -> Result<(), Broken> {
@@ -69,19 +66,4 @@ fn cells(row: &SqliteRow, taking: &mut Taking) -> Result<(), Broken> {
         taking.cell(datum)?;
     }
     Ok(())
-}
-
-/// Has nothing said of the one panic of the driver's that its caller tells of: a row that has not as
-/// many values as the statement had columns.
-pub(super) fn hush() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let told = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            let file = info.location().map_or("", panic::Location::file);
-            if !(file.contains("sqlx-sqlite") && file.ends_with("row.rs")) {
-                told(info);
-            }
-        }));
-    });
 }

@@ -113,10 +113,17 @@ async fn several_answers(server: &Server) {
     let Database::MySql(options) = Database::parse(&server.url).unwrap() else { unreachable!() };
     let sockets = nodelay::sent_at_once(options.get_port());
     assert!(!sockets.is_empty() && sockets.iter().all(|sent| *sent), "{sockets:?}");
-    let large = Datum::Bytes(vec![b'x'; 20 << 20]);
+    batch(&db, "SET GLOBAL max_allowed_packet = 1048576").await;
+    let db = to(&server.url, 1);
+    rows(&db, "SELECT 7", &[]).await;
+    let large = Datum::Bytes(vec![b'x'; 3 << 20]);
     let exchange = db.call(&statement("SELECT length(?)", &[large])).await;
-    assert!(exchange.failure().is_some(), "{exchange:?}");
+    let failure = exchange.failure().unwrap_or_else(|| panic!("{exchange:?}"));
+    assert_eq!(failure.kind, FailureKind::TooLarge, "{failure}");
     assert_eq!(rows(&db, "SELECT 7", &[]).await.cells, [Datum::Integer(7)]);
+    let many = vec![Datum::Null; 65_536];
+    let what = misuse(&db, "SELECT 1", &many).await;
+    assert_eq!(what, "65536 parameters are more than one statement can have (65535)");
 }
 
 /// After a change of the schema, or of what the server remembers, one failure at most.
@@ -129,10 +136,59 @@ async fn forgotten(server: &Server) {
         let _ = db.call(&statement("SELECT * FROM f", &[])).await;
         assert_eq!(rows(&db, "SELECT * FROM f", &[]).await.cells.len(), 2, "{change}");
     }
+    remade_types(&db).await;
+    let Err(Trouble::Misused(what)) = db.call(&statement("COPY f TO STDOUT", &[])).await.answer
+    else {
+        panic!("copied")
+    };
+    assert!(what.starts_with("COPY to or from the client is not available"), "{what}");
+    rows(&db, "SELECT 1", &[]).await;
+    let zone = [text("2026-11-26T10:00:00Z")];
+    let what = misuse(&db, "SELECT $1::timestamp", &zone).await;
+    assert!(what.contains("without a zone; with one, write `$1::timestamptz`"), "{what}");
+    assert!(db.call(&statement("SELECT $1::timestamptz::timestamp", &zone)).await.answer.is_ok());
+    idle_too_long(server).await;
     batch(&db, "SET idle_session_timeout = 1").await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     let closed = failure(&db, "SELECT 1").await;
     assert_eq!(closed.kind, FailureKind::Reset, "{closed}");
+    rows(&db, "SELECT 1", &[]).await;
+}
+
+/// A type that is dropped and made anew while statements of it are prepared: one failure at most.
+async fn remade_types(db: &Client) {
+    let made = |words: &str| {
+        format!(
+            "DROP TABLE IF EXISTS moods; DROP TYPE IF EXISTS mood; CREATE TYPE mood AS ENUM \
+             ({words}); CREATE TABLE moods (v mood, w mood[])"
+        )
+    };
+    let insert = "INSERT INTO moods VALUES ($1, $2) RETURNING v, w";
+    for (words, word) in [("'a'", "a"), ("'b', 'c'", "c"), ("'d'", "d")] {
+        batch(db, &made(words)).await;
+        let parameters = [text(word), Datum::List(vec![text(word), Datum::Null])];
+        let first = db.call(&statement(insert, &parameters)).await;
+        if let Err(trouble) = first.answer {
+            assert!(matches!(trouble, Trouble::Failed(_)), "{trouble:?}");
+            assert_eq!(rows(db, insert, &parameters).await.cells, parameters);
+        }
+        assert_eq!(rows(db, "SELECT v, w FROM moods", &[]).await.cells, parameters);
+    }
+}
+
+/// A transaction in which nothing is said for too long is closed by the server.
+async fn idle_too_long(server: &Server) {
+    let [db, other] = [0, 1].map(|_| to(&server.url, 1));
+    let mut idle = db.begin(&Begin::default(), None).await.unwrap();
+    let pid = idle.call(&statement("SELECT pg_backend_pid()", &[])).await.answer.unwrap().cells;
+    let short = "SET LOCAL idle_in_transaction_session_timeout = 1";
+    idle.call(&statement(short, &[])).await.answer.unwrap();
+    let there = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1";
+    while rows(&other, there, &pid).await.cells != [Datum::Integer(0)] {}
+    let exchange = idle.call(&statement("SELECT 1", &[])).await;
+    let failure = exchange.failure().unwrap_or_else(|| panic!("{exchange:?}"));
+    assert_eq!(failure.kind, FailureKind::Reset, "{failure}");
+    drop(idle);
     rows(&db, "SELECT 1", &[]).await;
 }
 
@@ -169,6 +225,38 @@ async fn crowded(server: &Server, most: usize) {
     // The server frees a place only some time after its connection was closed.
     while to(&server.url, 1).call(&statement("SELECT 1", &[])).await.failure().is_some() {
         tokio::task::yield_now().await;
+    }
+}
+
+/// What no server of that kind would say, at once or in answer, in words of our own and no panic.
+#[tokio::test]
+async fn what_is_no_database_is_a_failure_whatever_it_says() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let cut = b"\x05\0\0\0\x0a9.9\0".as_slice();
+    for (scheme, greeting, answer, expected) in [
+        ("postgres", &b""[..], &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "is not PostgreSQL's"),
+        ("postgres", b"", b"N\xff\xff\xff\xff\xff\xff\xff", "the server's answer is malformed"),
+        ("postgres", b"", b"N\x52\0\0\0\x05\0", "the server's answer is malformed"),
+        ("mysql", cut, b"", "the server's answer is malformed"),
+        ("mysql", b"\x01\0\0\0\x0b", b"", "the server's answer is malformed"),
+    ] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let db = to(&format!("{scheme}://u:p@127.0.0.1:{port}/d"), 1);
+        let serving = async {
+            loop {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let _ = socket.write_all(greeting).await;
+                let _ = socket.read(&mut [0; 1024]).await;
+                let _ = socket.write_all(answer).await;
+            }
+        };
+        let failed = tokio::select! {
+            failed = failure(&db, "SELECT 1") => failed,
+            () = serving => unreachable!(),
+        };
+        assert_eq!(failed.kind, FailureKind::Protocol, "{scheme} {failed}");
+        assert!(failed.detail.contains(expected), "{scheme} {failed}");
     }
 }
 

@@ -107,10 +107,28 @@ async fn a_stream_gives_every_row_once_and_its_connection_back() {
     let exchange = stream.finish();
     assert!(exchange.answer.is_ok(), "{exchange:?}");
     // One that is left early frees its place too; the pool has only one.
-    let mut left = db.stream(call).await.unwrap();
+    let mut left = db.stream(call.clone()).await.unwrap();
     left.next().await.unwrap();
     drop(left);
     rows(&db, "SELECT 1", &[]).await;
+    // The reader's own hour is not the stream's.
+    let mut read = db.stream(call.clone()).await.unwrap();
+    read.next().await.unwrap();
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_hours(1)).await;
+    tokio::time::resume();
+    while read.next().await.is_some() {}
+    let exchange = read.finish();
+    assert!(exchange.answer.is_ok(), "{exchange:?}");
+    assert!(exchange.duration < Duration::from_mins(1), "{exchange:?}");
+    // What the database takes is, also where it gives no row.
+    let counting = sql.replace("SELECT i FROM n", "SELECT count(*) FROM n");
+    let (statement, timeout) = (counting.as_str().into(), Some(Duration::from_millis(1)));
+    let parameters = vec![Datum::Integer(3_000_000)];
+    let mut slow = db.stream(Call { statement, parameters, timeout, ..call }).await.unwrap();
+    assert!(slow.next().await.is_none());
+    assert_eq!(slow.failure().map(|failure| failure.kind), Some(FailureKind::Timeout));
+    assert!(slow.finish().duration >= Duration::from_millis(1));
 }
 
 #[tokio::test]
