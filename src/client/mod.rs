@@ -10,6 +10,7 @@ use crate::wire::{ConnectError, ConnectFailure, tls_trouble};
 
 mod deadline;
 pub mod http;
+mod line;
 pub mod redis;
 mod sending;
 pub mod sql;

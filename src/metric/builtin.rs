@@ -74,7 +74,7 @@ pub const BUILTIN: &[Builtin] = &[
         kind: Kind::Trend,
         unit: Unit::Time,
         tags: &["scenario", "name", "command"],
-        about: "from the moment a call was sent to the last byte of its reply: connecting and waiting for a connection included, a pause before connecting again not",
+        about: "from having a connection to the last byte of the reply; where none could be opened, the attempt that failed, and where none was tried, until it was given up",
     },
     Builtin {
         name: "redis.failed",
@@ -88,7 +88,7 @@ pub const BUILTIN: &[Builtin] = &[
         kind: Kind::Trend,
         unit: Unit::Time,
         tags: &["scenario", "name", "command"],
-        about: "waiting for a shared connection to be free",
+        about: "waiting for a connection: for a shared one to be free, for one to be opened; none where the user's own was there, and an attempt that failed is in `redis.duration` instead",
     },
     Builtin {
         name: "redis.connects",

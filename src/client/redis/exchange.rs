@@ -17,9 +17,12 @@ pub struct Exchange {
     pub error: Option<Failure>,
     /// When the call began. A pause before connecting again comes before it.
     pub started: Instant,
-    /// From `started` until the reply was whole or the failure known.
+    /// From having the connection until the reply was whole or the failure known; with it the time of
+    /// an attempt to connect that failed. Where a call gave up without an attempt, all the time that
+    /// took, which is `wait` as well: each call has a duration, and none of no time.
     pub duration: Duration,
-    /// How long it waited for a shared connection to be free; `None` for a user's own.
+    /// Time until there was a connection: for a shared one to be free, for who is where in a cluster,
+    /// for one to be opened. `None` where the user's own was there.
     pub wait: Option<Duration>,
     /// Connections opened, or tried, for this call.
     pub connects: u32,
@@ -60,6 +63,10 @@ impl Stage {
 pub(super) struct Draft {
     pub(super) exchange: Exchange,
     pub(super) stage: Stage,
+    /// Time until there was a connection, as far as it is over.
+    pub(super) waited: Duration,
+    /// Whether it gave up before there was one, and before it tried to open one.
+    pub(super) starved: bool,
 }
 
 impl Draft {
@@ -75,6 +82,27 @@ impl Draft {
             redirects: 0,
             exhausted: false,
         };
-        Self { exchange, stage: Stage::Queued }
+        Self { exchange, stage: Stage::Queued, waited: Duration::ZERO, starved: false }
+    }
+
+    /// How long it has been going on.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.exchange.started.elapsed()
+    }
+
+    /// It waits for one of a shared set.
+    pub(super) fn queue(&mut self) {
+        self.stage = Stage::Queued;
+        self.exchange.wait = Some(Duration::ZERO);
+    }
+
+    /// The exchange, now that it is over.
+    pub(super) fn finish(self) -> Exchange {
+        let (whole, mut exchange) = (self.elapsed(), self.exchange);
+        exchange.duration = if self.starved { whole } else { whole.saturating_sub(self.waited) };
+        if exchange.wait.is_some() || !self.waited.is_zero() {
+            exchange.wait = Some(if self.starved { whole } else { self.waited });
+        }
+        exchange
     }
 }

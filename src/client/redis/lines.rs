@@ -19,6 +19,7 @@ use super::settings::{Connections, Door};
 use super::value::Value;
 use super::{Client, Place, Session, flight};
 use super::{Failure, FailureKind};
+use crate::client::line::Line;
 use crate::wire::{Alpn, Stream, Trust};
 
 /// Most connections one user keeps to one server while idle.
@@ -39,6 +40,10 @@ pub(super) struct Lines {
     failed: Cell<u32>,
     /// No attempt before this.
     resume: Cell<Option<Instant>>,
+    /// How the last attempt failed.
+    last: RefCell<Option<Box<Failure>>>,
+    /// Those who wait for one of a shared set.
+    line: Line<Stream>,
 }
 
 impl Lines {
@@ -48,6 +53,8 @@ impl Lines {
             idle: RefCell::default(),
             failed: Cell::new(0),
             resume: Cell::new(None),
+            last: RefCell::default(),
+            line: Line::default(),
         }
     }
 
@@ -82,11 +89,40 @@ impl Lines {
     pub(super) fn lost(&self) {
         let failed = self.failed.get();
         self.failed.set(failed.saturating_add(1));
+        self.put_off(failed);
+    }
+
+    /// No attempt for as long as it takes after so many failures.
+    fn put_off(&self, failed: u32) {
         let most = PAUSE.saturating_mul(1 << failed.min(8)).min(LONGEST_PAUSE);
         // Right after the first loss the server may well be there; later at least half is waited.
         let least = if failed == 0 { Duration::ZERO } else { most / 2 };
         let pause = least + most.saturating_sub(least).mul_f64(chance());
         self.resume.set(Some(Instant::now() + pause));
+    }
+
+    /// A connection was opened.
+    fn opened(&self) {
+        self.failed.set(0);
+        self.resume.set(None);
+        self.last.replace(None);
+    }
+
+    /// The turn to open one of a shared set: after the pause, and while attempts fail one at a time.
+    async fn turn(&self) {
+        while let Some(resume) = self.pause() {
+            sleep_until(resume).await;
+        }
+        if let Some(failed) = self.failed.get().checked_sub(1) {
+            self.put_off(failed);
+        }
+    }
+
+    /// Hands a connection of a shared set to the first in the line, or keeps it where nobody is.
+    fn offer(&self, stream: Stream, most: usize) {
+        if let Some(stream) = self.line.hand(stream) {
+            self.keep(stream, most);
+        }
     }
 
     /// When an attempt may be made, if that is not now.
@@ -117,20 +153,69 @@ pub(super) async fn take<'a>(
     limit: Duration,
 ) -> Result<(Taken<'a>, Instant), Failure> {
     let lines = lines_of(client, session, place);
-    let deadline = draft.exchange.started + limit;
     let mut permit = None;
-    if matches!(client.settings.connections, Connections::Shared(_)) {
+    let shared = match client.settings.connections {
+        Connections::Shared(size) => Some(size),
+        Connections::User => None,
+    };
+    if let Some(size) = shared {
         let begun = Instant::now();
-        let right = timeout_at(deadline, client.permits.acquire()).await;
+        draft.queue();
+        let right = timeout_at(draft.exchange.started + limit, client.permits.acquire()).await;
         // The semaphore is never closed.
-        permit = right.map_err(|_| late(draft, limit))?.ok();
-        draft.exchange.wait = Some(draft.exchange.wait.unwrap_or_default() + begun.elapsed());
+        permit = right.map_err(|_| starved(&lines, size, draft, limit))?.ok();
+        draft.waited += begun.elapsed();
     }
-    if let Some(stream) = lines.kept(&client.trust).await {
-        return Ok((Taken { stream, lines, permit }, deadline));
-    }
-    let (stream, deadline) = fresh(client, session, &lines, draft, limit).await?;
-    Ok((Taken { stream, lines, permit }, deadline))
+    let stream = match lines.kept(&client.trust).await {
+        Some(stream) => stream,
+        None => match shared {
+            // Boxed: what only few calls need must not make all futures large.
+            Some(size) => Box::pin(line_up(client, session, &lines, size, draft, limit)).await?,
+            None => fresh(client, session, &lines, draft, limit).await?,
+        },
+    };
+    Ok((Taken { stream, lines, permit }, draft.exchange.started + limit))
+}
+
+/// A connection of the shared set for a call that has the right to one and found none: the first that
+/// is given back to it in turn, or one it opens.
+async fn line_up(
+    client: &Client,
+    session: &Session,
+    lines: &Lines,
+    size: usize,
+    draft: &mut Draft,
+    limit: Duration,
+) -> Result<Stream, Failure> {
+    let deadline = draft.exchange.started + limit;
+    let begun = Instant::now();
+    let ticket = lines.line.ticket();
+    // The time of the attempt that failed last: it is not waiting.
+    let mut refused = Duration::ZERO;
+    let ended = loop {
+        let mut place = lines.line.stand(ticket, |stream| lines.offer(stream, size));
+        tokio::select! {
+            biased;
+            stream = place.handed() => break Ok(stream),
+            () = lines.turn() => {}
+            () = sleep_until(deadline) => break Err(starved(lines, size, draft, limit)),
+        }
+        drop(place);
+        let tried = Instant::now();
+        let opened = open(client, session, lines, draft, limit).await;
+        let late = tried.elapsed();
+        match opened {
+            Err(failure) if failure.kind == FailureKind::Exhausted => refused = late,
+            Err(failure) => {
+                refused = late;
+                break Err(failure);
+            }
+            Ok(stream) => break Ok(stream),
+        }
+    };
+    let failed = if ended.is_ok() { Duration::ZERO } else { refused };
+    draft.waited += begun.elapsed().saturating_sub(failed);
+    ended
 }
 
 /// A connection that was opened now, after the pause that may be due.
@@ -140,13 +225,29 @@ pub(super) async fn fresh(
     lines: &Lines,
     draft: &mut Draft,
     limit: Duration,
-) -> Result<(Stream, Instant), Failure> {
+) -> Result<Stream, Failure> {
     while let Some(resume) = lines.pause() {
         let paused = Instant::now();
         sleep_until(resume).await;
         // As if the call had been made later: the server has no part in the pause.
         draft.exchange.started += paused.elapsed();
     }
+    let begun = Instant::now();
+    let opened = open(client, session, lines, draft, limit).await;
+    if opened.is_ok() {
+        draft.waited += begun.elapsed();
+    }
+    opened
+}
+
+/// Tries to open a connection.
+async fn open(
+    client: &Client,
+    session: &Session,
+    lines: &Lines,
+    draft: &mut Draft,
+    limit: Duration,
+) -> Result<Stream, Failure> {
     let place = &lines.place;
     let connect_timeout = client.settings.connect_timeout;
     let deadline = draft.exchange.started + limit;
@@ -154,22 +255,31 @@ pub(super) async fn fresh(
     draft.exchange.connects += 1;
     let patience = Instant::now() + connect_timeout;
     let opening = deadline.min(patience);
-    let opened = timeout_at(opening, Box::pin(open(client, session, place, draft))).await;
+    let opened = timeout_at(opening, Box::pin(greeted(client, session, place, draft))).await;
     let opened = opened.unwrap_or_else(|_| {
         let within = if deadline < patience { limit } else { connect_timeout };
         let detail = format!("no connection to {} within {within:?}", place.door);
         Err(Failure::new(FailureKind::Timeout, detail))
     });
-    match opened {
-        Ok(stream) => {
-            lines.failed.set(0);
-            Ok((stream, deadline))
-        }
+    match &opened {
+        Ok(_) => lines.opened(),
         Err(failure) => {
             lines.lost();
-            Err(failure)
+            lines.last.replace(Some(Box::new(failure.clone())));
         }
     }
+    opened
+}
+
+/// A call whose time was over before there was a connection of the shared set for it.
+fn starved(lines: &Lines, size: usize, draft: &mut Draft, limit: Duration) -> Failure {
+    draft.starved = draft.exchange.connects == 0;
+    if let Some(last) = &*lines.last.borrow() {
+        let told = format!("no connection within {limit:?}; the last attempt: {}", last.detail);
+        return Failure::new(last.kind, told);
+    }
+    let told = format!("no free connection within {limit:?}: all {size} of this worker in use");
+    Failure::new(FailureKind::Exhausted, told)
 }
 
 /// A call that ran out of time.
@@ -196,17 +306,16 @@ pub(super) fn lines_of(client: &Client, session: &Session, place: &Rc<Place>) ->
 
 /// Keeps a connection that may carry another call.
 pub(super) fn give_back(client: &Client, taken: Taken<'_>) {
-    let most = match client.settings.connections {
-        Connections::User => MOST_IDLE,
-        Connections::Shared(size) => size,
-    };
-    taken.lines.keep(taken.stream, most);
+    match client.settings.connections {
+        Connections::User => taken.lines.keep(taken.stream, MOST_IDLE),
+        Connections::Shared(size) => taken.lines.offer(taken.stream, size),
+    }
     // The next one in the queue must find the connection when it gets the permit.
     drop(taken.permit);
 }
 
 /// Opens a connection and says who we are.
-pub(super) async fn open(
+async fn greeted(
     client: &Client,
     session: &Session,
     place: &Place,

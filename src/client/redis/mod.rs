@@ -32,6 +32,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 pub use exchange::Exchange;
+use request::Gather;
 pub use request::{Command, Request};
 pub use script::Script;
 pub use settings::{Address, Connections, Settings, Topology, passwords_in};
@@ -158,17 +159,17 @@ impl Client {
     pub async fn send(&self, session: &Session, request: &Request) -> Exchange {
         let mut draft = Draft::new(Instant::now(), request.len());
         let ended = self.attempt(session, request, &mut draft).await;
-        draft.exchange.duration = draft.exchange.started.elapsed();
+        let mut exchange = draft.finish();
         match ended {
             Ok(value) => {
-                draft.exchange.error = value.error().cloned();
+                exchange.error = value.error().cloned();
                 if !matches!(value, Value::Error(_)) {
-                    draft.exchange.value = value;
+                    exchange.value = value;
                 }
             }
-            Err(failure) => draft.exchange.error = Some(failure),
+            Err(failure) => exchange.error = Some(failure),
         }
-        draft.exchange
+        exchange
     }
 
     /// Opens a connection that listens to channels. The exchange is over when the server has
@@ -189,6 +190,11 @@ impl Client {
         draft: &mut Draft,
     ) -> Result<Value, Failure> {
         let limit = self.limit(request);
+        if self.settings.topology == Topology::Cluster
+            && let Some(gather) = request.of_all_nodes()
+        {
+            return Box::pin(self.everywhere(gather, session, request, draft)).await;
+        }
         let mut place = nodes::locate(self, session, request, draft, limit).await?;
         let mut asking = false;
         loop {
@@ -200,6 +206,27 @@ impl Client {
             (place, asking) = (redirect.place, redirect.asking);
             draft.exchange.redirects += 1;
         }
+    }
+
+    /// Sends a request to each node of a cluster, one after the other; the first error is the answer.
+    async fn everywhere(
+        &self,
+        gather: Gather,
+        session: &Session,
+        request: &Request,
+        draft: &mut Draft,
+    ) -> Result<Value, Failure> {
+        let limit = self.limit(request);
+        let mut whole = None;
+        for place in nodes::masters(self, session, draft, limit).await? {
+            let replies = self.hop(session, &place, request, false, draft, limit).await?;
+            let value = request.value(replies);
+            if value.error().is_some() {
+                return Ok(value);
+            }
+            whole = Some(whole.map_or(value.clone(), |whole| gather.both(whole, value)));
+        }
+        Ok(whole.unwrap_or(Value::Nil))
     }
 
     /// Sends a request to one server and reads its replies.

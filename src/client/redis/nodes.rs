@@ -41,8 +41,8 @@ pub(super) struct Nodes {
 struct Map {
     /// The node of each slot.
     routes: HashMap<Route, Rc<Place>>,
-    /// For what has no key; behind a sentinel, the master.
-    first: Rc<Place>,
+    /// The nodes that have slots, the first of them for what has no key; behind a sentinel, the master.
+    masters: Vec<Rc<Place>>,
 }
 
 /// Where a node sent a command on to.
@@ -80,22 +80,45 @@ pub(super) async fn locate(
     if client.settings.topology == Topology::Single {
         return client.entry().map_err(nowhere);
     }
-    let map = match client.nodes.current() {
-        Some(map) => map,
-        None => Box::pin(ask(client, session, draft, limit)).await?,
-    };
+    let map = known(client, session, draft, limit).await?;
     let route = match client.settings.topology {
         Topology::Cluster => request.route(),
         Topology::Single | Topology::Sentinel(_) => None,
     };
     match route {
-        None => Ok(Rc::clone(&map.first)),
+        None => Ok(Rc::clone(&map.masters[0])),
         Some(route) => map.routes.get(&route).cloned().ok_or_else(|| {
             client.nodes.doubt();
             let detail = "no node of the cluster serves the key's slot";
             Failure::new(FailureKind::Server, detail)
         }),
     }
+}
+
+/// Every node of a cluster that has slots.
+pub(super) async fn masters(
+    client: &Client,
+    session: &Session,
+    draft: &mut Draft,
+    limit: Duration,
+) -> Result<Vec<Rc<Place>>, Failure> {
+    known(client, session, draft, limit).await.map(|map| map.masters.clone())
+}
+
+/// Who is where; asked for where that is not known. Until it is, a call waits for its connection.
+async fn known(
+    client: &Client,
+    session: &Session,
+    draft: &mut Draft,
+    limit: Duration,
+) -> Result<Rc<Map>, Failure> {
+    if let Some(map) = client.nodes.current() {
+        return Ok(map);
+    }
+    let (begun, waited) = (draft.elapsed(), draft.waited);
+    let map = Box::pin(ask(client, session, draft, limit)).await?;
+    draft.waited = waited + draft.elapsed().saturating_sub(begun);
+    Ok(map)
 }
 
 fn nowhere(why: String) -> Failure {
@@ -175,7 +198,7 @@ fn master(client: &Client, value: &Value) -> Option<Map> {
     };
     let port = std::str::from_utf8(port.bytes()?).ok()?.parse().ok()?;
     let host = String::from_utf8_lossy(host.bytes()?).into_owned();
-    Some(Map { routes: HashMap::new(), first: client.node(host, port) })
+    Some(Map { routes: HashMap::new(), masters: vec![client.node(host, port)] })
 }
 
 /// `[[first slot, last slot, [host, port, ...], replicas ...], ...]`.
@@ -184,7 +207,7 @@ fn slots(client: &Client, asked: &Place, value: &Value) -> Option<Map> {
         return None;
     };
     let mut routes = HashMap::new();
-    let mut first = None;
+    let mut masters: Vec<Rc<Place>> = Vec::new();
     for range in ranges {
         let Value::List(parts) = range else {
             return None;
@@ -208,9 +231,11 @@ fn slots(client: &Client, asked: &Place, value: &Value) -> Option<Map> {
                 routes.insert(Route::new(slot as u16, reader), Rc::clone(&place));
             }
         }
-        first.get_or_insert(place);
+        if !masters.iter().any(|known| Rc::ptr_eq(known, &place)) {
+            masters.push(place);
+        }
     }
-    Some(Map { routes, first: first? })
+    (!masters.is_empty()).then_some(Map { routes, masters })
 }
 
 /// Where a reply sends the request on to, if that is to be followed.
@@ -233,6 +258,20 @@ pub(super) fn redirect(client: &Client, value: &Value, draft: &Draft) -> Option<
 }
 
 impl Client {
+    /// Which server what has this key goes to, told apart by a number, as far as that is known; 0 where
+    /// there is one server only.
+    pub fn home(&self, key: impl FnOnce() -> Option<Vec<u8>>) -> Option<usize> {
+        if self.settings.topology != Topology::Cluster {
+            return Some(0);
+        }
+        let map = self.nodes.current()?;
+        let place = match key() {
+            None => &map.masters[0],
+            Some(key) => map.routes.get(&Route::with_key(key, SlotAddr::Master))?,
+        };
+        Some(Rc::as_ptr(place).addr())
+    }
+
     /// The server at an address that another one named; spoken to as that one is.
     fn node(&self, host: String, port: u16) -> Rc<Place> {
         let entry = self.place.get();

@@ -46,10 +46,55 @@ impl Command {
         key.map(|key| Route::with_key(key, SlotAddr::Master))
     }
 
+    /// How the replies of all nodes of a cluster are one, where it asks for, or does, something of all
+    /// keys or of the server.
+    fn of_all_nodes(&self) -> Option<Gather> {
+        let mut args = self.0.args_iter().map(|arg| match arg {
+            Arg::Simple(bytes) => bytes.to_ascii_uppercase(),
+            _ => Vec::new(),
+        });
+        let (word, then) = (args.next()?, args.next());
+        match (word.as_slice(), then.as_deref()) {
+            (b"DBSIZE", _) => Some(Gather::Sum),
+            (b"KEYS", _) => Some(Gather::All),
+            (b"FLUSHALL" | b"FLUSHDB", _) | (b"SCRIPT", Some(b"FLUSH" | b"LOAD")) => {
+                Some(Gather::Same)
+            }
+            _ => None,
+        }
+    }
+
     /// Adds an argument.
     pub fn arg(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         self.0.arg(bytes.as_ref());
         self
+    }
+}
+
+/// How the replies of several nodes are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gather {
+    /// Numbers that add up.
+    Sum,
+    /// Lists that are one behind the other.
+    All,
+    /// Each says the same.
+    Same,
+}
+
+impl Gather {
+    /// The reply of two nodes.
+    pub(super) fn both(self, one: Value, other: Value) -> Value {
+        match (self, one, other) {
+            (Self::Sum, Value::Integer(one), Value::Integer(other)) => {
+                Value::Integer(one.saturating_add(other))
+            }
+            (Self::All, Value::List(mut one), Value::List(other)) => {
+                one.extend(other);
+                Value::List(one)
+            }
+            (_, _, other) => other,
+        }
     }
 }
 
@@ -103,6 +148,14 @@ impl Request {
     /// Where it leads to in a cluster: by the first key in it.
     pub(super) fn route(&self) -> Option<Route> {
         self.commands.iter().find_map(Command::route)
+    }
+
+    /// How the replies of all nodes of a cluster are one, where it is for all of them.
+    pub(super) fn of_all_nodes(&self) -> Option<Gather> {
+        match (self.shape, self.commands.as_slice()) {
+            (Shape::Single, [command]) => command.of_all_nodes(),
+            _ => None,
+        }
     }
 
     /// Replies that are to come.

@@ -82,7 +82,8 @@ pub(super) async fn subscribe(
         let command = super::Request::single(Command::new("PING"));
         let place = nodes::locate(client, session, &command, &mut draft, limit).await?;
         let lines = lines::lines_of(client, session, &place);
-        let (stream, deadline) = lines::fresh(client, session, &lines, &mut draft, limit).await?;
+        let stream = lines::fresh(client, session, &lines, &mut draft, limit).await?;
+        let deadline = draft.exchange.started + limit;
         let decoder = Decoder::new(client.settings.reply_limit);
         let mut made = Subscription {
             client: Rc::clone(client),
@@ -98,12 +99,12 @@ pub(super) async fn subscribe(
         }
     };
     let ended = attempt.await;
-    draft.exchange.duration = draft.exchange.started.elapsed();
+    let mut exchange = draft.finish();
     match ended {
-        Ok(subscription) => (draft.exchange, Some(subscription)),
+        Ok(subscription) => (exchange, Some(subscription)),
         Err(failure) => {
-            draft.exchange.error = Some(failure);
-            (draft.exchange, None)
+            exchange.error = Some(failure);
+            (exchange, None)
         }
     }
 }

@@ -16,7 +16,6 @@ mod connection;
 mod datum;
 mod exchange;
 mod failure;
-mod line;
 mod mysql;
 mod nodelay;
 mod panics;

@@ -23,9 +23,9 @@ use super::cancel::Canceller;
 use super::connection::Connection;
 use super::exchange::{Draft, Stage, Trouble};
 use super::failure::Broken;
-use super::line::Line;
 use super::settings::{Database, Settings};
 use super::{Failure, FailureKind};
+use crate::client::line::Line;
 
 /// Most connections being opened at a time.
 const OPENING: usize = 4;

@@ -148,6 +148,11 @@ impl<'a> Options<'a> {
         self.read(key, duration)
     }
 
+    /// How long a call may take: a duration above 0.
+    pub fn limit(&self, key: &str) -> mlua::Result<Option<Duration>> {
+        self.read(key, limit)
+    }
+
     /// A boolean.
     pub fn boolean(&self, key: &str) -> mlua::Result<Option<bool>> {
         self.read(key, boolean)
@@ -216,6 +221,17 @@ pub fn duration(value: &Value) -> Result<Duration, String> {
     };
     Duration::try_from_secs_f64(seconds)
         .map_err(|_| format!("expected a duration of 0 seconds or more, got {}", shown(value)))
+}
+
+/// How long a call may take: a duration above 0.
+pub fn limit(value: &Value) -> Result<Duration, String> {
+    match duration(value)? {
+        Duration::ZERO => Err(format!(
+            "expected a time above 0, got {}; \"24h\" is as good as none",
+            shown(value)
+        )),
+        limit => Ok(limit),
+    }
 }
 
 /// A number of bytes, or text such as `"4MiB"`.

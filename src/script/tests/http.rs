@@ -303,6 +303,12 @@ fn a_client_says_what_is_wrong_with_its_options() {
     error: http.client: timeout: malformed duration "5x"; expected a number and ns, us, ms, s, m or h, such as "250ms" or "1m30s", or plain seconds
       --> shop.lua:2
     "#);
+    insta::assert_snapshot!(client("{ timeout = 0, connect_timeout = '0s' }"), @r#"
+    error: http.client: timeout: expected a time above 0, got 0; "24h" is as good as none
+      --> shop.lua:2
+    error: http.client: connect_timeout: expected a time above 0, got "0s"; "24h" is as good as none
+      --> shop.lua:2
+    "#);
     insta::assert_snapshot!(client("{ base = print }"), @"
     error: http.client: base: expected a URL or a service, got a function
       --> shop.lua:2

@@ -128,6 +128,7 @@ fn several_commands_at_once_are_one_call() {
     redis.duration{command=transaction,name=twice,scenario=s} 1 samples
     redis.failed{command=pipeline,kind=wrongtype,name=pipeline,scenario=s} 1/1
     redis.failed{command=transaction,name=twice,scenario=s} 0/1
+    redis.wait{command=pipeline,name=pipeline,scenario=s} 1 samples
     ");
 }
 
@@ -170,6 +171,12 @@ fn a_wrong_call_is_an_error_at_its_line() {
         ("cache:get('a', { tags = { command = 'x' } })", "redis:get: tags: the tag `command` is"),
         ("cache:command()", "redis:command: expected the name of a command such as \"SET\", got"),
         ("cache:command('subscribe', 'x')", "SUBSCRIBE cannot be sent as a command; call `clie"),
+        (
+            "cache:command('client', 'reply', 'OFF')",
+            "CLIENT REPLY cannot be sent as a command; what",
+        ),
+        ("cache:pipeline { { 'CLIENT REPLY', 'SKIP' } }", "command 1: CLIENT REPLY cannot be sent"),
+        ("cache:get('a', { timeout = 0 })", "redis:get: timeout: expected a time above 0, got 0; "),
         ("cache:command('monitor')", "MONITOR cannot be sent as a command; it has no single"),
         ("cache:pipeline('x')", "redis:pipeline: expected a list such as `{ { \"SET\", \"a\", 1"),
         ("cache:pipeline { { 'GET', 'a' }, 'GET' }", "redis:pipeline: command 2: expected a list"),
@@ -209,6 +216,11 @@ fn a_client_is_checked_when_it_is_made_and_its_passwords_are_secrets() {
         ("user = 'ann'", "a user without a password; expected both, or neither"),
         ("database = -1", "redis.client: database: expected a whole number, 0 or more, got -1"),
         ("ca = 'none.pem'", "redis.client: ca: "),
+        (
+            "timeout = '0s'",
+            "redis.client: timeout: expected a time above 0, got \"0s\"; \"24h\" is as",
+        ),
+        ("connect_timeout = 0", "redis.client: connect_timeout: expected a time above 0, got 0"),
         ("timout = 1", "redis.client: unknown key `timout`; did you mean `timeout`?"),
     ] {
         let problems = make(options).problems();

@@ -190,6 +190,7 @@ fn a_wrong_call_is_an_error_at_the_callers_line() {
         ("db:query('SELECT ?', { a = 1 })", "parameter \"a\": expected a list"),
         ("db:query('SELECT ?')", "sql.query: the statement has 1 parameter, got 0"),
         ("db:query('SELECT 1', nil, { nam = 'x' })", "unknown key `nam`; did you mean `name`?"),
+        ("db:query('SELECT 1', nil, { timeout = 0 })", "timeout: expected a time above 0, got 0"),
         ("db:execute(\"ATTACH 'x' AS y\")", "sql.execute: ATTACH is not available"),
         ("db:insert('items', { 'id' }, { 5 })", "sql.insert: row 1: expected a list of values"),
         ("db:insert('a b', { 'id' }, { { 5 } })", "table: expected a name as SQL has it"),
@@ -229,6 +230,7 @@ fn a_wrong_client_is_an_error_before_anything_runs_and_shows_no_password() {
         ("url = 'sqlite:/etc/x.db'", "lies outside the script's folder"),
         ("url = 'sqlite:'", "expected \"sqlite:file.db\""),
         ("url = 'sqlite::memory:', size = 0", "sql.client: size: expected at least 1"),
+        ("url = 'sqlite::memory:', timeout = 0", "timeout: expected a time above 0, got 0; "),
         ("urll = 'x'", "unknown key `urll`; did you mean `url`?"),
     ] {
         let text = format!(

@@ -10,7 +10,8 @@ async fn a_user_keeps_one_connection_and_parallel_calls_have_their_own() {
     let first = call(&client, &session, "PING").await;
     let second = call(&client, &session, "PING").await;
     assert_eq!((first.connects, second.connects), (1, 0));
-    assert_eq!((first.wait, second.wait), (None, None));
+    // To open one is waiting for it, and no part of the answer.
+    assert!(first.wait > Some(Duration::ZERO) && second.wait.is_none(), "{first:?} {second:?}");
     let (one, two) = tokio::join!(
         call(&client, &session, "BLPOP list 0"),
         call(&client, &session, "RPUSH list x"),
@@ -29,10 +30,14 @@ async fn a_shared_set_keeps_to_its_size_and_waiting_is_told_apart() {
         settings.connect_timeout = Duration::from_mins(10);
     });
     let sessions: Vec<Session> = (0..50).map(|_| Session::default()).collect();
-    let mut calls: Vec<_> = sessions
-        .iter()
-        .map(|session| Box::pin(call(&client, session, "BLPOP none 0.01")))
-        .collect();
+    let one = async |session| {
+        let exchange = call(&client, session, "BLPOP none 0.01").await;
+        // What was waiting is not in the duration as well.
+        let whole = exchange.started.elapsed();
+        assert!(exchange.wait.unwrap() + exchange.duration <= whole, "{exchange:?} {whole:?}");
+        exchange
+    };
+    let mut calls: Vec<_> = sessions.iter().map(|session| Box::pin(one(session))).collect();
     let mut all = Vec::new();
     std::future::poll_fn(|cx| {
         calls.retain_mut(|call| match call.as_mut().poll(cx) {
@@ -50,6 +55,86 @@ async fn a_shared_set_keeps_to_its_size_and_waiting_is_told_apart() {
     let longest = all.iter().filter_map(|exchange| exchange.wait).max().unwrap();
     // 50 calls of 10 ms each, two at a time.
     assert!(longest >= Duration::from_millis(200), "{longest:?}");
+}
+
+#[tokio::test]
+async fn where_the_server_takes_fewer_than_a_shared_set_may_have_everybody_is_served_in_turn() {
+    let server = Server::start(&["--maxclients", "10"]);
+    let client = client_of(&server.url(), |settings| {
+        settings.connections = Connections::Shared(40);
+        settings.timeout = Duration::from_mins(10);
+    });
+    let served = std::cell::Cell::new(0);
+    let one = async |_| {
+        let session = Session::default();
+        for nth in 1..=5 {
+            let exchange = call(&client, &session, "PING").await;
+            assert!(exchange.error.is_none(), "call {nth}: {exchange:?}");
+            served.update(|served| served + 1);
+        }
+    };
+    futures_util::future::join_all((0..200).map(one)).await;
+    assert_eq!(served.get(), 1_000);
+    // Others have all there are: who has none waits, and says in the end whom for.
+    let limit = Duration::from_millis(400);
+    let left_out = client_of(&server.url(), |settings| {
+        settings.connections = Connections::Shared(5);
+        settings.timeout = limit;
+    });
+    let session = Session::default();
+    let all = (0..20).map(|_| call(&left_out, &session, "PING"));
+    for exchange in futures_util::future::join_all(all).await {
+        let error = exchange.error.as_ref().unwrap();
+        assert_eq!(error.kind, FailureKind::Exhausted, "{exchange:?}");
+        let told = "no connection within 400ms; the last attempt: ERR max number of clients";
+        assert!(error.detail.starts_with(told), "{error}");
+        assert!(exchange.wait.unwrap() + exchange.duration >= limit, "{exchange:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_gets_no_shared_connection_was_never_made_and_all_its_time_is_waiting() {
+    let server = Server::start(&[]);
+    let limit = Duration::from_millis(50);
+    let client = client_of(&server.url(), |settings| {
+        settings.connections = Connections::Shared(1);
+    });
+    let [one, other] = [(); 2].map(|()| Session::default());
+    let mut late = Request::single(command("PING"));
+    late.timeout = Some(limit);
+    let mut holding = Box::pin(call(&client, &one, "BLPOP none 0"));
+    let starved = tokio::select! {
+        biased;
+        ended = &mut holding => panic!("{ended:?}"),
+        starved = client.send(&other, &late) => starved,
+    };
+    let error = starved.error.unwrap();
+    assert_eq!(error.kind, FailureKind::Exhausted, "{error}");
+    assert_eq!(error.detail, "no free connection within 50ms: all 1 of this worker in use");
+    assert_eq!((starved.wait, starved.connects), (Some(starved.duration), 0));
+    assert!(starved.duration >= limit);
+    drop(holding);
+    assert_eq!(value(&client, &other, "PING").await, Value::Status("PONG".into()));
+}
+
+#[tokio::test]
+async fn a_server_that_takes_a_connection_and_says_nothing_is_no_connection_within_the_limit() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let door = silent.local_addr().unwrap();
+    let (short, long) = (Duration::from_millis(60), Duration::from_mins(10));
+    for (timeout, connect_timeout) in [(short, long), (long, short)] {
+        for connections in [Connections::User, Connections::Shared(1)] {
+            let client = client_of(&format!("redis://{door}"), |settings| {
+                (settings.timeout, settings.connect_timeout) = (timeout, connect_timeout);
+                settings.connections = connections;
+            });
+            let exchange = call(&client, &Session::default(), "PING").await;
+            let error = exchange.error.unwrap();
+            assert_eq!(error.kind, FailureKind::Timeout, "{error}");
+            assert_eq!(error.detail, format!("no connection to {door} within 60ms"));
+            assert!(exchange.connects == 1 && exchange.duration >= short);
+        }
+    }
 }
 
 #[tokio::test]

@@ -57,6 +57,7 @@ async fn a_key_is_looked_for_at_the_node_that_has_it() {
     }
     // To the one that was asked, and to each node by the name the cluster has for it.
     assert!(connects <= 4, "{connects}");
+    every_node_is_asked_for_what_is_of_all(&client, &session).await;
     let apart = Request::pipeline(["GET foo", "GET bar"].map(command).to_vec());
     let exchange = client.send(&session, &apart).await;
     assert_eq!(exchange.error.unwrap().kind, FailureKind::Moved, "a pipeline is for one node");
@@ -65,6 +66,28 @@ async fn a_key_is_looked_for_at_the_node_that_has_it() {
     let transaction = ["INCR {foo}a", "INCR {foo}b"].map(command);
     let exchange = client.send(&session, &Request::transaction(transaction.to_vec())).await;
     assert_eq!(exchange.value, Value::List(vec![Value::Integer(1), Value::Integer(1)]));
+}
+
+/// What has no key and is of all of them: 200 keys lie on three nodes.
+async fn every_node_is_asked_for_what_is_of_all(client: &Client, session: &Session) {
+    assert_eq!(value(client, session, "DBSIZE").await, Value::Integer(200));
+    let Value::List(keys) = value(client, session, "KEYS *").await else { panic!("no list") };
+    assert_eq!(keys.len(), 200);
+    // The text of a script goes to each node once, and no node is asked for one it has not got.
+    let script = Script::new("return redis.call('INCR', KEYS[1])".to_owned());
+    let mut sent = std::collections::BTreeMap::new();
+    for key in (0..60).map(|n| format!("key{}", n % 30)) {
+        let home = client.home(|| Some(key.clone().into_bytes()));
+        let (word, mut run) = script.command(1, home);
+        run.arg(&key);
+        let exchange = client.send(session, &Request::single(run)).await;
+        assert!(exchange.error.is_none(), "{word} {key}: {exchange:?}");
+        script.is_known(home);
+        *sent.entry(word).or_insert(0) += 1;
+    }
+    assert_eq!((sent["EVAL"], sent["EVALSHA"]), (3, 57));
+    value(client, session, "FLUSHALL").await;
+    assert_eq!(value(client, session, "DBSIZE").await, Value::Integer(0));
 }
 
 #[tokio::test]

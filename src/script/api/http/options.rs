@@ -82,7 +82,7 @@ fn apply(request: &mut Request, key: &[u8], value: &Value) -> Option<Result<(), 
             pairs.iter().try_for_each(|(name, value)| request.header(name, value.as_bytes()))
         }),
         b"auth" => auth(request, value),
-        b"timeout" => options::duration(value).map(|limit| request.timeout = Some(limit)),
+        b"timeout" => options::limit(value).map(|limit| request.timeout = Some(limit)),
         b"redirects" => redirects(value).map(|most| request.redirects = Some(most)),
         b"expect" => expect(value).map(|expect| request.expect = Some(expect)),
         _ => return None,

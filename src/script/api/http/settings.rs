@@ -52,8 +52,8 @@ pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<S
     }
     Ok(Settings {
         base: given.read("base", base)?,
-        timeout: given.duration("timeout")?.unwrap_or(usual.timeout),
-        connect_timeout: given.duration("connect_timeout")?.unwrap_or(usual.connect_timeout),
+        timeout: given.limit("timeout")?.unwrap_or(usual.timeout),
+        connect_timeout: given.limit("connect_timeout")?.unwrap_or(usual.connect_timeout),
         connections: match connections::choice(context, &given, &["user", "new"])? {
             Choice::Word("new") => Connections::New,
             Choice::Word(_) => Connections::User,

@@ -144,7 +144,7 @@ pub(super) fn call_options(table: &Table, known: &[&str]) -> Result<CallOptions,
                 other => return Err(named(format!("expected a string, got {}", shown(&other)))),
             },
             "tags" => read.tags = options::tags(&value).map_err(named)?,
-            "timeout" => read.timeout = Some(options::duration(&value).map_err(named)?),
+            "timeout" => read.timeout = Some(options::limit(&value).map_err(named)?),
             other => return Err(options::unknown_key(other, known)),
         }
     }
@@ -188,8 +188,11 @@ fn argument(command: &mut Command, value: &Value) -> Result<(), String> {
 }
 
 /// The words of a command as a script gives them, in capitals, if it may be sent like this.
-pub(super) fn words(value: Option<&Value>, own_connection: bool) -> Result<String, String> {
-    let word = match value {
+pub(super) fn words<'a>(
+    mut given: impl Iterator<Item = &'a Value>,
+    own_connection: bool,
+) -> Result<String, String> {
+    let word = match given.next() {
         Some(Value::String(word)) if !word.as_bytes().is_empty() => word.to_string_lossy(),
         other => {
             let got = shown(other.unwrap_or(&Value::Nil));
@@ -203,6 +206,16 @@ pub(super) fn words(value: Option<&Value>, own_connection: bool) -> Result<Strin
             _ => "it has no single reply to measure".to_owned(),
         };
         return Err(format!("{word} cannot be sent as a command; {instead}"));
+    }
+    let silent = |next: &Value| {
+        next.as_string().is_some_and(|next| next.as_bytes().eq_ignore_ascii_case(b"REPLY"))
+    };
+    if word == "CLIENT REPLY" || word == "CLIENT" && given.next().is_some_and(silent) {
+        return Err(
+            "CLIENT REPLY cannot be sent as a command; what is sent after it would have no \
+                    reply to measure"
+                .to_owned(),
+        );
     }
     if !own_connection && STATEFUL.contains(&word.as_str()) {
         return Err(format!(

@@ -240,7 +240,7 @@ impl Caller {
         let user = self.may_wait(lua, "command")?;
         let wrong = |what: String| misuse(lua, format!("redis:command: {what}"));
         let options = commands::options(&mut args).map_err(wrong)?;
-        let words = commands::words(args.front(), self.has_own_connections()).map_err(wrong)?;
+        let words = commands::words(args.iter(), self.has_own_connections()).map_err(wrong)?;
         let mut command = Command::new(&words);
         commands::fill(&mut command, args.iter().skip(1)).map_err(wrong)?;
         Ok(self.begin(user, &words, Request::single(command), &options))
@@ -271,7 +271,7 @@ impl Caller {
                 return Err(numbered("expected a list such as `{ \"SET\", \"a\", 1 }`".to_owned()));
             };
             let words: Vec<Value> = item.sequence_values().collect::<mlua::Result<_>>()?;
-            let word = commands::words(words.first(), false).map_err(numbered)?;
+            let word = commands::words(words.iter(), false).map_err(numbered)?;
             let mut command = Command::new(&word);
             commands::fill(&mut command, words.iter().skip(1)).map_err(numbered)?;
             all.push(command);
@@ -284,6 +284,17 @@ impl Caller {
             Some(user) => Ok(user),
             None => self.context.may_wait(lua, &format!("redis:{name}")),
         }
+    }
+
+    /// Which server a script with these keys runs on, as far as that is known.
+    fn home(&self, keys: &Value) -> Option<usize> {
+        self.client.home(|| match keys {
+            Value::Table(keys) => {
+                let first: Option<mlua::LuaString> = keys.raw_get(1).ok()?;
+                first.map(|key| key.as_bytes().to_vec())
+            }
+            _ => None,
+        })
     }
 
     fn has_own_connections(&self) -> bool {

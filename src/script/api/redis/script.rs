@@ -71,7 +71,7 @@ impl Kept {
         if !matches!(args, Value::Nil | Value::Table(_)) {
             return Err(wrong(format!("expected a list of arguments, got {}", shown(args))));
         }
-        let (word, mut command) = self.script.command(count);
+        let (word, mut command) = self.script.command(count, self.caller.home(keys));
         let given = [keys, args].into_iter().filter(|given| !given.is_nil());
         commands::fill(&mut command, given).map_err(wrong)?;
         Ok(self.caller.begin(user, word, Request::single(command), options))
@@ -98,12 +98,12 @@ async fn run(ready: Ready, lua: Lua) -> mlua::Result<Outcome> {
     let mut exchange = exchanged(&first).await;
     let forgotten = |kind| kind == Some(FailureKind::NoScript);
     if forgotten(exchange.error.as_ref().map(|error| error.kind)) {
-        script.is_known(false);
-        let again = Kept { caller, script: Rc::clone(&script) };
+        script.is_forgotten();
+        let again = Kept { caller: caller.clone(), script: Rc::clone(&script) };
         exchange = exchanged(&again.begun(&lua, &keys, &args, &options)?).await;
     }
     if exchange.error.is_none() {
-        script.is_known(true);
+        script.is_known(caller.home(&keys));
     }
     outcome(&lua, exchange, false)
 }

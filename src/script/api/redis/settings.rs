@@ -48,8 +48,8 @@ pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<S
         user: given.string("user")?,
         password,
         database: given.read("database", database)?,
-        timeout: given.duration("timeout")?.unwrap_or(usual.timeout),
-        connect_timeout: given.duration("connect_timeout")?.unwrap_or(usual.connect_timeout),
+        timeout: given.limit("timeout")?.unwrap_or(usual.timeout),
+        connect_timeout: given.limit("connect_timeout")?.unwrap_or(usual.connect_timeout),
         connections: match connections::choice(context, &given, &["user"])? {
             Choice::Word(_) => Connections::User,
             Choice::Shared(size) => Connections::Shared(size),

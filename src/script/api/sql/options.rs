@@ -69,7 +69,7 @@ impl CallOptions {
                 other => return Err(format!("expected a string, got {}", shown(&other))),
             },
             b"tags" => self.tags = options::tags(&value)?,
-            b"timeout" => self.timeout = Some(options::duration(&value)?),
+            b"timeout" => self.timeout = Some(options::limit(&value)?),
             b"prepare" => self.prepare = options::boolean(&value)?,
             b"isolation" => self.begin.isolation = Some(isolation(&value)?),
             // `known` lets no other through.

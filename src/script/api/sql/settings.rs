@@ -42,8 +42,8 @@ pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<S
     let settings = Settings {
         address,
         size: share(&context.world, nth, size),
-        timeout: given.duration("timeout")?.unwrap_or(Duration::from_secs(30)),
-        connect_timeout: given.duration("connect_timeout")?.unwrap_or(Duration::from_secs(10)),
+        timeout: given.limit("timeout")?.unwrap_or(Duration::from_secs(30)),
+        connect_timeout: given.limit("connect_timeout")?.unwrap_or(Duration::from_secs(10)),
         result_limit: given.read("result_limit", bytes)?.unwrap_or(64 << 20),
         cancel: given.boolean("cancel")?.unwrap_or(true),
     };

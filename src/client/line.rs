@@ -1,4 +1,4 @@
-//! Those who wait for a connection to be given back, in the order they came.
+//! Those who wait for a connection of a bounded set to be given back, in the order they came.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
