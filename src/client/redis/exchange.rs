@@ -39,6 +39,8 @@ pub struct Exchange {
 pub(super) enum Stage {
     Queued,
     Connecting,
+    /// Agreeing on TLS.
+    Securing,
     Sending,
     Waiting,
     Receiving,
@@ -50,6 +52,7 @@ impl Stage {
         match self {
             Self::Queued => "waiting for a free connection",
             Self::Connecting => "connecting",
+            Self::Securing => "in the TLS handshake",
             Self::Sending => "sending the command",
             Self::Waiting => "waiting for the reply",
             Self::Receiving => "receiving the reply",

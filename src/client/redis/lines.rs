@@ -1,4 +1,4 @@
-//! Which connection carries a call: kept by its user, or shared by all; and how one is opened.
+//! Which connection carries a call: kept by its user, or shared by all; and when one is opened.
 //!
 //! Connecting again is never a burst. Whoever lost a connection, or could not open one, pauses
 //! before the next attempt: up to a tenth of a second after a loss, then longer with every attempt
@@ -14,13 +14,11 @@ use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::exchange::{Draft, Stage};
-use super::request::Command;
-use super::settings::{Connections, Door};
-use super::value::Value;
-use super::{Client, Place, Session, flight};
+use super::settings::Connections;
+use super::{Client, Place, Session, greeting};
 use super::{Failure, FailureKind};
 use crate::client::line::Line;
-use crate::wire::{Alpn, Stream, Trust};
+use crate::wire::{Stream, Trust};
 
 /// Most connections one user keeps to one server while idle.
 const MOST_IDLE: usize = 8;
@@ -69,7 +67,7 @@ impl Lines {
             if stream.is_quiet(trust).await {
                 return Some(stream);
             }
-            self.lost();
+            self.broke();
         }
     }
 
@@ -85,8 +83,16 @@ impl Lines {
         }
     }
 
-    /// A connection broke, or could not be opened.
-    pub(super) fn lost(&self) {
+    /// A connection broke. Those that break while a pause is due broke by the same thing: a server that
+    /// ends all connections of a shared set has not failed as often as there were.
+    pub(super) fn broke(&self) {
+        if self.pause().is_none() {
+            self.failed_again();
+        }
+    }
+
+    /// A connection broke, and no pause was due; or one could not be opened.
+    pub(super) fn failed_again(&self) {
         let failed = self.failed.get();
         self.failed.set(failed.saturating_add(1));
         self.put_off(failed);
@@ -255,16 +261,24 @@ async fn open(
     draft.exchange.connects += 1;
     let patience = Instant::now() + connect_timeout;
     let opening = deadline.min(patience);
-    let opened = timeout_at(opening, Box::pin(greeted(client, session, place, draft))).await;
+    let opened =
+        timeout_at(opening, Box::pin(greeting::greeted(client, session, place, draft))).await;
     let opened = opened.unwrap_or_else(|_| {
         let within = if deadline < patience { limit } else { connect_timeout };
         let detail = format!("no connection to {} within {within:?}", place.door);
         Err(Failure::new(FailureKind::Timeout, detail))
     });
+    let opened = opened.map_err(|mut failure| {
+        if (failure.kind, draft.stage) == (FailureKind::Timeout, Stage::Securing) {
+            // A plain port waits for the end of a line that TLS does not have.
+            failure.detail += "; does it speak TLS?";
+        }
+        failure
+    });
     match &opened {
         Ok(_) => lines.opened(),
         Err(failure) => {
-            lines.lost();
+            lines.failed_again();
             lines.last.replace(Some(Box::new(failure.clone())));
         }
     }
@@ -312,83 +326,4 @@ pub(super) fn give_back(client: &Client, taken: Taken<'_>) {
     }
     // The next one in the queue must find the connection when it gets the permit.
     drop(taken.permit);
-}
-
-/// Opens a connection and says who we are.
-async fn greeted(
-    client: &Client,
-    session: &Session,
-    place: &Place,
-    draft: &mut Draft,
-) -> Result<Stream, Failure> {
-    let connector = place.connector(client);
-    let limit = client.settings.connect_timeout;
-    let via = client.link.get().map(|link| session.numbers.through(link));
-    let opened = match &place.door {
-        Door::Unix(path) => connector.connect_unix(path).await,
-        Door::Tcp(host, port) => connector
-            .connect(host, *port, None, limit, via, &mut |_| {})
-            .await
-            .map(|open| open.stream),
-        Door::Tls(host, port) => {
-            let alpn = Some(Alpn::Nothing);
-            connector
-                .connect(host, *port, alpn, limit, via, &mut |_| {})
-                .await
-                .map(|open| open.stream)
-        }
-    };
-    let mut stream = opened.map_err(|error| {
-        draft.exchange.exhausted = error.exhausted;
-        Failure::from(error)
-    })?;
-    let greeting = greeting(client.settings.protocol, place);
-    if !greeting.is_empty() {
-        greet(client, &mut stream, &greeting).await?;
-    }
-    Ok(stream)
-}
-
-/// What is said on a fresh connection: the protocol, who we are, which database.
-fn greeting(protocol: u8, place: &Place) -> Vec<Command> {
-    let mut greeting = Vec::new();
-    let user = place.user.as_deref();
-    if protocol == 3 {
-        let mut hello = Command::new("HELLO 3");
-        if let Some(password) = &place.password {
-            hello.arg("AUTH").arg(user.unwrap_or("default")).arg(password);
-        }
-        greeting.push(hello);
-    } else if let Some(password) = &place.password {
-        let mut auth = Command::new("AUTH");
-        if let Some(user) = user {
-            auth.arg(user);
-        }
-        auth.arg(password);
-        greeting.push(auth);
-    }
-    if place.database != 0 {
-        let mut select = Command::new("SELECT");
-        select.arg(place.database.to_string());
-        greeting.push(select);
-    }
-    greeting
-}
-
-async fn greet(client: &Client, stream: &mut Stream, greeting: &[Command]) -> Result<(), Failure> {
-    let request = super::Request::pipeline(greeting.to_vec());
-    let limit = client.settings.reply_limit;
-    let write = |out: &mut Vec<u8>| request.write(out);
-    let mut stage = Stage::Connecting;
-    let replies =
-        flight::exchange(stream, &client.lent, write, request.replies(), limit, &mut stage).await?;
-    match replies.iter().find_map(Value::error) {
-        None => Ok(()),
-        Some(failure) if failure.detail.starts_with("ERR unknown command") => {
-            let detail =
-                format!("{}; a server before version 6 needs `protocol = 2`", failure.detail);
-            Err(Failure::new(failure.kind, detail))
-        }
-        Some(failure) => Err(failure.clone()),
-    }
 }

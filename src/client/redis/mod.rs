@@ -14,6 +14,7 @@
 mod decode;
 mod exchange;
 mod flight;
+mod greeting;
 mod lines;
 mod nodes;
 mod request;
@@ -257,7 +258,7 @@ impl Client {
         };
         let replied = replied.unwrap_or_else(|| Err(lines::late(draft, limit)));
         let mut replies = replied.inspect_err(|_| {
-            taken.lines.lost();
+            taken.lines.broke();
             self.trust.lose();
             self.nodes.doubt();
         })?;
@@ -267,7 +268,7 @@ impl Client {
         let refused = |error: &Failure| error.kind == FailureKind::Exhausted;
         if replies.iter().filter_map(Value::error).any(refused) {
             // The server closes the connection behind these words.
-            taken.lines.lost();
+            taken.lines.broke();
         } else {
             lines::give_back(self, taken);
         }

@@ -30,8 +30,9 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) async fn open(options: &MySqlConnectOptions) -> Result<Self, Broken> {
+        let mark = nodelay::Mark::now();
         let inner = options.connect().await?;
-        nodelay::send_at_once(options.get_port());
+        mark.send_at_once(options.get_port());
         Ok(Self { inner, number: None })
     }
 

@@ -1,6 +1,7 @@
 //! TLS, with certificates made for each test.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -16,7 +17,7 @@ use super::super::FailureKind;
 use super::super::{
     Base, Client, Exchange, Identity, Protocol, Session, Settings, TlsSettings, Version,
 };
-use super::servers::{Server, always, ok, serve, within};
+use super::servers::{Server, ok, serve, within};
 use super::versions::answer_h2;
 
 /// A certificate authority of our own.
@@ -183,9 +184,6 @@ async fn http_2_is_spoken_where_alpn_agrees_on_it_and_not_where_it_is_unwanted()
 
 #[tokio::test]
 async fn a_target_that_does_not_speak_tls_is_a_tls_failure() {
-    let server = always("HTTP/1.1 400 Bad Request\r\n\r\n", true).await;
-    let exchange = fetch(&server, TlsSettings::default(), Version::Auto).await;
-    assert_eq!(exchange.connects, 1);
     let closed = serve(|mut stream, _| async move {
         let _ = stream.read(&mut [0; 4096]).await;
     })
@@ -201,6 +199,17 @@ async fn a_target_that_does_not_speak_tls_is_a_tls_failure() {
     let plain =
         "TLS with localhost: it does not speak TLS; is it a plain port, such as of http://?";
     assert_tls_failure(&exchange, plain);
+    // One that waits for more of what it takes for a request; so do we, as long as connecting may take.
+    let silent = serve(|mut stream, _| async move {
+        while matches!(stream.read(&mut [0; 4096]).await, Ok(1..)) {}
+    })
+    .await;
+    let base = Some(Base::Url(format!("https://localhost:{}", silent.address.port())));
+    let connect_timeout = Duration::from_millis(100);
+    let client = Client::new(Settings { base, connect_timeout, ..Settings::default() }).unwrap();
+    let exchange = within(&client, &Session::default(), "/").await;
+    assert_eq!((exchange.error, exchange.connects), (Some(FailureKind::Timeout), 1));
+    assert!(exchange.duration >= connect_timeout, "{exchange:?}");
 }
 
 /// As `openssl req -x509` makes one.

@@ -64,17 +64,11 @@ async fn where_the_server_takes_fewer_than_a_shared_set_may_have_everybody_is_se
         settings.connections = Connections::Shared(40);
         settings.timeout = Duration::from_mins(10);
     });
-    let served = std::cell::Cell::new(0);
-    let one = async |_| {
-        let session = Session::default();
-        for nth in 1..=5 {
-            let exchange = call(&client, &session, "PING").await;
-            assert!(exchange.error.is_none(), "call {nth}: {exchange:?}");
-            served.update(|served| served + 1);
-        }
+    let one = async |user: u32| {
+        let said = value(&client, &Session::default(), &format!("ECHO {user}")).await;
+        assert_eq!(said, text(&user.to_string()));
     };
-    futures_util::future::join_all((0..200).map(one)).await;
-    assert_eq!(served.get(), 1_000);
+    futures_util::future::join_all((0..10_000).map(one)).await;
     // Others have all there are: who has none waits, and says in the end whom for.
     let limit = Duration::from_millis(400);
     let left_out = client_of(&server.url(), |settings| {
@@ -168,11 +162,14 @@ async fn a_command_that_may_have_reached_the_server_is_never_sent_again() {
     assert_eq!(served.join().unwrap(), 3);
 }
 
+/// Longest pause after one loss.
+const PAUSED: Duration = Duration::from_millis(100);
+
 #[tokio::test(start_paused = true)]
 async fn who_lost_a_connection_pauses_for_longer_each_time_and_by_chance() {
     let place = || client_of("redis://127.0.0.1:1", |_| {}).entry().unwrap();
     let pause = |lines: &lines::Lines| {
-        lines.lost();
+        lines.failed_again();
         lines.pause().map_or(Duration::ZERO, |resume| resume - Instant::now())
     };
     let mut seen = std::collections::BTreeSet::new();
@@ -191,6 +188,14 @@ async fn who_lost_a_connection_pauses_for_longer_each_time_and_by_chance() {
         }
     }
     assert!(seen.len() > 100, "not by chance: {seen:?}");
+    // Many that break at once are one loss.
+    let lines = lines::Lines::new(&place());
+    for _ in 0..50 {
+        lines.broke();
+    }
+    assert!(lines.pause().is_none_or(|resume| resume - Instant::now() <= PAUSED));
+    lines.failed_again();
+    assert!(lines.pause().unwrap() - Instant::now() <= 2 * PAUSED);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ async fn a_server_under_tls_is_trusted_by_its_certificate_or_not_at_all() {
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     let (cert, key) = (cert.to_str().unwrap(), key.to_str().unwrap());
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let _server = Server::start(&[
+    let server = Server::start(&[
         "--tls-port",
         &port.to_string(),
         "--tls-cert-file",
@@ -33,6 +33,18 @@ async fn a_server_under_tls_is_trusted_by_its_certificate_or_not_at_all() {
     assert_eq!(value(&anyone, &session, "EXISTS a").await, Value::Integer(1));
     let strict = client_of(&url, |_| {});
     assert_eq!(failure(&strict, &session, "PING").await, FailureKind::Tls);
+    // The one port for the other.
+    let plain = client_of(&format!("redis://localhost:{port}"), |_| {});
+    let error = call(&plain, &session, "PING").await.error.unwrap();
+    assert_eq!(error.kind, FailureKind::Reset);
+    assert!(error.detail.ends_with(", at our first words; does it want `rediss://`?"), "{error}");
+    let secret = client_of(&format!("rediss://localhost:{}", server.port), |settings| {
+        settings.connect_timeout = Duration::from_millis(100);
+    });
+    let error = call(&secret, &session, "PING").await.error.unwrap();
+    let told =
+        format!("no connection to localhost:{} within 100ms; does it speak TLS?", server.port);
+    assert_eq!((error.kind, error.detail), (FailureKind::Timeout, told));
 }
 
 #[tokio::test]

@@ -55,8 +55,9 @@ struct Parameter {
 
 impl Connection {
     pub(super) async fn open(options: &PgConnectOptions) -> Result<Self, Broken> {
+        let mark = nodelay::Mark::now();
         let inner = options.connect().await?;
-        nodelay::send_at_once(options.get_port());
+        mark.send_at_once(options.get_port());
         Ok(Self { inner, known: FxHashMap::default(), number: None })
     }
 

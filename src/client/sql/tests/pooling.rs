@@ -99,7 +99,14 @@ async fn where_the_server_takes_fewer_than_there_may_be_everybody_is_served_in_t
     };
     futures_util::future::join_all((0..20).map(one)).await;
     assert!(most.get() < 100, "{calls:?}");
+    let patient = client(Database::parse(&server.url).unwrap(), 1_000, Duration::from_mins(10));
     drop(db);
+    let one = async |user| {
+        let own = [Datum::Integer(user)];
+        assert_eq!(rows(&patient, "SELECT $1::int8", &own).await.cells, own);
+    };
+    futures_util::future::join_all((0..10_000).map(one)).await;
+    drop(patient);
     left_out(&server, 5).await;
 }
 
