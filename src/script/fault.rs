@@ -285,12 +285,10 @@ pub(super) fn subject(context: &Context, value: &Value) -> Result<String, String
 }
 
 /// What a fault is on: each of a list, or one thing, or nothing.
-pub(super) fn several(on: &Value) -> Vec<Value> {
+pub(super) fn several(on: &Value) -> Result<Vec<Value>, String> {
     match on {
-        Value::Table(list) if list.raw_len() > 0 => {
-            list.sequence_values::<Value>().map(|item| item.unwrap_or(Value::Nil)).collect()
-        }
-        on => vec![on.clone()],
+        Value::Table(list) if list.raw_len() > 0 => options::items(list),
+        on => Ok(vec![on.clone()]),
     }
 }
 

@@ -12,7 +12,7 @@ use mlua::{Function, Lua, MultiValue, Value};
 
 use crate::script::context::Context;
 use crate::script::coroutine::{self, Coroutine, first};
-use crate::script::options::shown;
+use crate::script::options::{self, shown};
 use crate::script::traceback::misuse;
 
 /// What a script can call: the module itself.
@@ -44,7 +44,8 @@ fn begin(lua: &Lua, functions: &Value) -> mlua::Result<Vec<Branch>> {
         let what = format!("parallel: expected a list of functions, got {}", shown(functions));
         return Err(misuse(lua, format!("{what}\n  hint: write `parallel {{ first, second }}`")));
     };
-    let functions: Vec<Value> = table.sequence_values().collect::<mlua::Result<_>>()?;
+    let functions =
+        options::items(table).map_err(|what| misuse(lua, format!("parallel: {what}")))?;
     if functions.len() > MOST {
         let what = format!("parallel: at most {MOST} functions, got {}", functions.len());
         return Err(misuse(lua, what));

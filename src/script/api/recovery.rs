@@ -62,7 +62,7 @@ impl Wanted {
         let within = within.ok_or_else(|| given.wrong(missing))?;
         let faults = given.read("fault", faults)?;
         let on =
-            given.read("on", |on| several(on).iter().map(|on| subject(&context, on)).collect())?;
+            given.read("on", |on| several(on)?.iter().map(|on| subject(&context, on)).collect())?;
         let awaited = match (faults, on) {
             (None, None) => Awaited::All,
             (Some(names), None) => Awaited::Faults(names),

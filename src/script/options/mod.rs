@@ -7,6 +7,7 @@
 //! on without the value, so that all mistakes of a script are told at once.
 
 mod keys;
+mod list;
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use mlua::{Lua, Table, Value};
 
 use keys::{MAIN, stray_keys};
 pub use keys::{meant, unknown_key, unknown_keys};
+pub use list::{items, items_among_options};
 
 use super::context::Context;
 use super::locate::Locator;
@@ -306,8 +308,7 @@ pub fn pairs(value: &Value) -> Result<Vec<(String, String)>, String> {
         if let Some(data) = viewed(&value) {
             found.extend(data_texts(&data).map_err(named)?.map(|text| (key.clone(), text)));
         } else if let Value::Table(list) = &value {
-            for item in list.sequence_values::<Value>() {
-                let item = item.map_err(|error| error.to_string())?;
+            for item in items(list).map_err(named)? {
                 found.push((key.clone(), scalar(&item).map_err(named)?));
             }
         } else {

@@ -27,7 +27,11 @@ impl Reading<'_> {
             let part = Part { table, path, called };
             let on = table.raw_get::<Value>("on").unwrap_or(Value::Nil);
             // Each of several things has a fault of its own, of the same moment.
-            for (nth, on) in several(&on).iter().enumerate() {
+            let things = several(&on).unwrap_or_else(|what| {
+                self.problem(&part.path, format!("{}on: {what}", part.called), None);
+                Vec::new()
+            });
+            for (nth, on) in things.iter().enumerate() {
                 if let Some(fault) = self.fault(&part, on, script) {
                     let fault = self.named(&part, numbered(fault, nth), script);
                     script.plan.faults.push(fault);

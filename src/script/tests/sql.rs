@@ -184,6 +184,14 @@ fn a_wrong_call_is_an_error_at_the_callers_line() {
     for (body, expected) in [
         ("db:query(5)", "sql.query: expected a statement, got 5"),
         ("db:query('SELECT ?', { {} })", "sql.query: parameter 1: expected a string, number"),
+        (
+            "db:query('SELECT ?', { sql.array { 1, nil, 3 } })",
+            "expected a list without gaps, got item",
+        ),
+        (
+            "db:query('SELECT ?', { sql.array { a = 1 } })",
+            "sql.array: items: expected a list, got the key",
+        ),
         ("db:query('SELECT ?, ?', { nil, 1 })", "parameter 1: is nil; write `sql.null` for NULL"),
         ("db:query('SELECT ?', 1)", "sql.query: expected a list of parameters, got 1"),
         ("db:query('SELECT ? + ?', 1, 2)", "sql.query: expected a list of parameters, got 1"),

@@ -184,7 +184,7 @@ fn read(table: &Table, on: &Value, context: &Context, lua: &Lua) -> Result<Vec<F
     }
     let place = context.world.source.caller(lua);
     let (mut faults, mut troubles) = (Vec::new(), Vec::new());
-    for (nth, on) in several(on).iter().enumerate() {
+    for (nth, on) in several(on).map_err(|what| format!("on: {what}"))?.iter().enumerate() {
         let mut saying = Saying::new(table, context);
         let fault = saying.read(Some(on), Duration::ZERO, place.clone());
         faults.extend(fault.map(|fault| numbered(fault, nth)));

@@ -158,7 +158,7 @@ pub(super) fn expect(value: &Value) -> Result<Expect, String> {
         return one(value);
     };
     let mut all: Option<Expect> = None;
-    for item in list.sequence_values::<Value>().flatten() {
+    for item in options::items(list)? {
         let more = one(&item)?;
         all = Some(match all {
             None => more,

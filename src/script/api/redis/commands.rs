@@ -164,9 +164,9 @@ pub(super) fn fill<'a>(
         let numbered = |what: String| format!("argument {}: {what}", at + 1);
         match value {
             Value::Table(list) => {
-                for (item, value) in list.sequence_values::<Value>().enumerate() {
-                    let value = value.map_err(|error| error.to_string())?;
-                    argument(command, &value)
+                let items = options::items(list).map_err(numbered)?;
+                for (item, value) in items.iter().enumerate() {
+                    argument(command, value)
                         .map_err(|what| numbered(format!("item {}: {what}", item + 1)))?;
                 }
             }

@@ -22,7 +22,7 @@ use crate::script::coroutine;
 use crate::script::failed::Failed;
 use crate::script::measure::{Meant, Operation, Thing};
 use crate::script::naming::Naming;
-use crate::script::options::shown;
+use crate::script::options::{self, shown};
 use crate::script::own;
 use crate::script::traceback::misuse;
 use crate::wire::frame::Protocol;
@@ -264,13 +264,14 @@ impl Caller {
             return Err(wrong(format!("{form}, got a table without commands")));
         }
         let options = commands::call_options(list, &["name", "tags", "timeout"]).map_err(wrong)?;
-        let mut all = Vec::with_capacity(list.raw_len());
-        for (at, item) in list.sequence_values::<Value>().enumerate() {
+        let items = options::items_among_options(list).map_err(wrong)?;
+        let mut all = Vec::with_capacity(items.len());
+        for (at, item) in items.into_iter().enumerate() {
             let numbered = |what: String| wrong(format!("command {}: {what}", at + 1));
-            let Value::Table(item) = item? else {
+            let Value::Table(item) = item else {
                 return Err(numbered("expected a list such as `{ \"SET\", \"a\", 1 }`".to_owned()));
             };
-            let words: Vec<Value> = item.sequence_values().collect::<mlua::Result<_>>()?;
+            let words = options::items(&item).map_err(numbered)?;
             let word = commands::words(words.iter(), false).map_err(numbered)?;
             let mut command = Command::new(&word);
             commands::fill(&mut command, words.iter().skip(1)).map_err(numbered)?;

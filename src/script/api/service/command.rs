@@ -58,10 +58,7 @@ fn words(value: &Value) -> Result<Vec<String>, String> {
         let form = "expected a list such as { \"python3\", \"app.py\" }, without a shell";
         return Err(format!("{form}; got {}", shown(value)));
     };
-    let words: Vec<String> = list
-        .sequence_values::<Value>()
-        .map(|item| item.map_err(|error| error.to_string()).and_then(|item| text(&item)))
-        .collect::<Result<_, _>>()?;
+    let words: Vec<String> = options::items(list)?.iter().map(text).collect::<Result<_, _>>()?;
     if words.first().is_none_or(String::is_empty) {
         return Err("expected a program and its arguments, got none".to_owned());
     }

@@ -4,7 +4,7 @@ use mlua::{Lua, LuaString, Table, UserData, Value};
 
 use crate::client::sql::{Datum, Rows};
 use crate::script::api::json;
-use crate::script::options::shown;
+use crate::script::options::{self, shown};
 
 /// A parameter that says itself what it is: `sql.bytes`, `sql.json`, `sql.array`.
 pub(super) struct Marked(pub(super) Datum);
@@ -120,13 +120,12 @@ pub(super) fn array(value: &Value) -> Result<Datum, String> {
         return Err(format!("expected a list, got {}", shown(value)));
     };
     let mut found = Vec::new();
-    for at in 1..=list.raw_len() {
-        let item: Value = list.raw_get(at).map_err(|error| error.to_string())?;
-        let datum = match &item {
-            Value::Table(_) => array(&item),
+    for (at, item) in options::items(list)?.iter().enumerate() {
+        let datum = match item {
+            Value::Table(_) => array(item),
             other => parameter(other),
         };
-        found.push(datum.map_err(|what| format!("item {at}: {what}"))?);
+        found.push(datum.map_err(|what| format!("item {}: {what}", at + 1))?);
     }
     Ok(Datum::List(found))
 }
