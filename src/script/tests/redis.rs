@@ -180,6 +180,19 @@ fn a_wrong_call_is_an_error_at_its_line() {
         ("cache:command('monitor')", "MONITOR cannot be sent as a command; it has no single"),
         ("cache:pipeline('x')", "redis:pipeline: expected a list such as `{ { \"SET\", \"a\", 1"),
         ("cache:pipeline { { 'GET', 'a' }, 'GET' }", "redis:pipeline: command 2: expected a list"),
+        (
+            "cache:mget { 'a', nil, 'c' }",
+            "redis:mget: argument 1: expected a list without gaps, got",
+        ),
+        ("cache:del { 'a', name = 1 }", "redis:del: argument 1: expected a list, got the key"),
+        (
+            "cache:pipeline { { 'PING' }, nil, { 'PING' } }",
+            "redis:pipeline: expected a list without",
+        ),
+        (
+            "cache:pipeline { { 'SET', 'a', nil, 'NX' } }",
+            "redis:pipeline: command 1: expected a list",
+        ),
         ("cache:transaction {}", "redis:transaction: expected a list such as"),
         ("shared:command('WATCH', 'a')", "WATCH is about one connection; expected a client with"),
     ] {
@@ -343,4 +356,31 @@ fn a_user_ended_in_the_middle_of_a_call_frees_its_shared_connection() {
         vm.user(0, 1).iterate(Turn { number: 1, intended: None }).await;
     });
     assert_eq!(lines(&vm), ["PONG nil"]);
+}
+
+#[test]
+fn a_subscription_of_init_that_is_lost_in_an_iteration_is_counted() {
+    let server = Server::start(&[]);
+    let text = format!(
+        "local redis = require 'loadrun.redis'\n\
+         local cache = redis.client {{ url = '{}' }}\n\
+         return {{ scenarios = {{ s = {{ users = 1, duration = '1s',\n\
+         init = function(vu) vu.news = cache:subscribe('news', {{ name = 'news' }}) end,\n\
+         run = function(vu)\n\
+           cache:command('CLIENT', 'KILL', 'TYPE', 'pubsub')\n\
+           print(select(2, vu.news:receive('1s')).kind)\n\
+         end }} }} }}",
+        server.url()
+    );
+    let vm = wait(async {
+        let vm = script(&text).worker();
+        let mut user = vm.user(0, 0);
+        user.init().await;
+        user.iterate(Turn { number: 0, intended: None }).await;
+        vm
+    });
+    assert_eq!(lines(&vm), ["reset"]);
+    let found = samples(&vm.recorder().borrow_mut().take());
+    let lost = "redis.failed{command=SUBSCRIBE,kind=reset,name=news,scenario=s} 1/1";
+    assert!(found.iter().any(|line| line == lost), "{found:?}");
 }

@@ -26,6 +26,7 @@ pub(super) struct Wanted {
     user: Rc<UserState>,
     interest: Interest,
     channels: Vec<Vec<u8>>,
+    options: CallOptions,
     operation: Option<Rc<Operation>>,
 }
 
@@ -47,21 +48,18 @@ impl Wanted {
             return Err(wrong("expected the names of channels, got none".to_owned()));
         }
         let operation = operation(&caller.context, &user, interest.command(), &options);
-        Ok(Self { caller: caller.clone(), user, interest, channels, operation })
+        Ok(Self { caller: caller.clone(), user, interest, channels, options, operation })
     }
 
     /// Subscribes, and records what came of it as a call.
     pub(super) async fn subscribe(self) -> mlua::Result<(Option<Listener>, Option<Failed>)> {
-        let Self { caller, user, interest, channels, operation } = self;
+        let Self { caller, user, interest, channels, options, operation } = self;
         let context = Rc::clone(&caller.context);
         let meant = Meant::new(&context, &user, operation.is_some());
         let (exchange, made) = caller.client.subscribe(&user.redis, interest, &channels).await;
         record(&context, &meant, operation.as_ref(), &exchange);
-        let listener = made.map(|made| Listener {
-            context,
-            operation,
-            state: RefCell::new(State::Open(made)),
-        });
+        let state = |made| RefCell::new(State::Open(made));
+        let listener = made.map(|made| Listener { context, interest, options, state: state(made) });
         Ok((listener, exchange.error.map(Failed)))
     }
 }
@@ -83,8 +81,8 @@ fn record(
 /// A subscription in a script's hands.
 pub(super) struct Listener {
     context: Rc<Context>,
-    /// Where it is counted that the connection was lost.
-    operation: Option<Rc<Operation>>,
+    interest: Interest,
+    options: CallOptions,
     state: RefCell<State>,
 }
 
@@ -197,7 +195,7 @@ impl Listener {
             Err(failure) => State::Lost(failure.clone()),
         };
         drop(state);
-        if let (Err(failure), Some(operation)) = (&received, &self.operation) {
+        if let (Err(failure), Some(operation)) = (&received, self.operation()) {
             let lost = Exchange {
                 value: Reply::Nil,
                 error: Some(failure.clone()),
@@ -214,6 +212,13 @@ impl Listener {
             self.context.counted(counted);
         }
         received
+    }
+
+    /// Where it is counted that the connection was lost: with the call that made it, which may have
+    /// been in `init`, where calls are not counted.
+    fn operation(&self) -> Option<Rc<Operation>> {
+        let user = self.context.user()?;
+        operation(&self.context, &user, self.interest.command(), &self.options)
     }
 
     fn table(&self, lua: &Lua, message: &Message) -> mlua::Result<Table> {
