@@ -3,6 +3,9 @@
 --- How a parameter is treated.
 ---@class loadrun.param.Options
 ---@field secret? boolean shown as `***` wherever parameters are shown
+---@field min? number the least that is taken, of a number
+---@field max? number the most
+---@field one_of? (string | number | boolean)[] the values that are taken, of the type of the default
 
 --- What whoever runs the script may choose: by `-p name=value`, else by the environment variable
 --- `LOADRUN_NAME`, else the default. The type of the default is the type of the parameter.

@@ -439,6 +439,48 @@ return { scenarios = { s = { users = 1, duration = "1s", run = function() end } 
 }
 
 #[test]
+fn a_parameter_takes_only_what_its_script_says() {
+    let text = r#"
+local param = require "loadrun.param"
+local users = param("users", 10, "how many", { min = 1, max = 50 })
+local share = param("share", 0.5, "of them", { max = 1 })
+local kind = param("kind", "b", "", { one_of = { "a", "b" } })
+return { scenarios = { s = { users = users, duration = "1s", run = function() end } } }"#;
+    let given = |users, share, kind| {
+        script(text).param("users", users).param("share", share).param("kind", kind)
+    };
+    let loaded = given("50", "1", "a").load().unwrap();
+    let about: Vec<&str> = loaded.plan.parameters.iter().map(|one| &*one.about).collect();
+    assert_eq!(about, ["how many (from 1 to 50)", "of them (at most 1)", "(one of a, b)"]);
+    insta::assert_snapshot!(given("0", "1.5", "c").problems(), @r#"
+    error: parameter `users`: expected from 1 to 50, got "0"
+      --> shop.lua:3
+      hint: for example -p users=10
+    error: parameter `share`: expected at most 1, got "1.5"
+      --> shop.lua:4
+      hint: for example -p share=0.5
+    error: parameter `kind`: expected one of a, b, got "c"
+      --> shop.lua:5
+      hint: for example -p kind=b
+    "#);
+    let wrong = |options: &str| {
+        let before = "local param = require 'loadrun.param'\n";
+        script(&format!("{before}param('users', 10, 'how many', {options})\nreturn {{}}"))
+            .problems()
+    };
+    for (options, expected) in [
+        ("{ min = 20 }", "param: default: expected at least 20, got 10"),
+        ("{ min = 'x' }", "param: min: expected a number"),
+        ("{ one_of = { 10, '20' } }", "param: one_of: expected values of the type of the default"),
+        ("{ one_of = { 1, 2 } }", "param: default: expected one of 1, 2, got 10"),
+        ("{ least = 1 }", "unknown key `least`"),
+    ] {
+        let told = wrong(options);
+        assert!(told.contains(expected), "{options}\n{told}");
+    }
+}
+
+#[test]
 fn wrong_and_unknown_parameters_are_reported_together() {
     let text = r#"
 local param = require "loadrun.param"

@@ -1,12 +1,17 @@
 //! `loadrun.param`: what whoever runs the script may choose, typed by its default.
 //!
 //! The command line (`-p name=value`) comes before the profile that was chosen, this before the
-//! environment (`LOADRUN_NAME`), and this before the default. A value of the wrong type is reported with everything else that is wrong,
-//! so loading goes on with the default. A secret's value is shown nowhere, wherever it came from.
+//! environment (`LOADRUN_NAME`), and this before the default. A value of the wrong type, or one that
+//! the script does not take, is reported with everything else that is wrong, so loading goes on with
+//! the default. A secret's value is shown nowhere, wherever it came from.
+
+mod accepted;
 
 use mlua::{Lua, Value};
 
-use crate::plan::{ParamValue, Parameter, Place, Problem};
+use accepted::Accepted;
+
+use crate::plan::{ParamValue, Parameter, Problem};
 use crate::script::call::Call;
 use crate::script::context::Context;
 use crate::script::options::{self, Options, shown};
@@ -33,8 +38,10 @@ fn param(
         Value::Nil => String::new(),
         about => call.takes("about", options::string(&about).map_err(form))?,
     };
-    let opts = Options::new(lua, "param", opts, &["secret"])?;
+    let [least, most, choices] = Accepted::KEYS;
+    let opts = Options::new(lua, "param", opts, &["secret", least, most, choices])?;
     let secret = opts.boolean("secret")?.unwrap_or(false);
+    let accepted = Accepted::read(&opts, &default)?;
     // Whether it is a secret is not known then, so nobody gets its value.
     opts.whole()?;
     let mut declared = context.declared.borrow_mut();
@@ -42,13 +49,27 @@ fn param(
         return Err(call.wrong(format!("`{name}` is declared twice")));
     }
     let place = context.world.source.caller(lua);
-    let value = match given(&context, &name).map(|text| parsed(text, &default).ok_or(text)) {
-        None => default.clone(),
-        Some(Ok(value)) => value,
-        Some(Err(text)) => {
-            declared.problems.push(wrong_type(&name, text, &default, secret, place.clone()));
-            default.clone()
+    let wrong = |text: &str, expected: &str| {
+        let shown = if secret { "***".to_owned() } else { format!("{text:?}") };
+        Problem {
+            what: format!("parameter `{name}`: expected {expected}, got {shown}"),
+            at: Some(place.clone()),
+            hint: (!secret).then(|| format!("for example -p {name}={default}")),
         }
+    };
+    let read = |text: &str| match parsed(text, &default) {
+        None => Err(wrong(text, type_of(&default))),
+        Some(value) if accepted.takes(&value) => Ok(value),
+        Some(_) => Err(wrong(text, &accepted.words().unwrap_or_default())),
+    };
+    let value = given(&context, &name).map_or_else(|| Ok(default.clone()), read);
+    let value = value.unwrap_or_else(|problem| {
+        declared.problems.push(problem);
+        default.clone()
+    });
+    let about = match accepted.words() {
+        Some(words) => format!("{about} ({words})").trim_start().to_owned(),
+        None => about,
     };
     let in_lua = in_lua(lua, &value)?;
     if secret {
@@ -120,18 +141,12 @@ pub fn fits(text: &str, default: &ParamValue) -> bool {
     parsed(text, default).is_some()
 }
 
-fn wrong_type(name: &str, text: &str, default: &ParamValue, secret: bool, place: Place) -> Problem {
-    let expected = match default {
+fn type_of(default: &ParamValue) -> &'static str {
+    match default {
         ParamValue::String(_) => "text",
         ParamValue::Integer(_) => "a whole number",
         ParamValue::Float(_) => "a number",
         ParamValue::Bool(_) => "true or false",
-    };
-    let shown = if secret { "***".to_owned() } else { format!("{text:?}") };
-    Problem {
-        what: format!("parameter `{name}`: expected {expected}, got {shown}"),
-        at: Some(place),
-        hint: (!secret).then(|| format!("for example -p {name}={default}")),
     }
 }
 
