@@ -25,7 +25,7 @@ fn main() -> Result<(), String> {
         Some(text) => text.parse().map_err(|_| format!("expected a number, not {text:?}")),
     };
     let (users, seconds, pause) = (number(64)?, number(5)?, number(0)?);
-    let vm = Vm::worker(&World::new(source(&url, pause))).map_err(|problems| {
+    let vm = Vm::worker(&World::new(source(&url, pause)), 0).map_err(|problems| {
         let shown: Vec<_> = problems.iter().map(ToString::to_string).collect();
         shown.join("\n")
     })?;

@@ -116,7 +116,7 @@ fn run(orders: Orders) -> Result<(), Message> {
 }
 
 async fn work(mut orders: Orders) -> Result<(), Message> {
-    let vm = Vm::worker(&orders.world).map_err(Message::Refused)?;
+    let vm = Vm::worker(&orders.world, orders.stripe.worker).map_err(Message::Refused)?;
     same_plan(vm.plan(), &orders.plan)?;
     let clock = Clock::new().map_err(|e| Message::Failed(format!("no timer: {e}")))?;
     let _ = orders.out.send(Message::Ready);

@@ -36,6 +36,8 @@ const COUNTED: usize = 1_000;
 pub struct Context {
     /// The run this state is part of.
     pub world: Arc<World>,
+    /// Which worker's state this is; `None` for the control state.
+    pub(super) worker: Option<u64>,
     /// Where this state's samples go.
     pub recorder: RefCell<Recorder>,
     /// The errors of this state's users.
@@ -98,9 +100,10 @@ impl Busy {
 
 impl Context {
     /// The context of a state that is about to load the script.
-    pub(super) fn new(world: &Arc<World>) -> Rc<Self> {
+    pub(super) fn new(world: &Arc<World>, worker: Option<u64>) -> Rc<Self> {
         Rc::new(Self {
             world: Arc::clone(world),
+            worker,
             recorder: RefCell::new(Recorder::new()),
             errors: RefCell::default(),
             declared: RefCell::default(),

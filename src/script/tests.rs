@@ -75,7 +75,7 @@ impl Scripted {
     /// A worker's state.
     pub(super) fn worker(&self) -> Rc<Vm> {
         let loaded = self.load().unwrap_or_else(|problems| panic!("{problems:?}"));
-        Vm::worker(&loaded.control.world()).unwrap_or_else(|problems| panic!("{problems:?}"))
+        Vm::worker(&loaded.control.world(), 0).unwrap_or_else(|problems| panic!("{problems:?}"))
     }
 
     /// Runs one user of the first scenario so often, and gives its state.

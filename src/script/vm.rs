@@ -51,9 +51,9 @@ pub struct Vm {
 }
 
 impl Vm {
-    /// Makes a worker's state by loading the script again.
-    pub fn worker(world: &Arc<World>) -> Result<Rc<Self>, Vec<Problem>> {
-        let context = Context::new(world);
+    /// Makes the state of a worker, counted from 0, by loading the script again.
+    pub fn worker(world: &Arc<World>, worker: u64) -> Result<Rc<Self>, Vec<Problem>> {
+        let context = Context::new(world, Some(worker));
         context.mistakes.raised.set(true);
         let (vm, problems) = Self::load_in(&context);
         match vm {
@@ -64,7 +64,7 @@ impl Vm {
 
     /// Loads the script into the control state; what is wrong with it comes back beside that.
     pub(super) fn load(world: &Arc<World>) -> (Option<Self>, Vec<Problem>) {
-        Self::load_in(&Context::new(world))
+        Self::load_in(&Context::new(world, None))
     }
 
     fn load_in(context: &Rc<Context>) -> (Option<Self>, Vec<Problem>) {

@@ -41,14 +41,23 @@ pub(super) fn choice(
         size => Ok(size),
     })?;
     if chosen == Some(None) {
-        let workers = *context.world.workers.get().unwrap_or(&1);
-        return Ok(Choice::Shared((size.unwrap_or(SIZE) as usize).div_ceil(workers.max(1))));
+        let size = usize::try_from(size.unwrap_or(SIZE)).unwrap_or(usize::MAX);
+        return Ok(Choice::Shared(share(context, size).unwrap_or(size)));
     }
     let otherwise = chosen.is_some() || given.value("connections").is_none();
     if size.is_some() && otherwise {
         given.refuse("`size` goes with `connections = \"shared\"`".to_owned())?;
     }
     Ok(Choice::Word(chosen.flatten().unwrap_or(words[0])))
+}
+
+/// A worker's part of so many connections, at least one: those of all workers add up to them, and who
+/// has more users has more connections. `None` for `setup` and `teardown`, whose state is made before
+/// there are workers.
+pub(super) fn share(context: &Context, size: usize) -> Option<usize> {
+    let workers = (*context.world.workers.get()?).max(1);
+    let nth = usize::try_from(context.worker?).unwrap_or(usize::MAX);
+    Some((size / workers + usize::from(nth < size % workers)).max(1))
 }
 
 fn expected(words: &[&str], value: &Value) -> String {
@@ -71,4 +80,30 @@ pub(super) fn tls(context: &Context, given: &Options<'_>) -> mlua::Result<TlsSet
     }
     let insecure = given.boolean("insecure")?.unwrap_or(false);
     Ok(TlsSettings { ca: file("ca")?, identity, insecure })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn the_shares_of_all_workers_add_up_to_the_size_and_the_first_have_more() {
+        for (size, workers, expected) in [
+            (20, 1, vec![20]),
+            (20, 3, vec![7, 7, 6]),
+            (5, 2, vec![3, 2]),
+            (7, 7, vec![1; 7]),
+            (3, 4, vec![1; 4]),
+        ] {
+            let world = testing::world(Path::new("."));
+            world.workers.set(workers).unwrap();
+            let of = |worker| share(&Context::new(&world, worker), size);
+            let all: Vec<usize> = (0..workers as u64).filter_map(|nth| of(Some(nth))).collect();
+            assert_eq!(all, expected, "{size} over {workers}");
+            assert_eq!(of(None), None);
+        }
+    }
 }

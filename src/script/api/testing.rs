@@ -23,7 +23,7 @@ pub fn world(folder: &Path) -> Arc<World> {
 /// One more Lua state of that world, still loading its script.
 pub fn state(world: &Arc<World>, name: &str, module: fn(&Lua) -> mlua::Result<Value>) -> Lua {
     let lua = Lua::new();
-    lua.set_app_data(Context::new(world));
+    lua.set_app_data(Context::new(world, None));
     lua.globals().set(name, module(&lua).unwrap()).unwrap();
     lua
 }

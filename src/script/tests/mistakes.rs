@@ -344,7 +344,7 @@ return { scenarios = { s = { users = 1, duration = "1s", run = function() end } 
     true 1
     corner
     ");
-    Vm::worker(&world).unwrap_or_else(|problems| panic!("{problems:?}"));
+    Vm::worker(&world, 0).unwrap_or_else(|problems| panic!("{problems:?}"));
 }
 
 /// What people write who come from other tools, or are in a hurry.

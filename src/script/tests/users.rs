@@ -96,7 +96,7 @@ fn setup_data_reaches_every_user_and_teardown() {
     let loaded = script.load().unwrap_or_else(|problems| panic!("{problems:?}"));
     wait(loaded.control.setup()).unwrap();
     let world = loaded.control.world();
-    let vm = Vm::worker(&world).unwrap();
+    let vm = Vm::worker(&world, 0).unwrap();
     run_user(&vm, 0, 1);
     wait(loaded.control.teardown()).unwrap();
     let lines: Vec<_> = world.log.drain().into_iter().map(|line| line.text).collect();

@@ -1,17 +1,17 @@
 //! The options of `sql.client`.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use mlua::{Lua, Value};
 
 use crate::client::sql::{Address, Database, Memory, Place, Settings, passwords};
+use crate::script::api::connections::share;
 use crate::script::api::service;
 use crate::script::context::Context;
 use crate::script::options::{self, Options, shown};
 use crate::script::require::confined;
-use crate::script::world::World;
 use crate::units::Bytes;
 
 /// What a client can be given.
@@ -22,10 +22,6 @@ const SIZE: usize = 10;
 
 /// How many clients this Lua state has declared: the n-th is the same one in every state.
 struct Declared(usize);
-
-/// Hands out the shares of one client's connections, a worker each.
-#[derive(Default)]
-struct Shares(AtomicUsize);
 
 /// Reads the options; a wrong one raises at the caller's line.
 pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<Settings> {
@@ -41,7 +37,7 @@ pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<S
     let size = given.read("size", size)?.unwrap_or(SIZE);
     let settings = Settings {
         address,
-        size: share(&context.world, nth, size),
+        size: share(context, size).unwrap_or(1),
         timeout: given.limit("timeout")?.unwrap_or(Duration::from_secs(30)),
         connect_timeout: given.limit("connect_timeout")?.unwrap_or(Duration::from_secs(10)),
         result_limit: given.read("result_limit", bytes)?.unwrap_or(64 << 20),
@@ -111,36 +107,5 @@ fn bytes(value: &Value) -> Result<u64, String> {
             .map(|bytes| bytes.0)
             .map_err(|error| error.to_string()),
         other => options::count(other),
-    }
-}
-
-/// This state's part of the connections: those of all workers add up to `size`, but each has one.
-/// `setup` and `teardown`, whose state is made before there are workers, have one as well.
-fn share(world: &World, nth: usize, size: usize) -> usize {
-    let Some(workers) = world.workers.get() else {
-        return 1;
-    };
-    let shares = world.kept::<Shares>(&format!("sql.client {nth}"), Shares::default);
-    let worker = shares.0.fetch_add(1, Ordering::Relaxed) % workers.max(&1);
-    let workers = *workers.max(&1);
-    (size / workers + usize::from(worker < size % workers)).max(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::super::super::testing;
-    use super::*;
-
-    #[test]
-    fn the_shares_of_all_workers_add_up_to_the_size() {
-        for (size, workers) in [(20, 1), (20, 3), (5, 2), (7, 7), (3, 8)] {
-            let world = testing::world(Path::new("."));
-            world.workers.set(workers).unwrap();
-            let all: Vec<usize> = (0..workers).map(|_| share(&world, 1, size)).collect();
-            assert_eq!(all.iter().sum::<usize>(), size.max(workers), "{size} over {workers}");
-        }
-        assert_eq!(share(&testing::world(Path::new(".")), 1, 20), 1);
     }
 }
