@@ -3,6 +3,7 @@
 ---
 ---     local retry = backoff.new { base = "100ms", cap = "5s", attempts = 4 }
 ---     local reply = retry:call(vu.rand, function() return api:post("/orders", order) end)
+---     local done, err = retry:try(vu.rand, function() return db:transaction(move) end)
 ---
 --- Full jitter waits anything from 0 to the bound, equal jitter half the bound and anything up to
 --- the other half; the bound of attempt n is base * factor^(n-1), at most `cap`. Every attempt is
@@ -84,9 +85,46 @@ function Policy:call(rand, attempt, may_help)
   local number = 1
   while true do
     local reply = attempt(number)
+    if reply == nil then
+      error(
+        "backoff: call: expected a reply as of loadrun.http, got nil; what returns `value, err` is for `try`",
+        2
+      )
+    end
     if not again(reply) then return reply, number end
     local wait = self:delay(number, rand, backoff.retry_after(reply))
     if not wait then return reply, number end
+    time.sleep(wait)
+    number = number + 1
+  end
+end
+
+--- Kinds of failure of Redis and SQL after which nothing was done, and the same may succeed.
+local AGAIN <const> = { busy = true, deadlock = true, loading = true, serialization = true }
+
+--- Whether trying again may help where a call of Redis or SQL, or a transaction, has failed: somebody
+--- else was first, or the server is not ready. Of what may have been done all the same, such as after a
+--- timeout, it is not said.
+---@param failure loadrun.Failure
+---@return boolean
+function backoff.may_succeed(failure) return AGAIN[failure.kind] == true end
+
+--- The same for what returns a value, or nil and a failure, as calls of Redis and SQL do.
+---@generic T
+---@param rand loadrun.Rand usually `vu.rand`
+---@param attempt fun(number: integer): T?, loadrun.Failure? given the attempt's number, from 1
+---@param may_help? fun(failure: loadrun.Failure): boolean by default for deadlock, serialization, busy and loading
+---@return T? value of the last one
+---@return loadrun.Failure? err
+---@return integer attempts how many were made
+function Policy:try(rand, attempt, may_help)
+  local again = may_help or backoff.may_succeed
+  local number = 1
+  while true do
+    local value, err = attempt(number)
+    if not err or not again(err) then return value, err, number end
+    local wait = self:delay(number, rand)
+    if not wait then return value, err, number end
     time.sleep(wait)
     number = number + 1
   end

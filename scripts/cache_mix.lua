@@ -1,8 +1,10 @@
 --- A cache under a usual mix: 70 % of the calls read, 25 % write, 5 % delete, over keys of which few
 --- are asked for most of the time, with values from 100 bytes to 100 KB.
 ---
---- Shows: Redis calls that return `value, err`, own metrics with thresholds (the hit ratio), users in
---- steps, and a service that the run starts for itself.
+--- Each number of users is a scenario, after the one before, with thresholds of its own.
+---
+--- Shows: Redis calls that return `value, err`, own metrics with thresholds (the hit ratio), scenarios
+--- made in a loop, and a service that the run starts for itself.
 ---
 --- needs: redis-server on this machine; or a Redis of your own, in which keys `mix:*` are written
 --- run:   loadrun scripts/cache_mix.lua -p redis=redis://127.0.0.1:6379 -p step=30s
@@ -12,7 +14,7 @@ local redis = require "loadrun.redis"
 local service = require "loadrun.service"
 
 local url = param("redis", "", "address of the Redis; empty starts one for the run")
-local keys = param("keys", 5000, "how many keys there are")
+local keys = param("keys", 5000, "how many keys there are", { min = 10 })
 local step = param("step", "8s", "how long each number of users stays")
 
 local cache = redis.client { url = url ~= "" and url or service.redis { maxmemory = "1GiB" } }
@@ -69,28 +71,33 @@ local function fill()
   end
 end
 
+---@type table<string, loadrun.Scenario>
+local scenarios = {}
+local thresholds = {
+  "cache.hits rate >= 80%, goal >= 90%",
+  "redis.failed rate < 0.1%",
+  "redis.duration rate >= 1000/s",
+}
+local before
+for _, users in ipairs { 1, 5, 10, 20, 50 } do
+  local name = users == 1 and "1 user" or ("%d users"):format(users)
+  scenarios[name] = {
+    users = users,
+    duration = step,
+    start = before and { after = before },
+    weights = { { 70, read }, { 25, write }, { 5, delete } },
+  }
+  for _, limit in ipairs { "avg <= 5ms, goal <= 1ms", "p99 <= 50ms, goal <= 10ms" } do
+    thresholds[#thresholds + 1] = ("redis.duration{scenario=%s} %s"):format(name, limit)
+  end
+  before = name
+end
+
 ---@type loadrun.Script
 return {
   setup = fill,
-  scenarios = {
-    mix = {
-      users = {
-        { jump = 1, hold = step },
-        { jump = 5, hold = step },
-        { jump = 10, hold = step },
-        { jump = 20, hold = step },
-        { jump = 50, hold = step },
-      },
-      weights = { { 70, read }, { 25, write }, { 5, delete } },
-    },
-  },
-  thresholds = {
-    "cache.hits rate >= 80%, goal >= 90%",
-    "redis.failed rate < 0.1%",
-    "redis.duration avg <= 5ms, goal <= 1ms",
-    "redis.duration p99 <= 50ms, goal <= 10ms",
-    "redis.duration rate >= 1000/s",
-  },
+  scenarios = scenarios,
+  thresholds = thresholds,
   teardown = function()
     for first = 1, keys, 1000 do
       local names = {}

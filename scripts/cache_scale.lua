@@ -10,16 +10,21 @@
 ---
 --- needs: redis-server on this machine; or a Redis of your own, in which keys `scale:*` are written
 --- run:   loadrun scripts/cache_scale.lua -p redis=redis://127.0.0.1:6379 -p memory=2000 -p seconds=5
+local log = require "loadrun.log"
 local metric = require "loadrun.metric"
 local param = require "loadrun.param"
 local redis = require "loadrun.redis"
 local service = require "loadrun.service"
 
 local url = param("redis", "", "address of the Redis; empty starts servers for the run")
-local seconds = param("seconds", 3, "for how long each combination is loaded")
-local memory =
-  param("memory", 250, "MiB of values a combination may have; larger ones are left out")
-local users = param("users", 10, "users at a time")
+local seconds = param("seconds", 3, "for how long each combination is loaded", { min = 1 })
+local memory = param(
+  "memory",
+  250,
+  "MiB of values a combination may have; larger ones are left out",
+  { min = 1 }
+)
+local users = param("users", 10, "users at a time", { min = 1 })
 
 local SIZES <const> = { 100, 1000, 10000, 100000 }
 local ENTRIES <const> = { 100, 10000, 1000000 }
@@ -52,12 +57,16 @@ local LRU_KEYS <const> = 40000
 
 ---@type Combination[]
 local combinations = {}
+---@type string[]
+local left_out = {}
 for _, entries in ipairs(ENTRIES) do
   for _, size in ipairs(SIZES) do
     if size * entries <= memory * 1024 * 1024 then
       local tags = { size = tostring(size), entries = tostring(entries) }
       combinations[#combinations + 1] =
         { size = size, entries = entries, value = ("v"):rep(size), tags = tags }
+    else
+      left_out[#left_out + 1] = ("%d x %d B"):format(entries, size)
     end
   end
 end
@@ -123,9 +132,27 @@ local function fill(client, first, last, value, name)
   end
 end
 
+--- Takes the entries of a combination away.
+---@param of Combination
+local function clear(of)
+  for first = 1, of.entries, 1000 do
+    local names = {}
+    for n = first, math.min(first + 999, of.entries) do
+      names[#names + 1] = key(of, n)
+    end
+    cache:del(names)
+  end
+end
+
 --- Fills the servers, and returns for each combination how much memory one entry took.
 ---@return number[]
 local function prepare()
+  if #left_out > 0 then
+    log.info(("larger than %d MiB and left out: %s"):format(memory, table.concat(left_out, ", ")))
+  end
+  -- From a command's first call on the server keeps statistics of it, which are no part of an entry.
+  cache:set("scale:first", "v")
+  said(cache, "used_memory")
   local took = {}
   for at, of in ipairs(combinations) do
     local before = said(cache, "used_memory")
@@ -198,17 +225,12 @@ end
 --- Records what the server was asked for in `setup`, and takes away what was written.
 ---@param took number[]
 local function finish(took)
+  cache:del "scale:first"
   for at, of in ipairs(combinations) do
     local each = took[at] or 0
     entry_memory:set(each, of.tags)
     overhead:set(math.max(0, each - of.size), of.tags)
-    for first = 1, url == "" and 0 or of.entries, 1000 do
-      local names = {}
-      for n = first, math.min(first + 999, of.entries) do
-        names[#names + 1] = key(of, n)
-      end
-      cache:unlink(names)
-    end
+    if url ~= "" then clear(of) end
   end
   if url == "" then
     gone:add(said(evicting.lru, "evicted_keys"), { by = "lru" })

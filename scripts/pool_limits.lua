@@ -13,21 +13,33 @@ local service = require "loadrun.service"
 local sql = require "loadrun.sql"
 local time = require "loadrun.time"
 
-local kind = param("kind", "postgres", "postgres or mariadb")
 local database = param("database", "", "address of the database; empty starts one for the run")
-local limit = param("limit", 30, "connections the server takes")
-local size = param("size", 20, "connections of the pool that is within the limit")
-local users = param("users", 200, "users that share it")
-local work = param("work", 0.005, "seconds the server works on a statement")
-local seconds = param("seconds", 10, "for how long they do; then half as long everybody at once")
+local SCHEMES <const> =
+  { postgres = "postgres", postgresql = "postgres", mysql = "mariadb", mariadb = "mariadb" }
+local given = SCHEMES[database:match "^%a+" or ""]
+if database ~= "" and not given then
+  error "database: this script speaks to postgres://... and mysql://... only"
+end
+local kind = param(
+  "kind",
+  given or "postgres",
+  "which database is started, or given",
+  { one_of = { "postgres", "mariadb" } }
+)
+if given and given ~= kind then error(("kind: %s, but the database is %s"):format(kind, given)) end
+local limit = param("limit", 30, "connections the server takes", { min = 10 })
+local size = param("size", 20, "connections of the pool that is within the limit", { min = 1 })
+local users = param("users", 200, "users that share it", { min = 1 })
+local work = param("work", 0.005, "seconds the server works on a statement", { min = 0 })
+local seconds =
+  param("seconds", 10, "for how long they do; then half as long everybody at once", { min = 1 })
 
 local STARTS <const> = { postgres = service.postgres, mariadb = service.mariadb }
 
 ---@return string | loadrun.Service
 local function address()
   if database ~= "" then return database end
-  local start = STARTS[kind] or error("kind: expected postgres or mariadb, got " .. kind)
-  return start { max_connections = limit }
+  return STARTS[kind] { max_connections = limit }
 end
 
 local place = address()

@@ -23,10 +23,15 @@ local SCHEMES <const> = {
   sqlite = "sqlite",
 }
 local given = SCHEMES[database:match "^%a+" or ""]
-local kind = param("kind", given or "postgres", "postgres, mariadb or sqlite")
+local kind = param(
+  "kind",
+  given or "postgres",
+  "which database is started, or given",
+  { one_of = { "postgres", "mariadb", "sqlite" } }
+)
 if given and given ~= kind then error(("kind: %s, but the database is %s"):format(kind, given)) end
-local rows = param("rows", 10000, "how many items there are")
-local users = param("users", 8, "how many users there are")
+local rows = param("rows", 10000, "how many items there are", { min = 100 })
+local users = param("users", 8, "how many users there are", { min = 1 })
 local duration = param("duration", "20s", "how long they keep asking")
 
 --- What the three do not have in common.
@@ -50,7 +55,7 @@ local DIALECTS <const> = {
     uses_index = "USING INDEX",
   },
 }
-local dialect = DIALECTS[kind] or error("kind: expected postgres, mariadb or sqlite, got " .. kind)
+local dialect = DIALECTS[kind]
 
 ---@return string | loadrun.Service
 local function address()

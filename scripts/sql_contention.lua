@@ -22,20 +22,22 @@ local SCHEMES <const> = {
   sqlite = "sqlite",
 }
 local given = SCHEMES[database:match "^%a+" or ""]
-local kind = param("kind", given or "postgres", "postgres, mariadb or sqlite")
+local kind = param(
+  "kind",
+  given or "postgres",
+  "which database is started, or given",
+  { one_of = { "postgres", "mariadb", "sqlite" } }
+)
 if given and given ~= kind then error(("kind: %s, but the database is %s"):format(kind, given)) end
-local isolation =
-  param("isolation", "serializable", "read committed, repeatable read or serializable")
-if
-  isolation ~= "read committed"
-  and isolation ~= "repeatable read"
-  and isolation ~= "serializable"
-then
-  error("isolation: expected read committed, repeatable read or serializable, got " .. isolation)
-end
+local isolation = param(
+  "isolation",
+  "serializable",
+  "of each transfer",
+  { one_of = { "read committed", "repeatable read", "serializable" } }
+)
 local accounts =
-  param("accounts", 20, "how many accounts there are: the fewer, the more contention")
-local users = param("users", 8, "how many users there are")
+  param("accounts", 20, "how many accounts there are: the fewer, the more contention", { min = 2 })
+local users = param("users", 8, "how many users there are", { min = 1 })
 local duration = param("duration", "15s", "how long they move money")
 
 local STARTS <const> = { postgres = service.postgres, mariadb = service.mariadb }
@@ -44,8 +46,7 @@ local STARTS <const> = { postgres = service.postgres, mariadb = service.mariadb 
 local function address()
   if database ~= "" then return database end
   if kind == "sqlite" then return "sqlite::memory:" end
-  local start = STARTS[kind] or error("kind: expected postgres, mariadb or sqlite, got " .. kind)
-  return start {}
+  return STARTS[kind] {}
 end
 
 local db = sql.client { url = address(), size = users, timeout = "10s" }

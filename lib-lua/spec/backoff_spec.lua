@@ -79,6 +79,41 @@ return {
     assert.equal(attempts, 4)
   end,
 
+  ["what returns a value or a failure is tried again where somebody else was first"] = function(vu)
+    local retry = backoff.new { base = "1ms", attempts = 4 }
+    ---@param kind string
+    ---@return string? done
+    ---@return string? kind of the failure
+    ---@return integer attempts
+    local function after(kind)
+      local done, err, attempts = retry:try(vu.rand, function(number)
+        if number < 3 then return nil, { kind = kind } end
+        return "done"
+      end)
+      return done, err and err.kind, attempts
+    end
+    for _, kind in ipairs { "deadlock", "serialization", "busy", "loading" } do
+      assert.equal({ after(kind) }, { "done", nil, 3 })
+    end
+    for _, kind in ipairs { "timeout", "unique", "reset" } do
+      local done, failed, attempts = after(kind)
+      assert.equal({ done == nil, failed, attempts }, { true, kind, 1 })
+    end
+    local _, err, attempts = retry:try(
+      vu.rand,
+      function() return nil, { kind = "unique" } end,
+      function(failure) return failure.kind == "unique" end
+    )
+    assert.equal({ err and err.kind, attempts }, { "unique", 4 })
+  end,
+
+  ["a call that has no reply says what there is for it"] = function(vu)
+    local retry = backoff.new {}
+    assert.raises("for `try`", function()
+      retry:call(vu.rand, function() end)
+    end)
+  end,
+
   ["options out of range are refused"] = function()
     assert.raises("attempts: expected 1 or more", function() backoff.new { attempts = 0 } end)
     assert.raises("factor: expected 1 or more", function() backoff.new { factor = 0.5 } end)
