@@ -216,6 +216,12 @@ impl std::error::Error for Failure {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metric::FAILURES;
+
+    #[test]
+    fn every_kind_of_failure_can_be_named_in_a_threshold() {
+        assert_eq!(FailureKind::ALL.map(FailureKind::as_str), FAILURES);
+    }
 
     #[test]
     fn the_connections_of_a_user_are_numbered_by_client_and_not_by_who_else_opens_some() {

@@ -18,6 +18,32 @@ pub struct Builtin {
     pub about: &'static str,
 }
 
+/// What the tag `kind` of a failed call can be, in the order reports list them.
+pub const FAILURES: [&str; 22] = [
+    "dns",
+    "refused",
+    "timeout",
+    "tls",
+    "reset",
+    "protocol",
+    "status",
+    "too_large",
+    "oom",
+    "auth",
+    "moved",
+    "loading",
+    "readonly",
+    "noscript",
+    "wrongtype",
+    "busy",
+    "deadlock",
+    "serialization",
+    "unique",
+    "constraint",
+    "exhausted",
+    "server",
+];
+
 /// Every metric the engine records by itself. `name` is the operation, `kind` a failure's kind.
 pub const BUILTIN: &[Builtin] = &[
     Builtin {

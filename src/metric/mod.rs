@@ -24,7 +24,7 @@ mod timeline;
 mod total;
 mod windows;
 
-pub use builtin::{BUILTIN, Builtin};
+pub use builtin::{BUILTIN, Builtin, FAILURES};
 pub use distribution::Distribution;
 pub use growth::{Course, Growth, levels};
 pub use judgement::{Held, Judgement};

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use super::{Curve, FaultDecl, Load, Plan, Problem, Scenario, Start, nearest};
-use crate::metric::{BUILTIN, Builtin, Filter, Stage, Threshold};
+use crate::metric::{BUILTIN, Builtin, FAILURES, Filter, Stage, Threshold};
 use crate::units::show_duration;
 
 /// Every reason why `plan` cannot be run; empty if it can.
@@ -267,7 +267,7 @@ fn builtin(name: &str) -> Option<&'static Builtin> {
     BUILTIN.iter().find(|metric| metric.name == name)
 }
 
-/// A filter has to be able to match: by its key, and for scenarios and processes by its values.
+/// A filter has to be able to match: by its key, and where all its values are known, by those.
 fn filter(plan: &Plan, metric: &str, filter: &Filter) -> Option<Problem> {
     if filter.key == "phase" {
         let names = || Stage::ALL.map(Stage::name);
@@ -293,6 +293,9 @@ fn filter(plan: &Plan, metric: &str, filter: &Filter) -> Option<Problem> {
         // Where there is none, that has been said, and is no threshold's mistake.
         "scenario" if !plan.scenarios.is_empty() => {
             plan.scenarios.iter().map(|scenario| &*scenario.name).collect()
+        }
+        "kind" if builtin(metric).is_some_and(|metric| metric.tags.contains(&"kind")) => {
+            FAILURES.to_vec()
         }
         "process" if metric.starts_with("process.") => plan.processes().collect(),
         _ => return None,

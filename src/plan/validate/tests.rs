@@ -213,6 +213,7 @@ fn a_threshold_speaks_of_what_can_be_recorded() {
         "iteration.lag{name=item} p99 < 10ms",
         "http.duration{scenario=by} p95 < 300ms",
         "http.duration{scenario in (buy|sell)} p95 < 300ms",
+        "http.failed{kind=timout} rate < 1%",
         "iteration.dropped p95 < 300ms",
     ])), @r#"
     error: threshold `http.durration p95 < 300ms`: no metric is called "http.durration"
@@ -233,8 +234,11 @@ fn a_threshold_speaks_of_what_can_be_recorded() {
     error: threshold `http.duration{scenario in (buy|sell)} p95 < 300ms`: no scenario is called "sell"
       --> shop.lua:95
       hint: there is only "buy"
-    error: threshold `iteration.dropped p95 < 300ms`: a counter has no p95
+    error: threshold `http.failed{kind=timout} rate < 1%`: no kind is called "timout"
       --> shop.lua:96
+      hint: did you mean "timeout"?
+    error: threshold `iteration.dropped p95 < 300ms`: a counter has no p95
+      --> shop.lua:97
       hint: expected one of count, rate
     "#);
 }
