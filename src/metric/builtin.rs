@@ -124,6 +124,13 @@ pub const BUILTIN: &[Builtin] = &[
         about: "connections to Redis opened, or tried",
     },
     Builtin {
+        name: "redis.refused",
+        kind: Kind::Counter,
+        unit: Unit::Number,
+        tags: &["scenario", "name", "command"],
+        about: "those of `redis.connects` that could not be opened; the call had one later, or failed",
+    },
+    Builtin {
         name: "redis.commands",
         kind: Kind::Counter,
         unit: Unit::Number,
@@ -164,6 +171,13 @@ pub const BUILTIN: &[Builtin] = &[
         unit: Unit::Number,
         tags: &["scenario", "name"],
         about: "connections to the database opened, or tried",
+    },
+    Builtin {
+        name: "sql.refused",
+        kind: Kind::Counter,
+        unit: Unit::Number,
+        tags: &["scenario", "name"],
+        about: "those of `sql.connects` that could not be opened; the call had one later, or failed",
     },
     Builtin {
         name: "iteration.offered",

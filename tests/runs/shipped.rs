@@ -88,7 +88,11 @@ fn every_scenario_of_caches_and_pools_finds_what_it_looks_for_on_servers_of_its_
         (
             "pool_limits.lua",
             &["seconds=1"],
-            &["sql.failed{scenario=waiting} rate == 0", "server.busy max <= 20"],
+            &[
+                "sql.failed{scenario=waiting} rate == 0",
+                "server.busy max <= 20",
+                "sql.refused{scenario=crowding} count > 0",
+            ],
         ),
         (
             "cache_scale.lua",

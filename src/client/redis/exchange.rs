@@ -26,6 +26,8 @@ pub struct Exchange {
     pub wait: Option<Duration>,
     /// Connections opened, or tried, for this call.
     pub connects: u32,
+    /// Those of them that failed, also where there was a connection in the end.
+    pub refused: u32,
     /// Commands in it.
     pub commands: u32,
     /// Steps by which nodes of a cluster sent it on.
@@ -81,6 +83,7 @@ impl Draft {
             duration: Duration::ZERO,
             wait: None,
             connects: 0,
+            refused: 0,
             commands: commands as u32,
             redirects: 0,
             exhausted: false,

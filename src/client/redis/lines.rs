@@ -278,6 +278,7 @@ async fn open(
     match &opened {
         Ok(_) => lines.opened(),
         Err(failure) => {
+            draft.exchange.refused += 1;
             lines.failed_again();
             lines.last.replace(Some(Box::new(failure.clone())));
         }

@@ -25,6 +25,8 @@ pub struct Exchange {
     pub duration: Duration,
     /// Connections opened, or tried.
     pub connects: u32,
+    /// Those of them that failed, also where there was a connection in the end.
+    pub refused: u32,
     /// This machine, not the target, had no socket left: the failure says nothing of the target.
     pub no_socket: bool,
 }
@@ -79,6 +81,7 @@ pub(super) enum Stage {
 pub(super) struct Draft {
     pub(super) stage: Stage,
     pub(super) connects: u32,
+    pub(super) refusals: u32,
     pub(super) no_socket: bool,
     started: Instant,
     /// Since when it is running, or connecting.
@@ -96,6 +99,7 @@ impl Draft {
         Self {
             stage: Stage::Queued,
             connects: 0,
+            refusals: 0,
             no_socket: false,
             started: Instant::now(),
             since: None,
@@ -175,6 +179,7 @@ impl Draft {
             wait: self.waits.then_some(wait),
             duration,
             connects: self.connects,
+            refused: self.refusals,
             no_socket: self.no_socket,
         }
     }

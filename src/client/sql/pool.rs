@@ -255,6 +255,7 @@ impl Pool {
             }
             Err(Broken { trouble, no_socket, .. }) => {
                 draft.no_socket = no_socket;
+                draft.refusals += 1;
                 let trouble = trouble.at(&database);
                 if let Trouble::Failed(failure) = &trouble {
                     self.outage.borrow_mut().failed(failure);

@@ -61,11 +61,11 @@ async fn keeps_what_is_wanted(db: &Client) {
     }
 }
 
-/// Several statements that must succeed.
-async fn batch(client: &Client, sql: &str) {
+/// Several statements that must succeed; how many rows they have changed.
+async fn batch(client: &Client, sql: &str) -> u64 {
     let work = Work::Batch { statements: sql.into(), timeout: None };
     let exchange = client.call(&work).await;
-    exchange.answer.unwrap_or_else(|trouble| panic!("{sql}: {trouble:?}"));
+    exchange.answer.unwrap_or_else(|trouble| panic!("{sql}: {trouble:?}")).affected
 }
 
 /// How a statement failed.

@@ -91,6 +91,7 @@ impl Exchanged for client::redis::Exchange {
             duration: started.elapsed(),
             wait: None,
             connects: 0,
+            refused: 0,
             commands: 0,
             redirects: 0,
             exhausted: false,
@@ -118,6 +119,7 @@ impl Exchanged for sql::Exchange {
             wait: None,
             duration: started.elapsed(),
             connects: 0,
+            refused: 0,
             no_socket: false,
         }
     }

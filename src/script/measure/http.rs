@@ -28,6 +28,7 @@ impl Operation {
             duration: exchange.duration,
             wait: answered.then_some(exchange.timing.wait),
             connects: exchange.connects,
+            refused: 0,
             error: exchange.error,
             detail: exchange.detail.as_deref(),
         };

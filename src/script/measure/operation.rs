@@ -61,6 +61,15 @@ impl Thing {
         }
     }
 
+    /// The metric of connections that could not be opened; `None` where the call has failed then.
+    const fn refused(self) -> Option<&'static str> {
+        match self {
+            Self::Http => None,
+            Self::Redis => Some("redis.refused"),
+            Self::Sql => Some("sql.refused"),
+        }
+    }
+
     /// The metric of connections opened.
     const fn connects(self) -> &'static str {
         match self {
@@ -80,6 +89,8 @@ pub struct Called<'a> {
     pub wait: Option<Duration>,
     /// Connections opened, or tried.
     pub connects: u32,
+    /// Those of them that failed, also where the call had one in the end.
+    pub refused: u32,
     /// How it failed; `None` for a success.
     pub error: Option<FailureKind>,
     /// The failure in plain words.
@@ -96,6 +107,7 @@ pub struct Operation {
     succeeded: SeriesId,
     wait: OnceCell<SeriesId>,
     connects: OnceCell<SeriesId>,
+    refused: OnceCell<SeriesId>,
     /// Few kinds of failure come up; a short list is as fast as an array and much smaller.
     failed: RefCell<Vec<Failed>>,
     pub(super) http: super::http::Series,
@@ -119,6 +131,7 @@ impl Operation {
             succeeded: series(thing.failed()),
             wait: OnceCell::new(),
             connects: OnceCell::new(),
+            refused: OnceCell::new(),
             failed: RefCell::default(),
             http: super::http::Series::default(),
             redis: super::redis::Series::default(),
@@ -146,6 +159,10 @@ impl Operation {
         if called.connects > 0 {
             let id = self.series(recorder, &self.connects, self.thing.connects());
             recorder.add(id, f64::from(called.connects));
+        }
+        if let (1.., Some(name)) = (called.refused, self.thing.refused()) {
+            let id = self.series(recorder, &self.refused, name);
+            recorder.add(id, f64::from(called.refused));
         }
         match called.error {
             None => recorder.hit(self.succeeded, false),

@@ -26,6 +26,7 @@ impl Operation {
             duration: exchange.duration,
             wait: exchange.wait,
             connects: exchange.connects,
+            refused: exchange.refused,
             error: error.map(|error| error.kind),
             detail: error.map(|error| error.detail.as_str()),
         };

@@ -17,6 +17,7 @@ impl Operation {
             duration: exchange.duration,
             wait: exchange.wait,
             connects: exchange.connects,
+            refused: exchange.refused,
             error: failure.map(|failure| failure.kind),
             detail: failure.map(|failure| failure.detail.as_str()),
         };

@@ -60,6 +60,8 @@ fn text(shape: &Shape, bytes: &[u8]) -> Option<String> {
             let (days, months) = (i32::from_be_bytes(days), i32::from_be_bytes(months));
             Some(time::interval(months, days, micros(micros_part)?))
         }
+        // A `"char"` of no character; no other text has a zero byte.
+        _ if bytes == [0] => Some(String::new()),
         _ => string(bytes),
     }
 }

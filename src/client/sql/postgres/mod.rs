@@ -102,8 +102,19 @@ impl Connection {
     /// Runs any number of statements without parameters, none of them prepared.
     pub(super) async fn batch(&mut self, statements: &Statement) -> Result<u64, Broken> {
         let text = AssertSqlSafe(Arc::clone(statements.text()));
-        let done = self.inner.execute(sqlx::raw_sql(text)).await?;
-        Ok(done.rows_affected())
+        let mut answers = self.inner.fetch_many(sqlx::raw_sql(text));
+        let mut counts = Vec::new();
+        while let Some(answer) = answers.try_next().await? {
+            if let Either::Left(done) = answer {
+                counts.push(done.rows_affected());
+            }
+        }
+        if counts.iter().any(|count| *count > 0)
+            && let Some(changing) = statements.changing()
+        {
+            counts.iter_mut().zip(changing).filter(|it| !it.1).for_each(|it| *it.0 = 0);
+        }
+        Ok(counts.iter().sum())
     }
 
     /// Begins a transaction.

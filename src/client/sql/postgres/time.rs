@@ -61,15 +61,19 @@ pub(super) fn zone(west: i32) -> String {
 /// `1 year 2 mons 3 days 04:05:06`, from the three parts of an interval.
 pub(super) fn interval(months: i32, days: i32, micros: i64) -> String {
     let mut parts = Vec::new();
+    // As the server writes it: what is above zero after what is below it says so.
+    let mut plus = "";
     for (count, one, many) in
         [(months / 12, "year", "years"), (months % 12, "mon", "mons"), (days, "day", "days")]
     {
         if count != 0 {
-            parts.push(format!("{count} {}", if count == 1 { one } else { many }));
+            let sign = if count > 0 { plus } else { "" };
+            parts.push(format!("{sign}{count} {}", if count == 1 { one } else { many }));
+            plus = if count < 0 { "+" } else { "" };
         }
     }
     if micros != 0 || parts.is_empty() {
-        let sign = if micros < 0 { "-" } else { "" };
+        let sign = if micros < 0 { "-" } else { plus };
         let micros = i64::try_from(micros.unsigned_abs()).unwrap_or(i64::MAX);
         parts.push(format!("{sign}{}", time(micros)));
     }
@@ -83,7 +87,9 @@ pub(super) fn read_date(text: &str) -> Option<i32> {
         "-infinity" => Some(i32::MIN),
         text => {
             let (text, before) = era(text);
-            days(text, before)?.try_into().ok()
+            // The numbers at both ends mean infinity.
+            let days = days(text, before)?.try_into().ok();
+            days.filter(|days| ![i32::MIN, i32::MAX].contains(days))
         }
     }
 }
@@ -131,7 +137,9 @@ pub(super) fn read_timestamp(text: &str, zoned: bool) -> Option<i64> {
         None => (time, 0),
     };
     let micros = days(day, before)?.checked_mul(DAY)?.checked_add(read_time(time)?)?;
-    micros.checked_add(i64::from(west) * SECOND)
+    // The numbers at both ends mean infinity.
+    let micros = micros.checked_add(i64::from(west) * SECOND)?;
+    (![i64::MIN, i64::MAX].contains(&micros)).then_some(micros)
 }
 
 /// Microseconds since midnight and seconds west of Greenwich.
@@ -223,6 +231,9 @@ mod tests {
         assert_eq!(time(DAY), "24:00:00");
         assert_eq!(interval(14, -3, -14_706_500_000), "1 year 2 mons -3 days -04:05:06.5");
         assert_eq!(interval(0, 0, 0), "00:00:00");
+        assert_eq!(interval(-1, 1, 0), "-1 mons +1 day");
+        assert_eq!(interval(-14, -3, MINUTE), "-1 years -2 mons -3 days +00:01:00");
+        assert_eq!(interval(0, -1, 0), "-1 days");
         assert_eq!([zone(0), zone(-3600), zone(12_600)], ["+00", "+01", "-03:30"]);
     }
 
@@ -244,6 +255,9 @@ mod tests {
             assert_eq!(read_time(text), None, "{text}");
         }
         assert_eq!(read_timestamp("2026-11-25 17:30:00Z", false), None);
+        // One further than the last there is would be infinity.
+        assert_eq!(read_date("5881610-07-11"), None);
+        assert_eq!(read_timestamp("294277-01-09 04:00:54.775807", false), None);
     }
 
     proptest! {

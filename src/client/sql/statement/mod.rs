@@ -104,6 +104,14 @@ impl Statement {
         (!has(own) && has(other)).then_some(hint)
     }
 
+    /// Of each statement of a text for PostgreSQL whether it changes rows; the server counts those that
+    /// others read as well. `None` where statements cannot be told apart: a body of a function has some
+    /// of its own.
+    pub(super) fn changing(&self) -> Option<Vec<bool>> {
+        let pieces: Vec<Token> = tokens(Dialect::Postgres, self.text().as_bytes()).collect();
+        (!pieces.iter().any(|token| is(*token, "atomic"))).then(|| changing(&pieces))
+    }
+
     /// What SQLite must be told of it.
     pub(super) fn lite(&self) -> &Lite {
         self.0.lite.get_or_init(|| Lite::read(self.text()))
@@ -117,8 +125,19 @@ fn changes_rows<'a>(mut statement: impl Iterator<Item = Token<'a>>) -> bool {
         _ => None,
     });
     match first.as_deref() {
-        Some(b"with") => statement
-            .any(|token| ["insert", "update", "delete", "merge"].iter().any(|it| is(token, it))),
+        Some(b"with") => {
+            // `FOR UPDATE` and `FOR NO KEY UPDATE` lock what is read.
+            let mut locks = false;
+            statement.any(|token| {
+                let changes = is(token, "update") && !locks
+                    || ["insert", "delete", "merge"].iter().any(|it| is(token, it));
+                if let Token::Word(_) = token {
+                    let goes_on = is(token, "no") || is(token, "key");
+                    locks = is(token, "for") || locks && goes_on;
+                }
+                changes
+            })
+        }
         Some(first) => CHANGING.contains(&first),
         None => false,
     }
@@ -141,16 +160,12 @@ impl Lite {
         let any = |words: &[&str]| all().any(|token| words.iter().any(|word| is(token, word)));
         let open = all().any(|token| token == Token::Open);
         let pieces: Vec<Token> = all().collect();
-        let blank = |it: &Token| matches!(it, Token::Space | Token::Open | Token::Mark(b';'));
-        let statements = pieces.split(|it| *it == Token::Mark(b';'));
-        let statements = statements.filter(|it| !it.iter().all(blank));
-        let changing = statements.map(|it| changes_rows(it.iter().copied())).collect();
         Self {
             watched: watched(text, open),
             parameters: parameters(text),
             reaches: reaches(text),
-            changes_rows: (!any(&["trigger"])).then_some(changing),
-            count: match pieces.iter().all(blank) {
+            changes_rows: (!any(&["trigger"])).then(|| changing(&pieces)),
+            count: match pieces.iter().all(is_blank) {
                 true => Count::None,
                 false if is_several(&pieces) => Count::Several,
                 false => Count::One,
@@ -159,6 +174,18 @@ impl Lite {
             ends_transaction: any(&["commit", "end", "rollback"]),
         }
     }
+}
+
+/// Of each statement of a text whether it changes rows.
+fn changing(pieces: &[Token]) -> Vec<bool> {
+    let statements = pieces.split(|it| *it == Token::Mark(b';'));
+    let statements = statements.filter(|it| !it.iter().all(is_blank));
+    statements.map(|it| changes_rows(it.iter().copied())).collect()
+}
+
+/// Whether it is no part of a statement.
+fn is_blank(token: &Token) -> bool {
+    matches!(token, Token::Space | Token::Open | Token::Mark(b';'))
 }
 
 fn watched(text: &str, open: bool) -> Arc<str> {
@@ -246,6 +273,8 @@ mod tests {
         }
         for other in [
             "SELECT * FROM t FOR UPDATE",
+            "WITH a AS (SELECT 1) SELECT * FROM t FOR NO KEY UPDATE",
+            "WITH a AS (SELECT 1) SELECT * FROM t FOR UPDATE",
             "(SELECT 'insert')",
             "WITH a AS (SELECT 'delete') SELECT * FROM a",
             "CREATE TABLE u (a)",
@@ -299,6 +328,8 @@ mod tests {
     fn statements_that_choose_a_file_are_found_and_no_others() {
         for (text, word) in [
             ("ATTACH 'x' AS y", Some("ATTACH")),
+            ("\u{feff}ATTACH 'x' AS y", Some("ATTACH")),
+            ("VACUUM \u{feff}INTO 'x'", Some("VACUUM INTO")),
             ("select 1; /* */ aTTach database 'x' as y", Some("ATTACH")),
             ("VACUUM main INTO 'x'", Some("VACUUM INTO")),
             ("PRAGMA temp_store_directory = '/'", Some("PRAGMA temp_store_directory")),

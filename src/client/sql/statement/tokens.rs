@@ -52,6 +52,8 @@ fn token(dialect: Dialect, first: u8, text: &[u8]) -> (Token<'_>, usize) {
     let second = text.get(1).copied().unwrap_or_default();
     match (first, dialect) {
         _ if is_space(first) => (Token::Space, run(text, is_space)),
+        // SQLite skips a byte order mark wherever it stands between two words.
+        (0xef, Sqlite) if text.starts_with(b"\xef\xbb\xbf") => (Token::Space, 3),
         (b'-', _) if second == b'-' && is_comment(dialect, text) => line(text),
         (b'#', MySql) => line(text),
         (b'/', _) if second == b'*' => comment(dialect, text),

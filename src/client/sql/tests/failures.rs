@@ -129,7 +129,10 @@ async fn several_answers(server: &Server) {
 /// After a change of the schema, or of what the server remembers, one failure at most.
 async fn forgotten(server: &Server) {
     let db = to(&server.url, 1);
-    batch(&db, "CREATE TABLE f (a int); INSERT INTO f VALUES (1)").await;
+    let changed = "CREATE TABLE f (a int); INSERT INTO f VALUES (1); SELECT a FROM f;
+        WITH w AS (SELECT 1) SELECT a FROM f FOR UPDATE; WITH w AS (SELECT 2) UPDATE f SET a = 1;;";
+    assert_eq!(batch(&db, changed).await, 2, "an INSERT and an UPDATE of one row each");
+    assert_eq!(batch(&db, "SELECT * FROM generate_series(1, 3)").await, 0);
     rows(&db, "SELECT * FROM f", &[]).await;
     for change in ["ALTER TABLE f ADD b text", "DEALLOCATE ALL", "DISCARD ALL"] {
         batch(&db, change).await;

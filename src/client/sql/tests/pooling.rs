@@ -139,4 +139,5 @@ async fn left_out(server: &Server, most: usize) {
     });
     assert!(served.answer.is_ok(), "{served:?}");
     assert!(served.connects > 1, "it has been refused before: {served:?}");
+    assert!((1..served.connects).contains(&served.refused), "{served:?}");
 }

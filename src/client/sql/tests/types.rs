@@ -110,8 +110,12 @@ async fn every_type_of_postgresql_comes_back_as_it_was() {
         &[],
     )
     .await;
-    let expected = ["infinity", "0044-03-15 BC", "NaN", "1 year 2 mons -3 days 04:05:06.5"];
+    let expected = ["infinity", "0044-03-15 BC", "NaN", "1 year 2 mons -3 days +04:05:06.5"];
     assert_eq!(special.cells, expected.map(text));
+    let interval = "interval '-1 year 1 day -00:00:01'";
+    let both = format!("SELECT {interval}, {interval}::text, ''::\"char\"");
+    let [ours, servers, empty] = &rows(&db, &both, &[]).await.cells[..] else { panic!("{both}") };
+    assert_eq!((ours, empty), (servers, &text("")));
 }
 
 /// Types of MariaDB with values of each.

@@ -203,6 +203,7 @@ impl Listener {
                 duration: begun.elapsed(),
                 wait: None,
                 connects: 0,
+                refused: 0,
                 commands: 0,
                 redirects: 0,
                 exhausted: false,

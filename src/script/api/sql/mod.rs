@@ -5,6 +5,7 @@
 //! so is every transaction as a whole.
 
 mod begun;
+mod document;
 mod options;
 mod settings;
 mod statements;

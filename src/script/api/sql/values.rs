@@ -2,6 +2,7 @@
 
 use mlua::{Lua, LuaString, Table, UserData, Value};
 
+use super::document;
 use crate::client::sql::{Datum, Rows};
 use crate::script::api::json;
 use crate::script::options::{self, shown};
@@ -139,10 +140,10 @@ pub(super) fn lua_value(lua: &Lua, datum: &Datum) -> mlua::Result<Value> {
         Datum::Float(number) => Value::Number(*number),
         Datum::Text(text) => Value::String(lua.create_string(text)?),
         Datum::Bytes(bytes) => Value::String(lua.create_string(bytes)?),
+        // Its text where a number would lose something, or it is deeper than can be followed.
         Datum::Json(text) => match json::decode(lua, text.as_bytes()) {
-            Ok(value) => value,
-            // Deeper than can be followed: then its text.
-            Err(_) => Value::String(lua.create_string(text)?),
+            Ok(value) if document::fits(text) => value,
+            _ => Value::String(lua.create_string(text)?),
         },
         Datum::List(items) => {
             let list = lua.create_table_with_capacity(items.len(), 0)?;
