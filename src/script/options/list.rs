@@ -21,9 +21,10 @@ fn gathered(list: &Table, options: bool) -> Result<Vec<Value>, String> {
     let mut found = Vec::with_capacity(list.raw_len());
     // Lua gives items in order, but for those of a list that was not filled in order.
     let (mut later, mut other) = (Vec::new(), None);
+    let is_next = |at: i64, found: &[Value]| usize::try_from(at.wrapping_sub(1)) == Ok(found.len());
     let all = list.for_each(|key: Value, value: Value| {
         match key {
-            Value::Integer(at) if at - 1 == found.len() as i64 => found.push(value),
+            Value::Integer(at) if is_next(at, &found) => found.push(value),
             Value::Integer(at) if at > 0 => later.push((at, value)),
             Value::String(_) if options => {}
             key => other = Some(key),
@@ -36,7 +37,7 @@ fn gathered(list: &Table, options: bool) -> Result<Vec<Value>, String> {
     }
     later.sort_by_key(|(at, _)| *at);
     for (at, value) in later {
-        if at - 1 != found.len() as i64 {
+        if !is_next(at, &found) {
             return Err(format!("expected a list without gaps, got item {at} after a nil"));
         }
         found.push(value);
