@@ -231,6 +231,9 @@ fn a_run_is_compared_at_its_end_and_its_thresholds_held_against_the_baseline() {
     assert_eq!(exit, 3, "{said}");
     assert!(said.contains("MISSED") && said.contains(" (limit "), "{said}");
     assert!(said.contains("the script's text is not the same"), "{said}");
+    let foreseen =
+        "this run cannot be compared with main: parameter latency is 100ms in base, 1s now";
+    assert!(said.contains(foreseen), "{said}");
     let elsewhere = ["--anyway", "-p", "address=http://127.0.0.1:2"];
     let (exit, said) = bench.calm(&[&run[..], &elsewhere].concat());
     assert_eq!(exit, 2, "{said}");

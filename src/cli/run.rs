@@ -17,7 +17,7 @@ use super::scripts::{self, Script};
 use super::source::SourceArgs;
 use super::{dumb, ink, state, suite, tell, undo};
 use crate::baseline::Baseline;
-use crate::compare::{Comparison, Gate, exit_code};
+use crate::compare::{Comparison, Gate, exit_code, foreseen};
 use crate::engine::{self, Options};
 use crate::error::Error;
 use crate::history;
@@ -141,9 +141,11 @@ pub fn run(args: &RunArgs) -> Result<u8, Error> {
         let name = stem(&script.path);
         let own = baseline.as_ref().map(|baseline| baseline.of_script(&name));
         let plan = &mut script.loaded.plan;
-        match own.as_ref().and_then(|own| lacking(plan, own, &name, args)) {
-            Some(lacking) => problems.push(lacking),
-            None => problems.extend(hold_against(plan, own.as_ref())),
+        if let Some(lacking) = own.as_ref().and_then(|own| lacking(plan, own, &name, args)) {
+            problems.push(lacking);
+        } else {
+            forewarn(plan, own.as_ref(), args);
+            problems.extend(hold_against(plan, own.as_ref()));
         }
     }
     if !problems.is_empty() {
@@ -224,6 +226,16 @@ fn lacking(plan: &Plan, own: &Baseline, name: &str, args: &RunArgs) -> Option<Pr
     let without = if needing.is_some() { "this threshold" } else { "--baseline" };
     let at = needing.map(|(_, place)| place.clone());
     Some(Problem { at, ..own.lacks(name, without, &args.out).into() })
+}
+
+/// Says before the load that its run cannot be compared, as far as that is known.
+fn forewarn(plan: &Plan, baseline: Option<&Baseline>, args: &RunArgs) {
+    let base = baseline.and_then(|baseline| Some((&baseline.name, baseline.outcomes.first()?)));
+    if let (Some((name, base)), false) = (base, args.against.anyway) {
+        for what in foreseen(base, plan) {
+            tell(&format!("warning: this run cannot be compared with {name}: {what}"));
+        }
+    }
 }
 
 /// Gives thresholds that speak of a baseline its values; all that lack one are told at once.

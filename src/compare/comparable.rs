@@ -39,9 +39,15 @@ pub fn differences(base: &Outcome, now: &Outcome, varied: &[String]) -> Vec<Stri
     found
 }
 
+/// What is known to differ before a run of this plan has begun.
+pub fn foreseen(base: &Outcome, now: &Plan) -> Vec<String> {
+    parameters(&base.plan, now, &[]).into_iter().chain(loads(&base.plan, now)).collect()
+}
+
 fn parameters(base: &Plan, now: &Plan, varied: &[String]) -> Vec<String> {
     let told = |kind: &str, name: &str, a: Option<&String>, b: Option<&String>| {
-        let [a, b] = [a, b].map(|value| value.map_or("nothing", String::as_str));
+        let shown = |value: &String| if value.is_empty() { "empty" } else { value }.to_owned();
+        let [a, b] = [a, b].map(|value| value.map_or("nothing".to_owned(), shown));
         format!("{kind} {name} is {a} in base, {b} now")
     };
     let is_target = |value: Option<&String>| value.is_some_and(|value| is_address(value));

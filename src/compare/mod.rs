@@ -30,7 +30,7 @@ use serde::Serialize;
 
 use crate::outcome::Outcome;
 
-pub use comparable::{differences, is_same_run};
+pub use comparable::{differences, foreseen, is_same_run};
 pub use control::Control;
 use estimate::{Estimate, Figure};
 pub use gate::{Gate, exit_code};
