@@ -119,6 +119,34 @@ impl FailureKind {
             Self::Server => "server",
         }
     }
+
+    /// Whether the target answered, though not with what was asked for: it is up.
+    pub fn is_answer(self) -> bool {
+        match self {
+            Self::Dns
+            | Self::Refused
+            | Self::Timeout
+            | Self::Tls
+            | Self::Reset
+            | Self::Protocol
+            | Self::Exhausted => false,
+            Self::Status
+            | Self::TooLarge
+            | Self::Oom
+            | Self::Auth
+            | Self::Moved
+            | Self::Loading
+            | Self::ReadOnly
+            | Self::NoScript
+            | Self::WrongType
+            | Self::Busy
+            | Self::Deadlock
+            | Self::Serialization
+            | Self::Unique
+            | Self::Constraint
+            | Self::Server => true,
+        }
+    }
 }
 
 impl fmt::Display for FailureKind {

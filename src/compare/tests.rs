@@ -170,6 +170,7 @@ fn outcome(seed: u64, elapsed: f64, series: Vec<SeriesOutcome>) -> Outcome {
         },
         script: String::new(),
         verdict: RunVerdict::Valid,
+        warnings: Vec::new(),
         reasons: Vec::new(),
         grade: None,
         exit: 0,

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::collector::Collector;
+use super::evidence::{self, Did};
+use super::failing;
 use super::own::{Usage, environment, peak_memory};
-use super::validity::{self, Evidence, Iterations, Lag};
+use super::validity;
 use crate::metric::{Judgement, Metric, SERIES_LIMIT, Tags, Threshold};
 use crate::outcome::{
-    End, FailureSample, FaultOutcome, Generator, Grade, LogLine, Outcome, Run, SCHEMA,
-    ScenarioOutcome, ScriptErrorSample, SeriesOutcome, Verdict, exit_code,
+    End, FailureSample, FaultOutcome, Generator, Grade, LogLine, Outcome, Run, RunVerdict, SCHEMA,
+    ScenarioOutcome, ScriptErrorSample, SeriesOutcome, Verdict, exit_code, operations,
 };
-use crate::plan::{Load, Plan};
+use crate::plan::Plan;
 use crate::script::{Errors, Vm, World};
 
 /// How the run ended.
@@ -76,10 +78,16 @@ pub fn record_ledgers(world: &World, control: &Vm) {
 
 /// The outcome of a run that has ended.
 pub fn outcome(close: &Close<'_>, ending: Ending) -> Outcome {
-    let scenarios = scenarios(close);
-    let evidence = evidence(close, &ending, &scenarios);
+    let (scenarios, series, failures) = (scenarios(close), series(close), failures(close));
+    let calls = operations::among(&series, &scenarios, ending.elapsed.as_secs_f64());
+    let did = Did { scenarios: &scenarios, calls: &calls, failures: &failures };
+    let evidence = evidence::gather(close, &ending, &did);
     let (verdict, reasons) = validity::judge(&evidence);
     let thresholds = verdicts(close, ending.elapsed);
+    let mut warnings = overflowed(close);
+    if verdict != RunVerdict::TargetDown {
+        warnings.extend(failing::unasked(close.plan, &thresholds, &did, &series));
+    }
     let grade = Grade::of(&thresholds);
     let end = match (&ending.broke, ending.interrupted) {
         (Some(_), _) => End::Broken,
@@ -94,12 +102,13 @@ pub fn outcome(close: &Close<'_>, ending: Ending) -> Outcome {
         script: String::from_utf8_lossy(&close.world.source.text).into_owned(),
         verdict,
         reasons,
+        warnings,
         grade,
         exit: exit_code(verdict, grade, end),
         thresholds,
         scenarios,
-        series: series(close),
-        failures: failures(close),
+        series,
+        failures,
         script_errors: script_errors(close),
         ledgers: close.world.balances(),
         phases: close.collector.edges().map_or_else(Vec::new, |edges| edges.list().to_vec()),
@@ -124,126 +133,27 @@ pub fn outcome(close: &Close<'_>, ending: Ending) -> Outcome {
     }
 }
 
-fn evidence(close: &Close<'_>, ending: &Ending, scenarios: &[ScenarioOutcome]) -> Evidence {
-    let collector = close.collector;
-    let (calls, failed) = collector.calls(None);
-    let busiest = collector.busiest().as_secs_f64() / ending.elapsed.as_secs_f64().max(1e-9);
-    Evidence {
-        interrupted: ending.interrupted,
-        loaded: ending.loaded,
-        aborted_by: ending.aborted_by.clone(),
-        broke: ending.broke.clone(),
-        unclean: unclean(&ending.faults),
-        unbroken: unbroken(&ending.faults),
-        teardown: ending.teardown.clone(),
-        iterations: scenarios.iter().map(|scenario| iterations(close, scenario)).collect(),
-        unready: scenarios.iter().map(|scenario| scenario.unready).sum(),
-        undone: undone(close.plan, scenarios),
-        stalls: collector.busy().map(|busy| busy.stalls).sum(),
-        slow: collector.busy().map(|busy| busy.slow).max().unwrap_or_default(),
-        calls,
-        failed,
-        exhausted: collector.exhausted(),
-        lags: lags(close),
-        busiest_worker: busiest,
-        stolen: ending.stolen.unwrap_or(0.0),
-        lost: ending.lost.clone(),
-        partial: partial(close),
-        pause: collector.pause(),
-        longest: longest(close),
-        elapsed: ending.elapsed,
-    }
-}
-
-fn iterations(close: &Close<'_>, did: &ScenarioOutcome) -> Iterations {
-    Iterations {
-        scenario: did.name.clone(),
-        offered: did.offered,
-        started: did.started,
-        finished: did.finished,
-        broken: close.collector.broken(&did.name),
-        unfinished: did.unfinished,
-        dropped: did.dropped,
-    }
-}
-
-/// The longest go of the script in any worker.
-fn longest(close: &Close<'_>) -> Duration {
-    close.collector.busy().map(|busy| busy.longest).max().unwrap_or_default()
-}
-
-/// Thresholds that ask for a name some of whose samples may be in `{name=other}`.
-fn partial(close: &Close<'_>) -> Vec<String> {
-    let overflowed = close.collector.summary().overflowed();
-    let asks = |threshold: &&Threshold| {
-        let calls = threshold.metric.split('.').next().map(|thing| format!("{thing}.duration"));
-        let names = [Some(threshold.metric.as_str()), calls.as_deref()];
-        let kept = |key: &str| matches!(key, "scenario" | "kind" | "status");
-        names.into_iter().flatten().any(|name| overflowed.contains_key(name))
-            && threshold.filters.iter().any(|filter| !kept(&filter.key))
-    };
-    let thresholds = close.plan.thresholds.iter().map(|(threshold, _)| threshold);
-    thresholds.filter(asks).map(|threshold| threshold.text.clone()).collect()
-}
-
-/// Faults that may still be there, and why.
-fn unclean(faults: &[FaultOutcome]) -> Vec<String> {
-    let told = faults.iter().filter_map(|fault| {
-        let why = fault.unclean.as_ref()?;
-        Some(format!("fault {:?} on {:?} may still be there: {why}", fault.name, fault.on))
-    });
-    told.collect()
-}
-
-/// Faults that could not begin, and why.
-fn unbroken(faults: &[FaultOutcome]) -> Vec<String> {
-    let told = faults.iter().filter_map(|fault| {
-        let why = fault.failed.as_ref()?;
-        Some(format!("fault {:?} on {:?} could not begin: {why}", fault.name, fault.on))
-    });
-    told.collect()
-}
-
-/// Scenarios with a fixed amount of work that was not all begun.
-fn undone(plan: &Plan, scenarios: &[ScenarioOutcome]) -> Vec<(String, u64, u64)> {
-    let pairs = plan.scenarios.iter().zip(scenarios);
-    let short = pairs.filter_map(|(planned, did)| match planned.load {
-        Load::Iterations { total, .. } if did.started < total => {
-            Some((did.name.clone(), did.finished, total))
-        }
-        _ => None,
-    });
-    short.collect()
-}
-
-/// How late the iterations of each open scenario began.
-fn lags(close: &Close<'_>) -> Vec<Lag> {
-    let open = close.plan.scenarios.iter().filter(|scenario| !scenario.closed());
-    let lags = open.filter_map(|scenario| {
-        let p99 = |metric| {
-            let values = close.collector.trend(metric, Some(&scenario.name))?;
-            Some(Duration::from_nanos(values.quantile(0.99)))
-        };
-        let scenario_name = scenario.name.to_string();
-        let (lag, response) = (p99("iteration.lag")?, p99("iteration.response")?);
-        Some(Lag { scenario: scenario_name, p99: lag, response })
-    });
-    lags.collect()
-}
-
 fn verdicts(close: &Close<'_>, elapsed: Duration) -> Vec<Verdict> {
     let judged = close.collector.judgements(elapsed);
     let thresholds = close.plan.thresholds.iter().zip(judged);
-    let verdicts = thresholds.map(|((threshold, _), judgement)| Verdict {
-        threshold: threshold.text.clone(),
-        shown: close
-            .plan
-            .metric(&threshold.metric)
-            .and_then(|m| shown(close, threshold, &m, judgement)),
-        value: judgement.value,
-        limit_held: judgement.limit_held,
-        goal_held: judgement.goal_held,
-        critical: threshold.critical,
+    let verdicts = thresholds.map(|((threshold, _), judgement)| {
+        let metric = close.plan.metric(&threshold.metric);
+        let shown = metric.and_then(|metric| shown(close, threshold, &metric, judgement));
+        let in_vain = failing::in_vain(close.collector.summary(), threshold);
+        let in_vain = in_vain.filter(|_| judgement.value.is_some());
+        Verdict {
+            threshold: threshold.text.clone(),
+            shown: match (shown, in_vain) {
+                (Some(shown), Some(calls)) => {
+                    Some(format!("{shown}, but all {calls} calls failed"))
+                }
+                (shown, _) => shown,
+            },
+            value: judgement.value,
+            limit_held: judgement.limit_held && in_vain.is_none(),
+            goal_held: judgement.goal_held.map(|held| held && in_vain.is_none()),
+            critical: threshold.critical,
+        }
     });
     verdicts.collect()
 }
@@ -351,19 +261,34 @@ fn log(close: &Close<'_>) -> Vec<LogLine> {
         .into_iter()
         .map(|(line, count)| LogLine { level: line.level.to_string(), text: line.text, count })
         .collect();
-    let mut warn = |text: String| log.push(LogLine { level: "warn".to_owned(), text, count: 1 });
     if beyond > 0 {
-        warn(format!("{beyond} more log lines were not kept"));
-    }
-    for (metric, times) in close.collector.summary().overflowed() {
-        let next = match metric.split('.').next() {
-            Some("http" | "redis" | "sql") => "give calls a `name`",
-            _ => "give it fewer values of tags",
-        };
-        warn(format!(
-            "more than {SERIES_LIMIT} series of {metric}: {times} times one went to \
-             `{{name=other}}`; {next}"
-        ));
+        let text = format!("{beyond} more log lines were not kept");
+        log.push(LogLine { level: "warn".to_owned(), text, count: 1 });
     }
     log
+}
+
+/// What has more series than are kept apart, the metrics of one sort of calls together.
+fn overflowed(close: &Close<'_>) -> Vec<String> {
+    let mut told: Vec<(Option<&str>, Vec<&str>)> = Vec::new();
+    for metric in close.collector.summary().overflowed().keys() {
+        let calls =
+            metric.split('.').next().filter(|thing| ["http", "redis", "sql"].contains(thing));
+        match told.iter_mut().find(|(known, _)| known.is_some() && *known == calls) {
+            Some((_, metrics)) => metrics.push(metric),
+            None => told.push((calls, vec![metric])),
+        }
+    }
+    let told = told.into_iter().map(|(calls, metrics)| {
+        let next = match calls {
+            Some(_) => "calls need fewer different names: one for all of a sort, and tags of few values",
+            None => "give it fewer values of tags",
+        };
+        let metrics = metrics.join(", ");
+        format!(
+            "more than {SERIES_LIMIT} series of {metrics}: what came later went to `{{name=other}}`; \
+             {next}"
+        )
+    });
+    told.collect()
 }

@@ -25,6 +25,8 @@ mod breaking;
 mod closing;
 mod collector;
 mod conduct;
+mod evidence;
+mod failing;
 mod faults;
 mod foreseen;
 mod listeners;

@@ -9,7 +9,8 @@
 //!   burst of hundreds of arrivals due at one instant is begun one after the other, and costs some
 //!   milliseconds).
 //! * **drops**: an arrival that found no free user was never made, so the load was not the load
-//!   asked for; one is enough. A slow target needs more users (`max_users`), or a lower rate.
+//!   asked for; one is enough. Where calls kept the users busy, the target is slower than that load or
+//!   `max_users` too small, which only whoever knows the target can say; the reason tells which calls.
 //! * **CPU**: a worker on a CPU more than [`CPU_BOUND`] of the time has no time left to be on time.
 //! * **steal**: where this machine is a virtual one, its host may give its processors to others; a
 //!   share above [`STEAL_BOUND`] makes everything on it slow, loadrun and target alike. It is counted
@@ -49,6 +50,10 @@ pub const SLOW_SHARE: f64 = 0.05;
 pub const BROKEN_SHARE: f64 = 0.01;
 /// Share of a scenario's iterations that may be cut off at the end.
 pub const UNFINISHED_SHARE: f64 = 0.01;
+/// Share of the time of iterations that calls take where the target may be what keeps users busy.
+pub const CALLS_SHARE: f64 = 0.5;
+/// Share of time waiting for a connection, and of calls failing, from which that is told.
+pub const TOLD_SHARE: f64 = 0.1;
 /// How late with a second a worker may be.
 pub const PAUSE_BOUND: Duration = Duration::from_secs(1);
 
@@ -61,6 +66,40 @@ pub struct Lag {
     pub p99: Duration,
     /// p99 from intended start to end, over the same iterations.
     pub response: Duration,
+}
+
+/// What the users of a scenario were busy with.
+#[derive(Debug, Clone)]
+pub struct Busy {
+    /// Share of the time of iterations that calls took, up to 1.
+    pub calls: f64,
+    /// The operation that took the most of it.
+    pub operation: String,
+    /// Share of the time of iterations that this one took.
+    pub share: f64,
+    /// Share of its own time that passed in waiting for a connection.
+    pub waited: f64,
+    /// Share of all calls that failed.
+    pub failed: f64,
+}
+
+/// The commonest kind of failure.
+#[derive(Debug, Clone)]
+pub struct Commonest {
+    /// The kind, and an example's words.
+    pub words: String,
+    /// There was no other.
+    pub only: bool,
+    /// Each of all failures was an answer of the target.
+    pub answered: bool,
+}
+
+impl Commonest {
+    /// Behind what it is of: ` (server: no such table)`.
+    pub fn in_brackets(&self) -> String {
+        let mostly = if self.only { "" } else { "mostly " };
+        format!(" ({mostly}{})", self.words)
+    }
 }
 
 /// What became of the iterations of one scenario.
@@ -80,6 +119,10 @@ pub struct Iterations {
     pub unfinished: u64,
     /// Arrivals that found no free user.
     pub dropped: u64,
+    /// The most users it may have.
+    pub users: u64,
+    /// What they were busy with; `None` where nothing was called.
+    pub busy: Option<Busy>,
 }
 
 /// What the verdict is made from.
@@ -107,10 +150,12 @@ pub struct Evidence {
     pub stalls: u64,
     /// Time scripts spent in goes longer than [`SLOW_SCRIPT`], on the busiest worker.
     pub slow: Duration,
-    /// Calls made.
+    /// Calls that the load made.
     pub calls: u64,
-    /// Calls that failed.
+    /// Of these, calls that failed.
     pub failed: u64,
+    /// How most of these did.
+    pub commonest: Option<Commonest>,
     /// How late each open scenario was.
     pub lags: Vec<Lag>,
     /// Share of its time the busiest worker was on a CPU.
@@ -213,10 +258,13 @@ fn script_limited(e: &Evidence) -> Vec<String> {
 }
 
 fn target_down(e: &Evidence) -> Vec<String> {
-    if e.calls > 0 && e.failed == e.calls {
-        return vec![format!("all {} calls failed", e.calls)];
+    if e.calls == 0 || e.failed < e.calls {
+        return Vec::new();
     }
-    Vec::new()
+    let how = e.commonest.as_ref().map_or_else(String::new, Commonest::in_brackets);
+    let up = e.commonest.as_ref().is_some_and(|common| common.answered);
+    let up = if up { "the target answers, but " } else { "" };
+    vec![format!("{up}all {} calls failed{how}", e.calls)]
 }
 
 fn generator_limited(e: &Evidence) -> Vec<String> {
@@ -232,12 +280,8 @@ fn generator_limited(e: &Evidence) -> Vec<String> {
         let count = e.exhausted;
         reasons.push(format!("{count} connections found no free socket or port on this machine"));
     }
-    for Iterations { scenario, offered: of, dropped, .. } in &e.iterations {
-        if *dropped > 0 {
-            let what = "arrivals found no free user; raise max_users";
-            reasons.push(format!("{scenario}: {dropped} of {of} {what}"));
-        }
-    }
+    let short = e.iterations.iter().filter(|did| did.dropped > 0);
+    reasons.extend(short.map(no_free_user));
     if e.pause > PAUSE_BOUND && e.longest < e.pause / 2 {
         let least = show_duration(e.pause);
         reasons.push(format!("a worker stood still for {least} or longer"));
@@ -259,120 +303,35 @@ fn generator_limited(e: &Evidence) -> Vec<String> {
     reasons
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lag(p99: u64, response: u64) -> Lag {
-        let [p99, response] = [p99, response].map(Duration::from_millis);
-        Lag { scenario: "visitors".to_owned(), p99, response }
-    }
-
-    fn healthy() -> Evidence {
-        Evidence {
-            calls: 1000,
-            iterations: vec![Iterations {
-                scenario: "visitors".to_owned(),
-                offered: 1000,
-                started: 1000,
-                finished: 1000,
-                ..Iterations::default()
-            }],
-            lags: vec![lag(1, 20)],
-            busiest_worker: 0.2,
-            elapsed: Duration::from_secs(10),
-            ..Evidence::default()
+/// Why arrivals found no free user, as far as that is known.
+fn no_free_user(did: &Iterations) -> String {
+    let Iterations { scenario, offered, dropped, users, .. } = did;
+    let what = format!(
+        "{scenario}: {dropped} of {offered} arrivals found no free user, as all of {users} \
+         (max_users) were busy"
+    );
+    let calling = did.busy.as_ref().filter(|busy| busy.calls >= CALLS_SHARE);
+    let failing = did.busy.as_ref().filter(|busy| busy.failed >= TOLD_SHARE);
+    let percent = |share: f64| format!("{:.0} %", share * 100.0);
+    let mut why = Vec::new();
+    if let Some(busy) = calling {
+        why.push(format!("{} of the time with {:?}", percent(busy.share), busy.operation));
+        if busy.waited >= TOLD_SHARE {
+            why.push(format!("{} of that waiting for a connection", percent(busy.waited)));
         }
     }
-
-    fn verdict(change: impl FnOnce(&mut Evidence)) -> RunVerdict {
-        let mut evidence = healthy();
-        change(&mut evidence);
-        judge(&evidence).0
+    if let Some(busy) = failing {
+        why.push(format!("{} of their calls failed", percent(busy.failed)));
     }
-
-    #[test]
-    fn a_healthy_run_is_valid() {
-        assert_eq!(judge(&healthy()), (RunVerdict::Valid, Vec::new()));
+    if why.is_empty() {
+        return format!("{what}; raise max_users");
     }
-
-    #[test]
-    fn each_cause_has_its_verdict() {
-        assert_eq!(verdict(|e| e.interrupted = true), RunVerdict::Incomplete);
-        assert_eq!(verdict(|e| e.iterations[0].finished = 0), RunVerdict::Incomplete);
-        assert_eq!(verdict(|e| e.teardown = Some("error".to_owned())), RunVerdict::Incomplete);
-        assert_eq!(verdict(|e| e.iterations[0].broken = 11), RunVerdict::ScriptLimited);
-        assert_eq!(verdict(|e| e.stalls = 1), RunVerdict::ScriptLimited);
-        assert_eq!(verdict(|e| e.slow = Duration::from_millis(600)), RunVerdict::ScriptLimited);
-        assert_eq!(verdict(|e| e.failed = 1000), RunVerdict::TargetDown);
-        assert_eq!(verdict(|e| e.iterations[0].dropped = 1), RunVerdict::GeneratorLimited);
-        assert_eq!(verdict(|e| e.busiest_worker = 0.95), RunVerdict::GeneratorLimited);
-        assert_eq!(verdict(|e| e.lags.push(lag(60, 20))), RunVerdict::GeneratorLimited);
-        assert_eq!(verdict(|e| e.exhausted = 1), RunVerdict::GeneratorLimited);
-        assert_eq!(verdict(|e| e.stolen = 0.06), RunVerdict::GeneratorLimited);
-        assert_eq!(verdict(|e| e.stolen = 0.04), RunVerdict::Valid);
-        let short = |e: &mut Evidence| (e.stolen, e.elapsed) = (0.2, Duration::from_millis(100));
-        assert_eq!(verdict(short), RunVerdict::Valid, "a tick or two");
-        assert_eq!(verdict(|e| e.iterations[0].unfinished = 11), RunVerdict::Incomplete);
-        assert_eq!(verdict(|e| e.unready = 1), RunVerdict::Incomplete);
-        assert_eq!(verdict(|e| e.undone.push(("s".to_owned(), 1, 2))), RunVerdict::Incomplete);
-        assert_eq!(verdict(|e| e.broke = Some("x".to_owned())), RunVerdict::Incomplete);
-        assert_eq!(verdict(|e| e.aborted_by = Some("x".to_owned())), RunVerdict::Incomplete);
-        assert_eq!(verdict(|e| e.lost.push("x".to_owned())), RunVerdict::Incomplete);
-        assert_eq!(verdict(|e| e.partial.push("x".to_owned())), RunVerdict::ScriptLimited);
-    }
-
-    #[test]
-    fn a_busy_scenario_excuses_nothing_of_a_quiet_one() {
-        let quiet = |change: fn(&mut Iterations)| {
-            verdict(|e| {
-                e.iterations[0].finished = 1_000_000;
-                e.iterations[0].started = 1_000_000;
-                let mut few = Iterations { started: 60, finished: 60, ..Iterations::default() };
-                change(&mut few);
-                e.iterations.push(few);
-            })
-        };
-        assert_eq!(quiet(|_| ()), RunVerdict::Valid);
-        assert_eq!(quiet(|few| few.broken = 1), RunVerdict::ScriptLimited);
-        assert_eq!(quiet(|few| few.unfinished = 1), RunVerdict::Incomplete);
-    }
-
-    #[test]
-    fn a_worker_that_stood_still_is_held_against_the_run_but_not_what_the_script_did() {
-        let still = |pause, longest| {
-            verdict(|e| (e.pause, e.longest) = (Duration::from_millis(pause), longest))
-        };
-        assert_eq!(still(1_500, Duration::from_millis(3)), RunVerdict::GeneratorLimited);
-        assert_eq!(still(900, Duration::from_millis(3)), RunVerdict::Valid);
-        assert_eq!(still(1_500, Duration::from_millis(1_600)), RunVerdict::Valid);
-    }
-
-    #[test]
-    fn lag_is_held_against_the_run_only_beside_the_response_it_is_part_of() {
-        assert_eq!(verdict(|e| e.lags.push(lag(60, 2000))), RunVerdict::Valid);
-        // Another scenario's slow responses excuse nothing.
-        let other = |e: &mut Evidence| e.lags.extend([lag(60, 20), lag(1, 5000)]);
-        assert_eq!(verdict(other), RunVerdict::GeneratorLimited);
-    }
-
-    #[test]
-    fn one_percent_of_broken_iterations_is_still_believed() {
-        assert_eq!(verdict(|e| e.iterations[0].broken = 10), RunVerdict::Valid);
-        assert_eq!(verdict(|e| e.iterations[0].finished = 0), RunVerdict::Incomplete);
-    }
-
-    #[test]
-    fn every_cause_is_told_and_the_most_specific_names_the_verdict() {
-        let mut evidence = healthy();
-        evidence.iterations[0].broken = 1000;
-        evidence.failed = 1000;
-        evidence.busiest_worker = 1.0;
-        let (verdict, reasons) = judge(&evidence);
-        assert_eq!(verdict, RunVerdict::TargetDown);
-        let under: Vec<_> = reasons.iter().map(|reason| reason.verdict).collect();
-        let expected =
-            [RunVerdict::TargetDown, RunVerdict::ScriptLimited, RunVerdict::GeneratorLimited];
-        assert_eq!(under, expected);
-    }
+    let waited = calling.is_some_and(|busy| busy.waited >= TOLD_SHARE);
+    let few = if waited { ", the client has too few connections" } else { "" };
+    let or = "the target is slower than this load";
+    format!("{what}: {}; {or}{few}, or max_users is too small", why.join(", "))
 }
+
+#[cfg(test)]
+#[path = "validity_tests.rs"]
+mod tests;

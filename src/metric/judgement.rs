@@ -106,6 +106,11 @@ impl Threshold {
         Err(self.error("the goal asks for less than the limit", expected.to_owned()))
     }
 
+    /// Whether it asks how long something took, and not how often it happened.
+    pub fn asks_how_long(&self) -> bool {
+        !matches!(self.aggregate, Aggregate::Count | Aggregate::Rate)
+    }
+
     /// Holds it against what was measured up to `elapsed`. A sliding window ends with
     /// `now_second`, the last second that all workers have reported. `unit` is the metric's.
     pub fn judge(

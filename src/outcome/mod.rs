@@ -45,6 +45,9 @@ pub struct Outcome {
     pub verdict: RunVerdict,
     /// Why, when the verdict is not [`RunVerdict::Valid`]; the first one made it.
     pub reasons: Vec<Reason>,
+    /// What a reader of the verdict has to know besides, each one sentence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// How the thresholds came out together; `None` when none was asked.
     pub grade: Option<Grade>,
     /// The process's exit code.
@@ -69,7 +72,7 @@ pub struct Outcome {
     pub faults: Vec<FaultOutcome>,
     /// What the generator itself used.
     pub generator: Generator,
-    /// Warnings of the run and the script's own log lines, oldest first.
+    /// What was told while the run went on, and the script's own log lines, oldest first.
     pub log: Vec<LogLine>,
 }
 

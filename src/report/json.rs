@@ -36,6 +36,7 @@ pub fn value(outcome: &Outcome, gate: Option<&Gate>, place: Option<&str>) -> Val
         "seed": outcome.run.seed,
         "verdict": outcome.verdict,
         "reasons": outcome.reasons,
+        "warnings": outcome.warnings,
         "grade": outcome.grade,
         "exit": compare::exit_code(outcome, gate),
         "comparison": gate.map(comparison),
@@ -116,6 +117,7 @@ fn process(process: &Process<'_>) -> Value {
 
 fn operation(operation: &Operation) -> Value {
     let ms = |q: f64| milliseconds(&operation.times, q);
+    let waited = |q: f64| operation.waited_at(q).map(|waited| waited as f64 / 1e6);
     json!({
         "scenario": operation.scenario,
         "metric": operation.metric,
@@ -132,6 +134,8 @@ fn operation(operation: &Operation) -> Value {
         "p99_ms": ms(0.99),
         "p999_ms": ms(0.999),
         "max_ms": operation.times.max() as f64 / 1e6,
+        "waited_p50_ms": waited(0.5),
+        "waited_p95_ms": waited(0.95),
     })
 }
 

@@ -3,7 +3,7 @@
 //!
 //! The verdict is a case of its own, since a run that cannot be believed has not passed, whatever
 //! its thresholds say. A check fails when it did not hold once, as in the summary. What went wrong
-//! by the way (failures, script errors) stands in the output of the suite.
+//! by the way (warnings, failures, script errors) stands in the output of the suite.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -164,6 +164,9 @@ fn skipped(name: &str, why: impl Into<String>) -> TestCase {
 /// What failed and what broke, for whoever opens the suite.
 fn troubles(outcome: &Outcome) -> String {
     let mut text = String::new();
+    for warning in &outcome.warnings {
+        let _ = writeln!(text, "warning: {warning}");
+    }
     for failure in &outcome.failures {
         let (name, kind, times) = (&failure.name, &failure.kind, figures::times(failure.count));
         // Writing to a string does not fail.

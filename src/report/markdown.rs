@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use super::faults as told;
 use super::figures::{self, percent, seconds, time};
-use super::processes;
+use super::{calls, processes};
 use crate::outcome::{Outcome, RunVerdict, ScenarioOutcome, Verdict, operations};
 
 /// Most rows of a list of troubles; a comment on a pull request has a limit.
@@ -36,6 +36,9 @@ fn headline(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "### {mark} {}: **{}**, {grade}\n", code(&run.name), outcome.verdict)?;
     for reason in &outcome.reasons {
         writeln!(out, "> **{}**: {}\n", reason.verdict, code(&reason.cause))?;
+    }
+    for warning in &outcome.warnings {
+        writeln!(out, "> **warning**: {}\n", code(warning))?;
     }
     let (elapsed, workers, seed) = (seconds(run.elapsed), run.workers, run.seed);
     let (cpus, version) = (outcome.environment.cpus, &outcome.loadrun);
@@ -69,6 +72,9 @@ fn threshold(verdict: &Verdict) -> Vec<String> {
 fn operations(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     let heads = ["operation", "count:", "per s:", "failed:", "p50:", "p95:", "p99:", "max:"];
     let operations = operations::of(outcome);
+    let waited = calls::waited(&operations);
+    let heads: Vec<_> =
+        heads.into_iter().chain(calls::WAITED.into_iter().filter(|_| waited)).collect();
     let several = operations.iter().any(|o| o.scenario != operations[0].scenario);
     let rows = operations.iter().map(|operation| {
         let name = code(&operation.name);
@@ -85,6 +91,7 @@ fn operations(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
         ];
         row.extend([0.5, 0.95, 0.99].map(|q| time(operation.times.quantile(q))));
         row.push(time(operation.times.max()));
+        row.extend(calls::waits(operation).into_iter().filter(|_| waited));
         row
     });
     table(out, &heads, &rows.collect::<Vec<_>>())

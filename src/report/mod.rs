@@ -3,6 +3,7 @@
 //! A report reads nothing but what it is given, and writes nothing but what it is given to write to.
 //! `csv` is the template.
 
+mod calls;
 pub mod comparison;
 mod csv;
 mod faults;

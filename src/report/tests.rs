@@ -3,8 +3,8 @@
 use super::suite::{self, Ended, Part, Suite};
 use super::{Ink, Report, json, ndjson, text};
 use crate::compare::Finding;
-use crate::metric::{Kind, Metric, Tags, Total, Unit};
-use crate::outcome::{Outcome, RunVerdict, Second, SeriesOutcome, SeriesSecond};
+use crate::metric::{Distribution, Kind, Metric, Tags, Total, Unit};
+use crate::outcome::{FailureSample, Outcome, RunVerdict, Second, SeriesOutcome, SeriesSecond};
 
 mod compared;
 mod made;
@@ -68,6 +68,70 @@ fn a_tag_with_values_without_end_does_not_fill_the_screen() {
     let text = written(|out| text(&outcome, None, Ink::PLAIN, out));
     assert!(text.contains("id=100") && !text.contains("id=199"), "{text}");
     assert!(text.contains(" more  ") && text.contains("see outcome.json"), "{text}");
+}
+
+/// The golden outcome with operations and failures of a hundred names more, the later the slower.
+fn with_a_hundred_names() -> Outcome {
+    let mut outcome = outcome();
+    for id in 100..200 {
+        let name = format!("by id {id}");
+        let mut times = Distribution::new();
+        times.record(id * 1_000_000_000);
+        outcome.series.push(SeriesOutcome {
+            metric: "sql.duration".to_owned(),
+            kind: Kind::Trend,
+            tags: Tags::new([("scenario", "buyers"), ("name", &*name)]),
+            total: Total::Trend(times),
+            ..outcome.series[0].clone()
+        });
+        outcome.failures.push(FailureSample { name, count: id, ..outcome.failures[0].clone() });
+    }
+    outcome
+}
+
+#[test]
+fn of_names_without_end_those_are_told_that_took_the_most_time() {
+    let outcome = with_a_hundred_names();
+    let text = written(|out| text(&outcome, None, Ink::PLAIN, out));
+    for table in ["operations", "failures"] {
+        let (_, told) = text.split_once(&format!("\n{table}\n")).unwrap();
+        let (told, _) = told.split_once("\n\n").unwrap();
+        assert!(told.contains("by id 199") && !told.contains("by id 159"), "{told}");
+        assert!(told.contains("by id 160") && told.contains("\n  61 more"), "{told}");
+    }
+    let page = file(Report::Html, &outcome);
+    assert!(page.contains("by id 100"), "the page has them all");
+}
+
+#[test]
+fn what_was_waited_for_connections_has_columns_where_it_counts_for_anything() {
+    let told = |waited: u64| {
+        let mut outcome = outcome();
+        let tags = Tags::new([("scenario", "buyers"), ("name", "by key")]);
+        for (metric, ms) in [("sql.duration", 500), ("sql.wait", waited)] {
+            let mut times = Distribution::new();
+            times.record(ms * 1_000_000);
+            outcome.series.push(SeriesOutcome {
+                metric: metric.to_owned(),
+                kind: Kind::Trend,
+                tags: tags.clone(),
+                total: Total::Trend(times),
+                ..outcome.series[0].clone()
+            });
+        }
+        outcome
+    };
+    let (little, much) = (told(20), told(2_000));
+    for report in [Report::Text, Report::Markdown, Report::Html] {
+        assert!(!file(report, &little).contains("waited p95"), "{report:?}");
+        let told = file(report, &much);
+        let row = told.lines().find(|line| line.contains("by key")).unwrap();
+        assert!(told.contains("waited p95") && row.contains("2 s"), "{report:?}: {told}");
+    }
+    let line = file(Report::Json, &little);
+    let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let waited = |n: usize| value["operations"][n]["waited_p95_ms"].clone();
+    assert_eq!([waited(0), waited(1)], [serde_json::Value::Null, 20.0.into()]);
 }
 
 #[test]
@@ -178,6 +242,7 @@ fn hostile() -> Outcome {
     outcome.run.name = TEXT.to_owned();
     outcome.environment.cpu = Some(TEXT.to_owned());
     outcome.reasons[0].cause = TEXT.to_owned();
+    outcome.warnings[0] = TEXT.to_owned();
     outcome.thresholds[0].threshold = TEXT.to_owned();
     outcome.scenarios[0].name = TEXT.to_owned();
     outcome.failures[0].name = TEXT.to_owned();

@@ -11,13 +11,13 @@ use anstyle::{AnsiColor, Style};
 
 use super::figures::{self, percent, seconds, time};
 use super::table::table;
-use super::{faults, processes, visible};
+use super::{calls, faults, processes, visible};
 use crate::metric::{self, Distribution, Total};
-use crate::outcome::{Grade, LogLine, Outcome, Reason, RunVerdict, ScenarioOutcome, operations};
+use crate::outcome::{Grade, LogLine, Outcome, Reason, RunVerdict, ScenarioOutcome};
 use crate::units::Bytes;
 
-/// Most series of the script's own metrics shown; a tag can have values without end.
-const OWN: usize = 40;
+/// Most rows of a table shown; names and tags can have values without end.
+pub(super) const MOST: usize = 40;
 
 /// How text is set for whoever reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,8 +81,7 @@ pub fn write(
 fn whole(outcome: &Outcome, place: Option<&str>, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
     headline(outcome, ink, out)?;
     thresholds(outcome, ink, out)?;
-    operation_table(outcome, ink, out)?;
-    failures(outcome, ink, out)?;
+    calls::write(outcome, ink, out)?;
     checks(outcome, ink, out)?;
     trends(outcome, ink, out)?;
     load(outcome, ink, out)?;
@@ -109,6 +108,9 @@ fn headline(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> 
     writeln!(out, "{elapsed}, {} workers, seed {}{profile}", run.workers, run.seed)?;
     for Reason { verdict, cause } in &outcome.reasons {
         writeln!(out, "{}: {cause}", ink.paint(AnsiColor::Red, verdict))?;
+    }
+    for warning in &outcome.warnings {
+        writeln!(out, "{}: {warning}", ink.paint(AnsiColor::Yellow, "warning"))?;
     }
     if outcome.verdict != RunVerdict::Valid {
         writeln!(out, "only a VALID run can pass, whatever its thresholds say")?;
@@ -150,35 +152,6 @@ fn thresholds(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()
     table(ink, out, "thresholds", &[], rows.collect(), 4)
 }
 
-fn operation_table(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
-    let operations = operations::of(outcome);
-    let several = figures::several(operations.iter().map(|operation| &*operation.scenario));
-    let heads = ["", "count", "per s", "failed", "p50", "p90", "p95", "p99", "p99.9", "max"]
-        .map(String::from);
-    let rows = operations.iter().map(|operation| {
-        let mut row = vec![
-            figures::named(several, &operation.scenario, &operation.name),
-            operation.count().to_string(),
-            format!("{:.1}", operation.per_second),
-            percent(operation.failed_share()),
-        ];
-        row.extend([0.5, 0.9, 0.95, 0.99, 0.999].map(|q| time(operation.times.quantile(q))));
-        row.push(time(operation.times.max()));
-        row
-    });
-    table(ink, out, "operations", &heads, rows.collect(), 1)
-}
-
-fn failures(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
-    let several = figures::several(outcome.failures.iter().map(|failure| &*failure.scenario));
-    let rows = outcome.failures.iter().map(|failure| {
-        let name = figures::named(several, &failure.scenario, &failure.name);
-        let count = failure.count.to_string();
-        vec![name, failure.kind.clone(), count, failure.detail.clone()]
-    });
-    table(ink, out, "failures", &[], rows.collect(), 4)
-}
-
 fn checks(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
     let rows = figures::checks(outcome).into_iter().map(|check| {
         let held = match check.failed {
@@ -207,9 +180,9 @@ fn trends(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
         vec![series.metric.clone(), tags.join(" "), value]
     });
     let mut rows: Vec<_> = rows.collect();
-    let beyond = rows.len().saturating_sub(OWN);
+    let beyond = rows.len().saturating_sub(MOST);
     if beyond > 0 {
-        rows.truncate(OWN);
+        rows.truncate(MOST);
         rows.push(vec![format!("{beyond} more"), String::new(), "see outcome.json".to_owned()]);
     }
     table(ink, out, "metrics of the script", &[], rows, 3)

@@ -47,17 +47,53 @@ fn a_run_in_which_every_call_fails_never_passes() {
     let bench = Bench::with(
         r#"local http = require "loadrun.http"
            local param = require "loadrun.param"
+           local sandbox = require "loadrun.sandbox"
            local target = http.client { base = param("url", "", "address") }
-           return { scenarios = { calls = { iterations = 5, run = function()
-             assert(target:get("/").error == "refused")
-           end } } }"#,
+           local other = http.client { base = sandbox.start {} }
+           return {
+             setup = function() assert(other:get("/health").status == 200) end,
+             scenarios = { calls = { iterations = 5, run = function()
+               assert(target:get("/").error == "refused")
+             end } },
+           }"#,
     );
     let output = bench.run(&["script.lua", "--quiet", "-p", &format!("url={}", nobody())]);
     assert_eq!(code(&output), 3, "{}", stdout(&output));
-    assert!(stdout(&output).contains("TARGET_DOWN"), "{}", stdout(&output));
+    let told = "TARGET_DOWN: all 5 calls failed (refused: 127.0.0.1:";
+    assert!(stdout(&output).contains(told), "{}", stdout(&output));
     let failure = bench.outcome()["failures"][0].clone();
     assert_eq!(failure["kind"], "refused");
     assert_eq!(failure["count"], 5);
+}
+
+#[test]
+fn an_operation_that_never_works_holds_no_threshold_on_its_times_and_is_told_under_the_verdict() {
+    let bench = Bench::with(
+        r#"local http = require "loadrun.http"
+           local sandbox = require "loadrun.sandbox"
+           local target = http.client { base = sandbox.start {} }
+           return {
+             scenarios = { visitors = { iterations = 5, run = function()
+               target:get("/health", { name = "health" })
+               target:get("/nowhere", { name = "checkout" })
+             end } },
+             thresholds = {
+               "http.duration{name=health} p95 < 1m", "http.duration{name=checkout} p95 < 1m, goal < 30s",
+             },
+           }"#,
+    );
+    let output = bench.run(&["script.lua", "--quiet", "--report", "html,markdown,junit"]);
+    let said = stdout(&output);
+    assert_eq!(code(&output), 1, "{said}");
+    assert!(said.contains(", but all 5 calls failed  goal missed"), "{said}");
+    let warning = "all 5 calls of \"checkout\" failed (status: ";
+    let line = said.lines().position(|line| line.contains(&format!("warning: {warning}")));
+    assert_eq!(line, Some(3), "{said}");
+    let outcome = bench.outcome();
+    assert_eq!(outcome["verdict"], "VALID");
+    assert!(outcome["warnings"][0].as_str().unwrap().starts_with(warning), "{outcome}");
+    let held = outcome["thresholds"].as_array().unwrap().iter().map(|v| v["limit_held"].clone());
+    assert_eq!(held.collect::<Vec<_>>(), [true, false]);
 }
 
 #[test]

@@ -123,10 +123,13 @@ fn head(outcome: &Outcome) -> Markup {
                 }
                 " " span { (sentence(outcome)) }
             }
-            @if !outcome.reasons.is_empty() {
+            @if !outcome.reasons.is_empty() || !outcome.warnings.is_empty() {
                 ul.reasons {
                     @for reason in &outcome.reasons {
                         li { b { (reason.verdict) } " " (reason.cause) }
+                    }
+                    @for warning in &outcome.warnings {
+                        li { b.bad { "warning" } " " (warning) }
                     }
                 }
             }
@@ -154,6 +157,9 @@ fn sentence(outcome: &Outcome) -> String {
     }
 }
 
+/// The one of the few figures that tells of trouble.
+const FAILED: &str = "calls failed";
+
 /// The few figures somebody asks for first.
 fn key_figures(outcome: &Outcome) -> Markup {
     let finished: u64 = outcome.scenarios.iter().map(|scenario| scenario.finished).sum();
@@ -168,12 +174,19 @@ fn key_figures(outcome: &Outcome) -> Markup {
         ("iterations", finished.to_string()),
         ("a second", format!("{:.1}", finished as f64 / outcome.run.elapsed.max(1e-9))),
         ("calls", made.to_string()),
-        ("calls failed", percent(failed as f64 / made.max(1) as f64)),
+        (FAILED, percent(failed as f64 / made.max(1) as f64)),
         ("response p50", quantile(0.5)),
         ("response p95", quantile(0.95)),
         ("response p99", quantile(0.99)),
     ];
     html! {
-        dl.key { @for (name, value) in figures { div { dt { (name) } dd { (value) } } } }
+        dl.key {
+            @for (name, value) in figures {
+                div {
+                    dt { (name) }
+                    dd.bad[name == FAILED && failed > 0] { (value) }
+                }
+            }
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::metric::{Kind, Total, show};
 use crate::outcome::operations::{self, Operation};
 use crate::outcome::{Outcome, ScenarioOutcome};
 use crate::report::figures::{self, percent, seconds, time};
-use crate::report::processes;
+use crate::report::{calls, processes};
 use crate::units::Bytes;
 
 /// What services and watched processes used.
@@ -40,9 +40,16 @@ pub fn operations(outcome: &Outcome) -> Markup {
         "p99.9:",
         "max:",
     ];
-    let rows =
-        operations::of(outcome).iter().map(|operation| operation_row(outcome, operation)).collect();
-    table("operations", &heads, rows)
+    let operations = operations::of(outcome);
+    let waited = calls::waited(&operations);
+    let heads: Vec<_> =
+        heads.into_iter().chain(calls::WAITED.into_iter().filter(|_| waited)).collect();
+    let rows = operations.iter().map(|operation| {
+        let mut row = operation_row(outcome, operation);
+        row.extend(calls::waits(operation).into_iter().filter(|_| waited).map(plain));
+        row
+    });
+    table("operations", &heads, rows.collect())
 }
 
 fn operation_row(outcome: &Outcome, operation: &Operation) -> Vec<Markup> {

@@ -200,8 +200,15 @@ pub fn outcome() -> Outcome {
         verdict: RunVerdict::GeneratorLimited,
         reasons: vec![Reason {
             verdict: RunVerdict::GeneratorLimited,
-            cause: "10 of 1000 arrivals found no free user; raise max_users".to_owned(),
+            cause: "buyers: 10 of 1000 arrivals found no free user, as all of 50 (max_users) were \
+                    busy; raise max_users"
+                .to_owned(),
         }],
+        warnings: vec![
+            "all 3 calls of \"item\" failed (refused: connection refused by 127.0.0.1:9), and no \
+             threshold on http.failed was missed for it"
+                .to_owned(),
+        ],
         grade: Some(Grade::Fair),
         exit: 3,
         thresholds: vec![
