@@ -156,14 +156,12 @@ fn is(token: Token, word: &str) -> bool {
 
 impl Lite {
     fn read(text: &str) -> Self {
-        let all = || tokens(Dialect::Sqlite, text.as_bytes());
-        let any = |words: &[&str]| all().any(|token| words.iter().any(|word| is(token, word)));
-        let open = all().any(|token| token == Token::Open);
-        let pieces: Vec<Token> = all().collect();
+        let pieces: Vec<Token> = tokens(Dialect::Sqlite, text.as_bytes()).collect();
+        let any = |words: &[&str]| pieces.iter().any(|it| words.iter().any(|word| is(*it, word)));
         Self {
-            watched: watched(text, open),
-            parameters: parameters(text),
-            reaches: reaches(text),
+            watched: watched(text, pieces.last() == Some(&Token::Open)),
+            parameters: parameters(&pieces),
+            reaches: reaches(&pieces),
             changes_rows: (!any(&["trigger"])).then(|| changing(&pieces)),
             count: match pieces.iter().all(is_blank) {
                 true => Count::None,
@@ -194,10 +192,10 @@ fn watched(text: &str, open: bool) -> Arc<str> {
 }
 
 /// How many parameters a statement of SQLite has; the driver gives them their values by number.
-fn parameters(text: &str) -> Result<usize, String> {
+fn parameters(pieces: &[Token]) -> Result<usize, String> {
     let (mut next, mut most) = (0, 0);
-    for token in tokens(Dialect::Sqlite, text.as_bytes()) {
-        let Token::Parameter(parameter) = token else { continue };
+    for token in pieces {
+        let Token::Parameter(parameter) = *token else { continue };
         match parameter {
             Parameter::Next => next += 1,
             Parameter::Number(number) if (1..=HIGHEST).contains(&number) => {
@@ -223,9 +221,9 @@ fn parameters(text: &str) -> Result<usize, String> {
 }
 
 /// The word by which a statement of SQLite would reach a file of its own choice.
-fn reaches(text: &str) -> Option<&'static str> {
+fn reaches(pieces: &[Token]) -> Option<&'static str> {
     let mut vacuum = false;
-    for token in tokens(Dialect::Sqlite, text.as_bytes()) {
+    for &token in pieces {
         match token {
             token if is(token, "attach") => return Some("ATTACH"),
             token if vacuum && is(token, "into") => return Some("VACUUM INTO"),
@@ -295,7 +293,7 @@ mod tests {
             ("SELECT json('{}') ->> '$.a'", 0),
             ("SELECT 1", 0),
         ] {
-            assert_eq!(parameters(text), Ok(count), "{text}");
+            assert_eq!(Lite::read(text).parameters, Ok(count), "{text}");
         }
         for (text, why) in [
             ("SELECT :a", "`:a` is a parameter with a name"),
@@ -305,7 +303,8 @@ mod tests {
             ("SELECT $0", "from 1 to 32766"),
             ("SELECT ?99999999999999999999", "from 1 to 32766"),
         ] {
-            assert!(parameters(text).unwrap_err().contains(why), "{text}: {:?}", parameters(text));
+            let found = Lite::read(text).parameters.unwrap_err();
+            assert!(found.contains(why), "{text}: {found}");
         }
     }
 
@@ -336,7 +335,7 @@ mod tests {
             ("VACUUM; INSERT INTO t VALUES ('attach')", None),
             ("SELECT \"attach\", [attach], attachment FROM t -- attach", None),
         ] {
-            assert_eq!(reaches(text), word, "{text}");
+            assert_eq!(Lite::read(text).reaches, word, "{text}");
         }
     }
 
