@@ -163,7 +163,7 @@ impl Client {
         let mut exchange = draft.finish();
         match ended {
             Ok(value) => {
-                exchange.error = value.error().cloned();
+                exchange.error = value.error().map(|error| self.explained(error));
                 if !matches!(value, Value::Error(_)) {
                     exchange.value = value;
                 }
@@ -207,6 +207,18 @@ impl Client {
             (place, asking) = (redirect.place, redirect.asking);
             draft.exchange.redirects += 1;
         }
+    }
+
+    /// What a server said went wrong, with what to do where that is known here.
+    fn explained(&self, error: &Failure) -> Failure {
+        let mut error = error.clone();
+        if error.kind == FailureKind::Moved {
+            error.detail += match self.settings.topology {
+                Topology::Cluster => "; what is sent at once goes to the node of its first key",
+                _ => "; the server is a node of a cluster: say `cluster = true`",
+            };
+        }
+        error
     }
 
     /// Sends a request to each node of a cluster, one after the other; the first error is the answer.

@@ -187,6 +187,21 @@ fn argument(command: &mut Command, value: &Value) -> Result<(), String> {
     Ok(())
 }
 
+/// Refuses what has the server say nothing to commands, or something to none.
+fn unruly(word: &str, next: Option<&Value>) -> Result<(), String> {
+    let (word, next) = match (word.split_once(' '), next) {
+        (Some((word, next)), _) => (word, next.to_owned()),
+        (None, Some(Value::String(next))) => (word, next.to_string_lossy().to_ascii_uppercase()),
+        _ => return Ok(()),
+    };
+    let why = match (word, next.as_str()) {
+        ("CLIENT", "REPLY") => "what is sent after it would have no reply to measure",
+        ("CLIENT", "TRACKING") => "what the server says by itself would be read by nobody",
+        _ => return Ok(()),
+    };
+    Err(format!("CLIENT {next} cannot be sent as a command; {why}"))
+}
+
 /// The words of a command as a script gives them, in capitals, if it may be sent like this.
 pub(super) fn words<'a>(
     mut given: impl Iterator<Item = &'a Value>,
@@ -207,16 +222,7 @@ pub(super) fn words<'a>(
         };
         return Err(format!("{word} cannot be sent as a command; {instead}"));
     }
-    let silent = |next: &Value| {
-        next.as_string().is_some_and(|next| next.as_bytes().eq_ignore_ascii_case(b"REPLY"))
-    };
-    if word == "CLIENT REPLY" || word == "CLIENT" && given.next().is_some_and(silent) {
-        return Err(
-            "CLIENT REPLY cannot be sent as a command; what is sent after it would have no \
-                    reply to measure"
-                .to_owned(),
-        );
-    }
+    unruly(&word, given.next())?;
     if !own_connection && STATEFUL.contains(&word.as_str()) {
         return Err(format!(
             "{word} is about one connection; expected a client with `connections = \"user\"`, \
