@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::said::{Field, Kind, Wrong, checked};
 use super::{Ended, VERIFY};
 use crate::client::sql::{
-    Address, Begin, Call, Client, Database, Datum, Dialect, Keep, Rows, Settings, Transaction,
-    Trouble, Work,
+    Address, Begin, Call, Client, Database, Datum, Dialect, Keep, Others, Rows, Settings,
+    Transaction, Trouble, Work,
 };
 use crate::plan::FaultDecl;
 use crate::service::setting::Takes;
@@ -156,6 +156,7 @@ fn client(database: &Database, size: usize) -> Rc<Client> {
         connect_timeout: PATIENCE,
         result_limit: 16 << 20,
         cancel: true,
+        others: Others::default(),
     })
 }
 

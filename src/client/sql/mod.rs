@@ -18,6 +18,7 @@ mod exchange;
 mod failure;
 mod mysql;
 mod nodelay;
+mod others;
 mod panics;
 mod pool;
 mod postgres;
@@ -38,6 +39,7 @@ use tokio::time::{Instant, timeout};
 
 pub use datum::{Datum, Rows};
 pub use exchange::{Exchange, Trouble};
+pub use others::Others;
 pub use settings::{Address, Database, Dialect, Settings, passwords};
 pub use sqlite::{Memory, Place};
 pub use statement::Statement;

@@ -8,10 +8,11 @@
 //! attempt the server refused for having too many goes back to its place in the line until its time is
 //! over, whether others here have a connection or not: who has one of the server's, in another worker
 //! or another program, may give it up any moment, and a call fares the same whichever worker it is of.
-//! Any other refusal is its answer. One that is dropped while the server is at work for it is cancelled
+//! Any other refusal is its answer. A worker that has no connection at all asks the others to give one
+//! up (`others`): else those who came first would have them for good. A connection that is dropped while the server is at work for it is cancelled
 //! there (`cancel`).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -34,6 +35,9 @@ const OPENING: usize = 4;
 const PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
+/// Attempts in a row that failed when it is time to ask for another worker's only connection.
+const IN_VAIN: u32 = 8;
+
 /// Connections, and the right to have one.
 #[derive(Debug)]
 pub(super) struct Pool {
@@ -44,6 +48,8 @@ pub(super) struct Pool {
     /// Connections there may be besides those that are held.
     permits: Semaphore,
     opening: Semaphore,
+    /// Connections there are.
+    open: Cell<usize>,
     outage: RefCell<Outage>,
     /// Wakes those who pause when an attempt has succeeded.
     back: Notify,
@@ -82,6 +88,7 @@ impl Pool {
             idle: RefCell::default(),
             line: Line::default(),
             opening: Semaphore::new(OPENING),
+            open: Cell::new(0),
             outage: RefCell::default(),
             back: Notify::new(),
             database: RefCell::default(),
@@ -225,10 +232,28 @@ impl Pool {
             drop(turn);
             match tried {
                 // There are as many as the server takes: somebody will give one back.
-                Err(Trouble::Failed(failure)) if failure.kind == FailureKind::Exhausted => {}
+                Err(Trouble::Failed(failure)) if failure.kind == FailureKind::Exhausted => {
+                    self.ask();
+                }
                 tried => return tried,
             }
         }
+    }
+
+    /// Asks the other workers for a connection, where there is none here.
+    fn ask(&self) {
+        if self.open.get() == 0 {
+            self.settings.others.ask(self.outage.borrow().failed >= IN_VAIN);
+        }
+    }
+
+    /// Whether a connection that nobody uses any more is to be closed, for another worker to open one.
+    fn is_to_give_one_up(&self) -> bool {
+        let asked = self.settings.others.is_asked(self.open.get() > 1);
+        if asked {
+            self.outage.borrow_mut().step_back();
+        }
+        asked
     }
 
     /// The turn to open one. In an outage each waits for the end of its pause.
@@ -251,6 +276,10 @@ impl Pool {
             Ok(connection) => {
                 *self.outage.borrow_mut() = Outage::default();
                 self.back.notify_waiters();
+                self.open.update(|open| open + 1);
+                if self.open.get() == 1 {
+                    self.settings.others.is_served();
+                }
                 Ok(connection)
             }
             Err(Broken { trouble, no_socket, .. }) => {
@@ -258,7 +287,11 @@ impl Pool {
                 draft.refusals += 1;
                 let trouble = trouble.at(&database);
                 if let Trouble::Failed(failure) = &trouble {
-                    self.outage.borrow_mut().failed(failure);
+                    let mut outage = self.outage.borrow_mut();
+                    outage.failed(failure);
+                    if failure.kind == FailureKind::Exhausted && self.open.get() > 0 {
+                        outage.step_back();
+                    }
                 }
                 Err(trouble)
             }
@@ -310,6 +343,12 @@ impl Outage {
         self.last = Some(failure.clone());
     }
 
+    /// Lets workers that have no connection go first.
+    fn step_back(&mut self) {
+        self.failed = self.failed.max(1);
+        self.until = Some(Instant::now() + 3 * LONGEST_PAUSE);
+    }
+
     fn pause(&self) -> Duration {
         let doublings = self.failed.saturating_sub(1).min(10);
         (PAUSE * 2_u32.pow(doublings)).min(LONGEST_PAUSE)
@@ -337,17 +376,22 @@ impl Held {
     /// Hands the connection to a task of its own, which has the server work until it returns it.
     pub(super) fn lend(&mut self) -> Option<Connection> {
         self.at_work = self.connection.as_ref().and_then(Connection::number);
+        self.pool.open.update(|open| open - usize::from(self.connection.is_some()));
         self.connection.take()
     }
 
     /// Takes back a connection that was lent, if it is of more use.
     pub(super) fn returned(&mut self, connection: Option<Connection>) {
         self.at_work = None;
+        self.pool.open.update(|open| open + usize::from(connection.is_some()));
         self.connection = connection;
     }
 
-    /// Keeps the connection for the next call, if it is here.
+    /// Keeps the connection for the next call, if it is here and no other worker is without one.
     pub(super) fn give_back(mut self) {
+        if self.connection.is_some() && self.pool.is_to_give_one_up() {
+            return;
+        }
         if let Some(connection) = self.connection.take() {
             self.pool.offer(connection);
         }
@@ -361,7 +405,9 @@ impl Drop for Held {
         }
         // Closed before another one is opened in its place. One that was given back is there by now for
         // the next in the queue.
-        drop(self.connection.take());
+        if self.connection.take().is_some() {
+            self.pool.open.update(|open| open - 1);
+        }
         self.pool.permits.add_permits(1);
     }
 }

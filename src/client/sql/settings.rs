@@ -11,6 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
 use super::Failure;
+use super::others::Others;
 use super::sqlite::Place;
 use crate::plan::nearest;
 
@@ -34,6 +35,8 @@ pub struct Settings {
     pub result_limit: u64,
     /// Whether the server is asked to cancel what was given up here.
     pub cancel: bool,
+    /// The clients of the same declaration in other workers.
+    pub others: Others,
 }
 
 /// Where a database is.

@@ -22,6 +22,7 @@ fn client(database: Database, size: usize, timeout: Duration) -> Rc<Client> {
         connect_timeout: Duration::from_secs(10),
         result_limit: 1 << 20,
         cancel: true,
+        others: Others::default(),
     })
 }
 

@@ -129,6 +129,7 @@ async fn left_out(server: &Server, most: usize) {
         // All its time is told, and the server's only where the server was asked.
         assert!(exchange.wait.unwrap() + exchange.duration >= limit, "{exchange:?}");
     }
+    drop(db);
     let patient = to(&server.url, 50);
     let last = statement("SELECT 1", &[]);
     let (served, ()) = tokio::join!(patient.call(&last), async {
@@ -140,4 +141,31 @@ async fn left_out(server: &Server, most: usize) {
     assert!(served.answer.is_ok(), "{served:?}");
     assert!(served.connects > 1, "it has been refused before: {served:?}");
     assert!((1..served.connects).contains(&served.refused), "{served:?}");
+    drop((other, patient));
+    // The clients of one declaration give each other up what one has several of, and the only one that
+    // a third has nothing of: 5 connections of 7 workers.
+    let Settings { others, .. } = to(&server.url, 1).pool.settings().clone();
+    let workers: Vec<_> = (0..7)
+        .map(|_| {
+            let database = Address::Known(Database::parse(&server.url).unwrap());
+            let settings = to(&server.url, 20).pool.settings().clone();
+            Client::new(Settings { address: database, others: others.clone(), ..settings })
+        })
+        .collect();
+    let served: Vec<_> = workers.iter().map(|_| std::cell::Cell::new(0)).collect();
+    let one = async |user: usize| {
+        loop {
+            rows(&workers[user % 7], "SELECT pg_sleep(0.001)", &[]).await;
+            served[user % 7].update(|served| served + 1);
+        }
+    };
+    let all_served = async {
+        while served.iter().any(|served| served.get() < 3) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = futures_util::future::join_all((0..70).map(one)) => {}
+        () = all_served => {}
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mlua::{Lua, Value};
 
-use crate::client::sql::{Address, Database, Memory, Place, Settings, passwords};
+use crate::client::sql::{Address, Database, Memory, Others, Place, Settings, passwords};
 use crate::script::api::connections::share;
 use crate::script::api::service;
 use crate::script::context::Context;
@@ -38,6 +38,7 @@ pub(super) fn read(lua: &Lua, context: &Context, value: Value) -> mlua::Result<S
     let settings = Settings {
         address,
         size: share(context, size).unwrap_or(1),
+        others: others(context, nth),
         timeout: given.limit("timeout")?.unwrap_or(Duration::from_secs(30)),
         connect_timeout: given.limit("connect_timeout")?.unwrap_or(Duration::from_secs(10)),
         result_limit: given.read("result_limit", bytes)?.unwrap_or(64 << 20),
@@ -107,5 +108,16 @@ fn bytes(value: &Value) -> Result<u64, String> {
             .map(|bytes| bytes.0)
             .map_err(|error| error.to_string()),
         other => options::count(other),
+    }
+}
+
+/// The clients of this declaration in all workers; `setup` and `teardown` have one by itself.
+fn others(context: &Context, nth: usize) -> Others {
+    match context.worker {
+        Some(_) => {
+            let name = format!("sql.client {nth}");
+            Others::clone(&context.world.kept(&name, Others::default))
+        }
+        None => Others::default(),
     }
 }

@@ -157,7 +157,7 @@ fn keep<K: Eq + Hash, V>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::sql::{Address, Database, Settings};
+    use crate::client::sql::{Address, Database, Others, Settings};
     use std::time::Duration;
 
     const LITE: Dialect = Dialect::Sqlite;
@@ -170,6 +170,7 @@ mod tests {
             connect_timeout: Duration::from_secs(1),
             result_limit: 1,
             cancel: false,
+            others: Others::default(),
         })
     }
 
