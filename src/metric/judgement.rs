@@ -4,6 +4,7 @@
 //! time, how many there are is a number. A threshold fits when its values are written in that
 //! scale, and is judged and shown in it.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -228,11 +229,25 @@ impl Threshold {
         missed && self.abort.is_some_and(|after| elapsed >= after)
     }
 
-    /// A judged value or a bound's, for people: "203 ms", "1.2 %", "12/s", "-3 MiB/h".
+    /// A judged value or a bound's, for people: "203 ms", "1.2 %", "12/s", "-3 MiB/h". One that would
+    /// look like the limit and is not says so: "> 1 %".
     pub fn show(&self, kind: Kind, unit: Unit, value: f64) -> String {
+        let (shown, limit) = (self.rounded(kind, unit, value), self.limit.value);
+        match value.partial_cmp(&limit) {
+            Some(Ordering::Less) if shown == self.rounded(kind, unit, limit) => {
+                format!("< {shown}")
+            }
+            Some(Ordering::Greater) if shown == self.rounded(kind, unit, limit) => {
+                format!("> {shown}")
+            }
+            _ => shown,
+        }
+    }
+
+    fn rounded(&self, kind: Kind, unit: Unit, value: f64) -> String {
         match self.aggregate {
             Aggregate::Growth | Aggregate::Pace if value < 0.0 => {
-                return format!("-{}", self.show(kind, unit, -value));
+                return format!("-{}", self.rounded(kind, unit, -value));
             }
             Aggregate::Pace => return format!("{}/h", show(unit, Kind::Gauge, value * 3600.0)),
             _ => {}

@@ -306,6 +306,9 @@ fn values_are_shown_in_the_scale_they_are_judged_in() {
     assert_eq!(show("m count < 1", Kind::Trend, Unit::Time, 12.0), "12");
     assert_eq!(show("m avg < 1", Kind::Trend, Unit::Number, 1.5), "1.5");
     assert_eq!(show("m rate < 1%", Kind::Rate, Unit::Number, 0.012), "1.2 %");
+    assert_eq!(show("m rate < 1%", Kind::Rate, Unit::Number, 0.010_45), "> 1 %");
+    assert_eq!(show("m rate < 1%", Kind::Rate, Unit::Number, 0.01), "1 %");
+    assert_eq!(show("m p95 >= 1s", Kind::Trend, Unit::Time, 9.9999e8), "< 1 s");
     assert_eq!(show("m rate < 1", Kind::Counter, Unit::Number, 20.0), "20/s");
     assert_eq!(show("m rate < 1B/s", Kind::Counter, Unit::Bytes, 4_194_304.0), "4 MiB/s");
     assert_eq!(show("m p95 < 80%", Kind::Gauge, Unit::Share, 2.5), "250 %");
