@@ -6,6 +6,7 @@
 
 mod begun;
 mod document;
+mod insert;
 mod options;
 mod settings;
 mod statements;
