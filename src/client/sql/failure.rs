@@ -68,6 +68,12 @@ impl From<sqlx::Error> for Broken {
             }
             Error::Configuration(error) => Self::misused(words::misled(&error.to_string())),
             Error::Encode(error) => Self::misused(error.to_string()),
+            // It asks the server for types it does not know, and knows nothing of internal ones.
+            Error::ColumnDecode { index, .. } if index.contains("typcategory") => {
+                let what = "a column is of an internal type of the server, which cannot be read; \
+                            select it as text: `column::text`";
+                Self { usable: false, ..Self::misused(what) }
+            }
             // What is left the driver says of values, types and columns it was sent.
             _ => Self::lost(FailureKind::Protocol, "the server's answer is malformed"),
         }

@@ -103,6 +103,8 @@ async fn every_type_of_postgresql_comes_back_as_it_was() {
     assert!(unknown.contains("send text and cast it: `$1::text::inet`"), "{unknown}");
     let unknown = misuse(&db, "SELECT '::1'::inet AS address", &[]).await;
     assert!(unknown.starts_with("column `address` is of type inet"), "{unknown}");
+    let internal = misuse(&db, "SELECT relpartbound FROM pg_class LIMIT 1", &[]).await;
+    assert!(internal.contains("select it as text: `column::text`"), "{internal}");
     let special = rows(
         &db,
         "SELECT 'infinity'::timestamp, '0044-03-15 BC'::date, 'NaN'::numeric, \
