@@ -19,6 +19,7 @@ mod failure;
 mod mysql;
 mod nodelay;
 mod others;
+mod outage;
 mod panics;
 mod pool;
 mod postgres;

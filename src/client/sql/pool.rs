@@ -24,16 +24,13 @@ use super::cancel::Canceller;
 use super::connection::Connection;
 use super::exchange::{Draft, Stage, Trouble};
 use super::failure::Broken;
+use super::outage::Outage;
 use super::settings::{Database, Settings};
 use super::{Failure, FailureKind};
 use crate::client::line::Line;
 
 /// Most connections being opened at a time.
 const OPENING: usize = 4;
-
-/// The pause after the first failed attempt, and the longest one.
-const PAUSE: Duration = Duration::from_millis(20);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Attempts in a row that failed when it is time to ask for another worker's only connection.
 const IN_VAIN: u32 = 8;
@@ -57,17 +54,6 @@ pub(super) struct Pool {
     database: RefCell<Option<Rc<Database>>>,
     /// There once something was to be cancelled.
     canceller: RefCell<Option<Canceller>>,
-}
-
-/// What is known of a server that cannot be reached.
-#[derive(Debug, Default)]
-struct Outage {
-    /// Attempts that failed since the last that did not.
-    failed: u32,
-    /// No attempt before this.
-    until: Option<Instant>,
-    /// How the last one failed.
-    last: Option<Failure>,
 }
 
 /// A connection in use, and the right to have one. Dropping it closes the connection;
@@ -329,32 +315,6 @@ impl Pool {
     }
 }
 
-impl Outage {
-    /// An attempt begins: others wait for what comes of it.
-    fn attempt(&mut self) {
-        if self.failed > 0 {
-            self.until = Some(Instant::now() + self.pause());
-        }
-    }
-
-    fn failed(&mut self, failure: &Failure) {
-        self.failed = self.failed.saturating_add(1);
-        self.until = Some(Instant::now() + self.pause());
-        self.last = Some(failure.clone());
-    }
-
-    /// Lets workers that have no connection go first.
-    fn step_back(&mut self) {
-        self.failed = self.failed.max(1);
-        self.until = Some(Instant::now() + 3 * LONGEST_PAUSE);
-    }
-
-    fn pause(&self) -> Duration {
-        let doublings = self.failed.saturating_sub(1).min(10);
-        (PAUSE * 2_u32.pow(doublings)).min(LONGEST_PAUSE)
-    }
-}
-
 impl Held {
     /// The connection, if it is here.
     pub(super) fn connection(&self) -> Option<&Connection> {
@@ -409,24 +369,5 @@ impl Drop for Held {
             self.pool.open.update(|open| open - 1);
         }
         self.pool.permits.add_permits(1);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pause_between_attempts_grows_to_half_a_second_and_no_further() {
-        let mut outage = Outage::default();
-        let failure = Failure::new(FailureKind::Refused, "refused");
-        let pauses: Vec<u128> = (0..40)
-            .map(|_| {
-                outage.failed(&failure);
-                outage.pause().as_millis()
-            })
-            .collect();
-        assert_eq!(pauses[..6], [20, 40, 80, 160, 320, 500]);
-        assert!(pauses[6..].iter().all(|pause| *pause == 500));
     }
 }
