@@ -9,40 +9,48 @@ use super::shown;
 
 /// The items of a list.
 pub fn items(list: &Table) -> Result<Vec<Value>, String> {
-    gathered(list, false)
+    whole(gathered(list, false))
 }
 
 /// The items of a list that has options by name among them, which are left to the caller.
 pub fn items_among_options(list: &Table) -> Result<Vec<Value>, String> {
-    gathered(list, true)
+    whole(gathered(list, true))
 }
 
-fn gathered(list: &Table, options: bool) -> Result<Vec<Value>, String> {
+/// The items of a list up to its first gap, and what is said of everything else in it.
+pub fn items_and_strays(list: &Table) -> (Vec<Value>, Vec<String>) {
+    gathered(list, false)
+}
+
+fn whole((found, strays): (Vec<Value>, Vec<String>)) -> Result<Vec<Value>, String> {
+    strays.into_iter().next().map_or(Ok(found), Err)
+}
+
+fn gathered(list: &Table, options: bool) -> (Vec<Value>, Vec<String>) {
     let mut found = Vec::with_capacity(list.raw_len());
     // Lua gives items in order, but for those of a list that was not filled in order.
-    let (mut later, mut other) = (Vec::new(), None);
+    let (mut later, mut strays) = (Vec::new(), Vec::new());
     let is_next = |at: i64, found: &[Value]| usize::try_from(at.wrapping_sub(1)) == Ok(found.len());
     let all = list.for_each(|key: Value, value: Value| {
         match key {
             Value::Integer(at) if is_next(at, &found) => found.push(value),
             Value::Integer(at) if at > 0 => later.push((at, value)),
             Value::String(_) if options => {}
-            key => other = Some(key),
+            key => strays.push(format!("expected a list, got the key {}", shown(&key))),
         }
         Ok(())
     });
-    all.map_err(|error| error.to_string())?;
-    if let Some(key) = other {
-        return Err(format!("expected a list, got the key {}", shown(&key)));
-    }
+    strays.extend(all.err().map(|error| error.to_string()));
     later.sort_by_key(|(at, _)| *at);
     for (at, value) in later {
-        if !is_next(at, &found) {
-            return Err(format!("expected a list without gaps, got item {at} after a nil"));
+        if is_next(at, &found) {
+            found.push(value);
+        } else {
+            strays.push(format!("expected a list without gaps, got item {at} after a nil"));
         }
-        found.push(value);
     }
-    Ok(found)
+    strays.sort();
+    (found, strays)
 }
 
 #[cfg(test)]

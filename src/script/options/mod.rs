@@ -16,7 +16,7 @@ use mlua::{Lua, Table, Value};
 
 use keys::{MAIN, stray_keys};
 pub use keys::{meant, unknown_key, unknown_keys};
-pub use list::{items, items_among_options};
+pub use list::{items, items_among_options, items_and_strays};
 
 use super::context::Context;
 use super::locate::Locator;

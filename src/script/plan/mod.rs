@@ -155,7 +155,7 @@ impl Reading<'_> {
         called: &str,
         hint: &str,
     ) -> (Vec<Value>, bool) {
-        let (items, strays) = values::items(list);
+        let (items, strays) = options::items_and_strays(list);
         let whole = strays.is_empty();
         for what in strays {
             self.problem(path, format!("{called}{what}"), Some(hint));

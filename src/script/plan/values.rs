@@ -40,17 +40,3 @@ pub(super) fn weighted(entry: &Value) -> Result<(f64, Function), Vec<String>> {
         (weight, function) => Err(weight.err().into_iter().chain(function.err()).collect()),
     }
 }
-
-/// The items of a list, and what is said of anything else in the table: Lua would leave it out
-/// without a word, and with it, say, a threshold.
-pub(super) fn items(list: &Table) -> (Vec<Value>, Vec<String>) {
-    let items: Vec<Value> = list.sequence_values().flatten().collect();
-    let stray = |(key, _): (Value, Value)| match key.as_integer() {
-        Some(at) if at >= 1 && at as usize <= items.len() => None,
-        Some(at) => Some(format!("expected a list without gaps, got item {at} after a nil")),
-        None => Some(format!("expected a list, got the key {}", shown(&key))),
-    };
-    let mut strays: Vec<String> = list.pairs().flatten().filter_map(stray).collect();
-    strays.sort();
-    (items, strays)
-}
