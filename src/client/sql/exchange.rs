@@ -135,6 +135,11 @@ impl Draft {
         }
     }
 
+    /// Whether its attempt has taken less than half of so long.
+    pub(super) fn has_just_begun(&self, limit: Duration) -> bool {
+        self.since.is_some_and(|begun| begun.elapsed() * 2 < limit)
+    }
+
     /// It tries to open one.
     pub(super) fn attempt(&mut self) {
         self.stage = Stage::Connecting;

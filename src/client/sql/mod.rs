@@ -229,7 +229,7 @@ impl Client {
             Stage::Running => {
                 Failure::new(FailureKind::Timeout, format!("not done within {limit:?}"))
             }
-            stage => self.pool.starved(stage, limit),
+            _ => self.pool.starved(draft, limit),
         }
     }
 }

@@ -9,8 +9,8 @@
 //! over, whether others here have a connection or not: who has one of the server's, in another worker
 //! or another program, may give it up any moment, and a call fares the same whichever worker it is of.
 //! Any other refusal is its answer. A worker that has no connection at all asks the others to give one
-//! up (`others`): else those who came first would have them for good. A connection that is dropped while the server is at work for it is cancelled
-//! there (`cancel`).
+//! up (`others`): else those who came first would have them for good. A connection that is dropped while
+//! the server is at work for it is cancelled there (`cancel`).
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -170,16 +170,19 @@ impl Pool {
     }
 
     /// Why a call that ran out of time had no connection.
-    pub(super) fn starved(&self, stage: Stage, limit: Duration) -> Failure {
+    pub(super) fn starved(&self, draft: &Draft, limit: Duration) -> Failure {
         let size = self.settings.size;
         let no_connection = |last: &Failure| {
             let told = format!("no connection within {limit:?}; the last attempt: {}", last.detail);
             Failure::new(last.kind, told)
         };
-        match (&self.outage.borrow().last, stage) {
+        match (&self.outage.borrow().last, draft.stage) {
             (Some(last), Stage::Queued | Stage::Paused) => no_connection(last),
-            // One more attempt is under way, of a call that the server has refused before.
-            (Some(last), Stage::Connecting) if last.kind == FailureKind::Exhausted => {
+            // One more attempt is under way, of a call that the server has refused before, or that
+            // waited for its turn most of the time.
+            (Some(last), Stage::Connecting)
+                if last.kind == FailureKind::Exhausted || draft.has_just_begun(limit) =>
+            {
                 no_connection(last)
             }
             (_, Stage::Queued) => Failure::new(

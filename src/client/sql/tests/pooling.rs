@@ -169,3 +169,16 @@ async fn left_out(server: &Server, most: usize) {
         () = all_served => {}
     }
 }
+
+#[tokio::test]
+async fn an_attempt_that_has_just_begun_is_not_why_a_call_had_no_connection() {
+    let nobody = Database::parse("postgres://me@127.0.0.1:1/shop").unwrap();
+    let limit = Duration::from_mins(1);
+    let db = client(nobody, 1, limit);
+    assert_eq!(failure(&db, "SELECT 1").await.kind, FailureKind::Refused);
+    let mut draft = Draft::new();
+    draft.attempt();
+    assert_eq!(db.pool.starved(&draft, limit).kind, FailureKind::Refused);
+    // One that has been under way for all the time is.
+    assert_eq!(db.pool.starved(&draft, Duration::ZERO).kind, FailureKind::Timeout);
+}
