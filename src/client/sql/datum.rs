@@ -40,12 +40,20 @@ impl Datum {
     /// Roughly the memory it takes, in bytes.
     pub(super) fn size(&self) -> u64 {
         let inside = match self {
+            Self::List(items) => items.iter().map(Self::size).sum(),
+            other => other.bytes(),
+        };
+        inside + size_of::<Self>() as u64
+    }
+
+    /// The bytes of a text, a document or of bytes, which is what it takes in a message at least.
+    pub(super) fn bytes(&self) -> u64 {
+        match self {
             Self::Null | Self::Bool(_) | Self::Integer(_) | Self::Float(_) => 0,
             Self::Text(text) | Self::Json(text) => text.len() as u64,
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::List(items) => items.iter().map(Self::size).sum(),
-        };
-        inside + size_of::<Self>() as u64
+            Self::List(items) => items.iter().map(Self::bytes).sum(),
+        }
     }
 }
 

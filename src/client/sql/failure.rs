@@ -33,6 +33,11 @@ impl Broken {
         self.usable && failure.kind == FailureKind::Protocol
     }
 
+    /// Whether the server closed the connection, or the network did.
+    pub(super) fn is_reset(&self) -> bool {
+        matches!(&self.trouble, Trouble::Failed(failure) if failure.kind == FailureKind::Reset)
+    }
+
     /// A failure after which the connection is of no more use.
     pub(super) fn lost(kind: FailureKind, detail: impl Into<String>) -> Self {
         Self { trouble: Trouble::failed(kind, detail), usable: false, no_socket: false }

@@ -18,14 +18,23 @@ use super::datum::Datum;
 use super::failure::Broken;
 use super::statement::Statement;
 use super::taking::Taking;
-use super::{Begin, Call, nodelay, words};
+use super::{Begin, Call, FailureKind, nodelay, words};
+use crate::units::Bytes;
 
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Connection {
     inner: MySqlConnection,
-    /// The thread that serves it, once that is known.
-    number: Option<u64>,
+    server: Option<Server>,
+}
+
+/// What a connection knows of its server, once it has asked.
+#[derive(Clone, Copy, Debug)]
+struct Server {
+    /// The thread that serves it.
+    number: u64,
+    /// The largest message it takes, in bytes.
+    max_allowed_packet: u64,
 }
 
 impl Connection {
@@ -33,24 +42,51 @@ impl Connection {
         let mark = nodelay::Mark::now();
         let inner = options.connect().await?;
         mark.send_at_once(options.get_port());
-        Ok(Self { inner, number: None })
+        Ok(Self { inner, server: None })
     }
 
-    /// Learns its number at the server.
+    /// Learns its number at the server, and what the server takes.
     pub(super) async fn learn_number(&mut self) -> Result<(), Broken> {
-        // MariaDB and MySQL do not agree on the type of the bare function.
-        let text = "SELECT CAST(CONNECTION_ID() AS UNSIGNED)";
-        self.number = Some(self.inner.fetch_one(sqlx::raw_sql(text)).await?.try_get(0)?);
+        // MariaDB and MySQL do not agree on the types of the bare expressions.
+        let text =
+            "SELECT CAST(CONNECTION_ID() AS UNSIGNED), CAST(@@max_allowed_packet AS UNSIGNED)";
+        let row = self.inner.fetch_one(sqlx::raw_sql(text)).await?;
+        self.server = Some(Server { number: row.try_get(0)?, max_allowed_packet: row.try_get(1)? });
         Ok(())
     }
 
     /// Its number at the server, where that was learnt.
     pub(super) fn number(&self) -> Option<u64> {
-        self.number
+        self.server.map(|server| server.number)
     }
 
     /// Runs a statement; what it answers goes into `taking`.
     pub(super) async fn run(&mut self, call: &Call, taking: &mut Taking) -> Result<(), Broken> {
+        let done = self.answered(call, taking).await;
+        done.map_err(|broken| {
+            let parameters: u64 = call.parameters.iter().map(Datum::bytes).sum();
+            self.explained(broken, parameters.max(call.statement.text().len() as u64))
+        })
+    }
+
+    /// Says of a connection that was lost while a message of at least so many bytes was sent whether
+    /// that was too large. The server says so and closes it, and with what it has not read yet it
+    /// closes it so that its own words may be lost.
+    fn explained(&self, broken: Broken, bytes: u64) -> Broken {
+        match self.server {
+            Some(server) if broken.is_reset() && bytes > server.max_allowed_packet => {
+                let [sent, most] = [bytes, server.max_allowed_packet].map(Bytes);
+                let detail = format!(
+                    "the server closed the connection: a message of {sent} is more than its \
+                     `max_allowed_packet` of {most}"
+                );
+                Broken::lost(FailureKind::TooLarge, detail)
+            }
+            _ => broken,
+        }
+    }
+
+    async fn answered(&mut self, call: &Call, taking: &mut Taking) -> Result<(), Broken> {
         words::countable(call.parameters.len())?;
         if call.prepare {
             // A wrong number of parameters would leave the connection in the middle of a call.
@@ -92,8 +128,9 @@ impl Connection {
     /// Runs any number of statements without parameters, none of them prepared.
     pub(super) async fn batch(&mut self, statements: &Statement) -> Result<u64, Broken> {
         let text = AssertSqlSafe(Arc::clone(statements.text()));
-        let done = self.inner.execute(sqlx::raw_sql(text)).await?;
-        Ok(done.rows_affected())
+        let done = self.inner.execute(sqlx::raw_sql(text)).await;
+        let explained = |error| self.explained(Broken::from(error), statements.text().len() as u64);
+        done.map(|done| done.rows_affected()).map_err(explained)
     }
 
     /// Begins a transaction.

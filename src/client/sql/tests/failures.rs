@@ -113,17 +113,29 @@ async fn several_answers(server: &Server) {
     let Database::MySql(options) = Database::parse(&server.url).unwrap() else { unreachable!() };
     let sockets = nodelay::sent_at_once(options.get_port());
     assert!(!sockets.is_empty() && sockets.iter().all(|sent| *sent), "{sockets:?}");
-    batch(&db, "SET GLOBAL max_allowed_packet = 1048576").await;
-    let db = to(&server.url, 1);
-    rows(&db, "SELECT 7", &[]).await;
-    let large = Datum::Bytes(vec![b'x'; 3 << 20]);
-    let exchange = db.call(&statement("SELECT length(?)", &[large])).await;
-    let failure = exchange.failure().unwrap_or_else(|| panic!("{exchange:?}"));
-    assert_eq!(failure.kind, FailureKind::TooLarge, "{failure}");
-    assert_eq!(rows(&db, "SELECT 7", &[]).await.cells, [Datum::Integer(7)]);
+    too_large(&db, server).await;
     let many = vec![Datum::Null; 65_536];
     let what = misuse(&db, "SELECT 1", &many).await;
     assert_eq!(what, "65536 parameters are more than one statement can have (65535)");
+}
+
+/// A message beyond what the server takes is too large, whether its words arrive or the connection is
+/// gone before they do, as it is where most of the message is not sent yet.
+async fn too_large(db: &Client, server: &Server) {
+    batch(db, "SET GLOBAL max_allowed_packet = 1048576").await;
+    let db = to(&server.url, 1);
+    rows(&db, "SELECT 7", &[]).await;
+    for megabytes in [2, 15] {
+        let large = "x".repeat(megabytes << 20);
+        let written =
+            Work::Batch { statements: format!("SELECT '{large}'").as_str().into(), timeout: None };
+        for work in [statement("SELECT length(?)", &[Datum::Text(large)]), written] {
+            let exchange = db.call(&work).await;
+            let failure = exchange.failure().unwrap_or_else(|| panic!("{exchange:?}"));
+            assert_eq!(failure.kind, FailureKind::TooLarge, "{failure}");
+            assert_eq!(rows(&db, "SELECT 7", &[]).await.cells, [Datum::Integer(7)]);
+        }
+    }
 }
 
 /// After a change of the schema, or of what the server remembers, one failure at most.
