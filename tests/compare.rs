@@ -145,6 +145,13 @@ fn in_every_format(bench: &Bench, before: &str, after: &str) {
     assert_eq!((exit, &value["exit"], &value["verdict"]), (1, &1.into(), &"REGRESSED".into()));
     let (exit, said) = bench.said(&[&compare[..], &["--fail-on", "60%"]].concat());
     assert_eq!(exit, 0, "{said}");
+    let asked = ["--fail-on", "60%", "--must-improve", "--format", "json"];
+    let (exit, said) = bench.said(&[&compare[..], &asked].concat());
+    let value: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((exit, &value["exit"]), (2, &2.into()), "{said}");
+    let (exit, said) = bench.said(&["compare", before, after, "--pass-inconclusive"]);
+    assert_eq!(exit, 0, "{said}");
+    assert!(said.contains("parameter latency is normal 1s 50ms in base, normal 1.2s"), "{said}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::compare::{self, Format, Judging, compared};
+use super::compare::{self, Asked, Format, Judging, compared};
 use super::folder::Folder;
 use super::progress::{Detail, Progress};
 use super::run::{remember, stem};
@@ -56,6 +56,8 @@ pub struct AbArgs {
     out: PathBuf,
     #[command(flatten)]
     judging: Judging,
+    #[command(flatten)]
+    asked: Asked,
     /// How to print the comparison on stdout
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -87,11 +89,16 @@ pub fn run(args: &AbArgs) -> Result<u8, Error> {
         runs[side].push(outcome);
     }
     let [a, b] = runs;
-    let compared = compared(&a, &b, &args.judging, &varied).map_err(Error::Incomparable)?;
+    let gate = args.asked.gate(compared(&a, &b, &args.judging, &varied));
+    let exit = gate.exit_code();
+    let compared = match gate.found {
+        Ok(compared) => compared,
+        Err(differences) => return compare::refused(differences, exit),
+    };
     let control = control(&a, args)?;
-    compare::print(&compared, Some(&control), args.format)?;
+    compare::print(&compared, Some(&control), exit, args.format)?;
     compare::write_page(&compared, Some(&control), [&a, &b], args.html.as_deref())?;
-    Ok(compared.exit_code())
+    Ok(exit)
 }
 
 type Parameters = BTreeMap<String, String>;

@@ -1,12 +1,13 @@
 //! `loadrun compare BASE NOW`: is it slower than it was, and how sure is that?
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::{ink, run};
+use super::{ink, run, tell};
 use crate::baseline;
-use crate::compare::{self, Comparison, Control};
+use crate::compare::{self, Comparison, Control, Gate};
 use crate::error::Error;
 use crate::outcome::{Outcome, write_whole};
 use crate::report::comparison;
@@ -15,9 +16,10 @@ use crate::units;
 /// What every command that compares exits with.
 pub const EXITS: &str = "\
 Exit codes:
-  0  no regression
+  0  improved, unchanged or not worse: worse by more than --fail-on is ruled out
   1  regressed: worse by more than --fail-on, beyond the noise
-  3  inconclusive, or the runs cannot be compared
+  2  unchanged or not worse, where --must-improve asks for more
+  3  inconclusive, or the runs cannot be compared (0 with --pass-inconclusive)
   4  could not start: usage, a file or a baseline that is not there or is damaged";
 
 /// Arguments of a comparison.
@@ -33,6 +35,8 @@ pub struct CompareArgs {
     out: PathBuf,
     #[command(flatten)]
     judging: Judging,
+    #[command(flatten)]
+    asked: Asked,
     /// How to print it on stdout
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -52,6 +56,25 @@ pub struct Judging {
     pub anyway: bool,
 }
 
+/// What is enough for a command that compares to exit with 0.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Asked {
+    /// That it cannot be told or compared whether it is worse does not fail
+    #[arg(long)]
+    pass_inconclusive: bool,
+    /// That it is not worse does not do: exit code 2 where nothing is found better
+    #[arg(long)]
+    must_improve: bool,
+}
+
+impl Asked {
+    /// What was found, held against it.
+    pub fn gate(self, found: Result<Comparison, Vec<String>>) -> Gate {
+        let Self { pass_inconclusive, must_improve } = self;
+        Gate { found, pass_inconclusive, must_improve }
+    }
+}
+
 /// How a comparison is printed.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Format {
@@ -68,7 +91,7 @@ pub fn limit(text: &str) -> Result<f64, String> {
     units::parse_share(text).map_err(|error| error.to_string())
 }
 
-/// Compares; 0 without a regression, 1 with one, 3 when it cannot be told.
+/// Compares; the exit codes are [`EXITS`].
 pub fn run(args: &CompareArgs) -> Result<u8, Error> {
     let located = [&args.base, &args.now].map(|word| baseline::locate(word, &args.out));
     let [base, now] = located;
@@ -84,10 +107,25 @@ pub fn run(args: &CompareArgs) -> Result<u8, Error> {
         Some(first) => base.runs_for(&first.run.name, &args.out)?,
         None => base.runs(),
     };
-    let compared = compared(&base, &now, &args.judging, &[]).map_err(Error::Incomparable)?;
-    print(&compared, None, args.format)?;
+    let gate = args.asked.gate(compared(&base, &now, &args.judging, &[]));
+    let exit = gate.exit_code();
+    let compared = match gate.found {
+        Ok(compared) => compared,
+        Err(differences) => return refused(differences, exit),
+    };
+    print(&compared, None, exit, args.format)?;
     write_page(&compared, None, [&base, &now], args.html.as_deref())?;
-    Ok(compared.exit_code())
+    Ok(exit)
+}
+
+/// That runs cannot be compared is an error, unless that is to pass.
+pub fn refused(differences: Vec<String>, exit: u8) -> Result<u8, Error> {
+    let error = Error::Incomparable(differences);
+    if exit != 0 {
+        return Err(error);
+    }
+    tell(&error.to_string());
+    Ok(exit)
 }
 
 /// Compares runs that can be, or says all that keeps them from it; parameters named in `varied` are
@@ -125,15 +163,27 @@ pub fn write_page(
     write_whole(place, &text).map_err(Error::Report)
 }
 
-/// Prints a comparison on stdout.
+/// Prints a comparison on stdout; `exit` is what the command ends with.
 pub fn print(
     compared: &Comparison,
     control: Option<&Control>,
+    exit: u8,
     format: Format,
 ) -> Result<(), Error> {
-    run::print(|out| match format {
+    run::print(|out| write(compared, control, exit, format, out))
+}
+
+/// Writes a comparison in one of its formats.
+pub fn write(
+    compared: &Comparison,
+    control: Option<&Control>,
+    exit: u8,
+    format: Format,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    match format {
         Format::Text => comparison::text(compared, control, ink(), out),
         Format::Markdown => comparison::markdown(compared, control, out),
-        Format::Json => comparison::json(compared, control, out),
-    })
+        Format::Json => comparison::json(compared, control, exit, out),
+    }
 }

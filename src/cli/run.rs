@@ -276,7 +276,7 @@ fn hold(outcome: &Outcome, base: &Baseline, args: &RunArgs) -> Gate {
         let judging = Judging { fail_on: against.fail_on, anyway: against.anyway };
         compared(&base.outcomes, slice::from_ref(outcome), &judging, &[])
     };
-    Gate { found, pass_inconclusive: against.pass_inconclusive }
+    Gate { found, pass_inconclusive: against.pass_inconclusive, must_improve: false }
 }
 
 /// Tells how the run compares, on stdout even when it cannot be kept beside the outcome.
@@ -304,7 +304,7 @@ fn tell_of(
     let sides = [&*base.outcomes, slice::from_ref(outcome)];
     let written = write_comparison(compared, sides, folder, args);
     if args.summary == Summary::Text {
-        compare::print(compared, None, Format::Text)?;
+        compare::print(compared, None, gate.exit_code(), Format::Text)?;
     }
     written
 }
@@ -316,12 +316,10 @@ fn write_comparison(
     folder: &Path,
     args: &RunArgs,
 ) -> Result<(), Error> {
-    for (file, write) in [
-        (COMPARISON, comparison::markdown as fn(&_, _, &mut dyn Write) -> _),
-        ("comparison.json", comparison::json),
-    ] {
+    let exit = compared.exit_code();
+    for (file, format) in [(COMPARISON, Format::Markdown), ("comparison.json", Format::Json)] {
         let mut text = Vec::new();
-        write(compared, None, &mut text).map_err(Error::Summary)?;
+        compare::write(compared, None, exit, format, &mut text).map_err(Error::Summary)?;
         write_whole(&folder.join(file), &text).map_err(Error::Report)?;
     }
     let page =

@@ -115,6 +115,12 @@ impl Estimate<'_> {
         self.reach(student::critical(p, self.freedom))
     }
 
+    /// One standard error; `None` where it is not known.
+    pub fn error(&self) -> Option<f64> {
+        let (low, high) = self.reach(1.0);
+        Some((high - low) / 2.0).filter(|error| error.is_finite())
+    }
+
     /// The chance of a change as large as this, either way, when there is none.
     pub fn chance_of_none(&self) -> f64 {
         let touches_zero = |t| {

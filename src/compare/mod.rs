@@ -1,30 +1,21 @@
 //! Is it faster or slower than it was, and how sure is that? Two sets of runs become one answer.
 //!
 //! For every operation the mean, three percentiles, the failed share and the throughput are
-//! compared, each with a 95 % interval of its change and one of four findings:
-//!
-//! * *regressed* or *improved*: the change is larger than the limit, and beyond the noise;
-//! * *unchanged*: the truth lies within the limit, whichever way (two one-sided tests at 5 %,
-//!   Schuirmann 1987);
-//! * *inconclusive*: neither can be said; a longer run, or more of them, would tell.
-//!
-//! Beyond the noise means with a chance of 5 % for any figure of the whole comparison to get there
-//! by luck: the chances are corrected after Holm (1979). How a change and its noise are estimated
-//! stands in [`estimate`], what dependence in time does to them in
-//! [`crate::statistics::dependence`]. There is no random number in it: the same files give the same
-//! answer.
-//!
-//! An operation is *undecided* when more than half of what is said of its times is inconclusive.
-//! A noisy 99th percentile alone thus does not stop a merge; it is shown.
+//! compared, each with a 95 % interval of its change and one finding: *regressed*, *improved*,
+//! *unchanged*, *not worse* or *inconclusive*. What makes it the one or the other stands in
+//! [`finding`], how a change and its noise are estimated in [`estimate`], what dependence in time
+//! does to them in [`crate::statistics::dependence`]. There is no random number in it: the same
+//! files give the same answer.
 
 mod comparable;
 mod control;
 mod estimate;
+mod finding;
 mod gate;
+mod more;
 mod sample;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::Serialize;
 
@@ -33,7 +24,9 @@ use crate::outcome::Outcome;
 pub use comparable::{differences, foreseen, is_same_run};
 pub use control::Control;
 use estimate::{Estimate, Figure};
+pub use finding::Finding;
 pub use gate::{Gate, exit_code};
+pub use more::More;
 use sample::{Key, Sample};
 
 /// Calls on each side from which an operation is compared.
@@ -50,31 +43,6 @@ const TIMES: [(Figure, &str); 4] = [
     (Figure::Quantile(0.95), "p95"),
     (Figure::Quantile(0.99), "p99"),
 ];
-
-/// What can be said of a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Finding {
-    /// Better by more than the limit, and beyond the noise.
-    Improved,
-    /// Within the limit.
-    Unchanged,
-    /// Neither can be said.
-    Inconclusive,
-    /// Worse by more than the limit, and beyond the noise.
-    Regressed,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Improved => "improved",
-            Self::Unchanged => "unchanged",
-            Self::Inconclusive => "inconclusive",
-            Self::Regressed => "REGRESSED",
-        })
-    }
-}
 
 /// What a figure is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -105,7 +73,14 @@ pub struct Row {
     pub low: Option<f64>,
     /// High end of the 95 % interval of `change`; `None` when it is open.
     pub high: Option<f64>,
-    /// The chance of such a change when there is none, corrected for the number of rows.
+    /// The worst that the truth may be, with a chance of 5 % to be worse still: 0.1 is 10 % for the
+    /// worse, whichever way that is; `None` when it is open.
+    pub worst: Option<f64>,
+    /// One standard error of `change`, or of its logarithm where it is relative; `None` when it is
+    /// not known.
+    pub error: Option<f64>,
+    /// The chance of such a change when there is none, corrected for the number of rows: of one for
+    /// the worse that any is found by luck, of one for the better that this is among the few.
     pub chance: f64,
     /// What can be said.
     pub finding: Finding,
@@ -154,15 +129,17 @@ pub struct Comparison {
     pub targets: Vec<String>,
     /// What else differs between them, which the user chose to look past.
     pub overridden: Vec<String>,
+    /// What would tell, where this cannot.
+    pub more: Option<More>,
     /// Every operation of either side.
     pub operations: Vec<OperationChange>,
 }
 
 impl Comparison {
-    /// 0: no regression; 1: regressed; 3: cannot be said.
+    /// 0: better, or not worse; 1: worse; 3: cannot be said.
     pub fn exit_code(&self) -> u8 {
         match self.verdict {
-            Finding::Improved | Finding::Unchanged => 0,
+            Finding::Improved | Finding::Unchanged | Finding::NotWorse => 0,
             Finding::Regressed => 1,
             Finding::Inconclusive => 3,
         }
@@ -183,21 +160,19 @@ pub fn compare(base: &[Outcome], now: &[Outcome], limit: f64) -> Comparison {
     keys.dedup();
     let mut operations: Vec<_> =
         keys.into_iter().map(|key| operation(key, &sides, limit)).collect();
-    correct(&mut operations);
-    for operation in &mut operations {
-        operation.judge(limit);
-    }
+    finding::judge(&mut operations, limit);
     let name = |outcome: &Outcome| RunName {
         name: outcome.run.name.clone(),
         started: outcome.run.started.clone(),
     };
     Comparison {
-        verdict: whole(&operations),
+        verdict: finding::whole(&operations),
         base: base.iter().map(name).collect(),
         now: now.iter().map(name).collect(),
         limit,
         targets: comparable::targets(base, now),
         overridden: Vec::new(),
+        more: more::of(&operations, [base.len(), now.len()], limit),
         operations,
     }
 }
@@ -244,19 +219,22 @@ fn rows(sides: [&[&Sample]; 2], limit: f64) -> Vec<Row> {
     rows
 }
 
-/// One figure; its finding says only whether the truth lies within the limit, so far.
+/// One figure; its finding says only where the truth lies beside the limit, so far.
 fn row(figure: &'static str, scale: Scale, estimate: &Estimate, limit: f64) -> Row {
     let relative = |log: f64| if scale == Scale::Share { log } else { log.exp_m1() };
     let finite = |end: f64| Some(relative(end)).filter(|end| end.is_finite());
     let (low, high) = estimate.interval(BY_LUCK);
     // Two one-sided tests at 5 % are a 90 % interval.
     let (inner_low, inner_high) = estimate.interval(2.0 * BY_LUCK);
+    let (best, worst) = match scale {
+        Scale::PerSecond => (-relative(inner_high), -relative(inner_low)),
+        Scale::Time | Scale::Share => (relative(inner_low), relative(inner_high)),
+    };
     let [base, now] = estimate.values;
     let tolerated = match scale {
         Scale::Share => (limit * base).max(limit / 10.0),
         Scale::Time | Scale::PerSecond => limit,
     };
-    let within = relative(inner_low) >= -tolerated && relative(inner_high) <= tolerated;
     Row {
         figure,
         scale,
@@ -265,69 +243,23 @@ fn row(figure: &'static str, scale: Scale, estimate: &Estimate, limit: f64) -> R
         change: relative(estimate.change),
         low: finite(low).filter(|_| low.is_finite()),
         high: finite(high),
+        worst: Some(worst).filter(|worst| worst.is_finite()),
+        error: estimate.error(),
         chance: estimate.chance_of_none(),
-        finding: if within { Finding::Unchanged } else { Finding::Inconclusive },
-    }
-}
-
-/// Corrects the chances of all rows for their number, after Holm.
-fn correct(operations: &mut [OperationChange]) {
-    let mut rows: Vec<&mut Row> = operations.iter_mut().flat_map(|o| &mut o.rows).collect();
-    rows.sort_by(|a, b| a.chance.total_cmp(&b.chance));
-    let (count, mut least) = (rows.len(), 0.0_f64);
-    for (rank, row) in rows.into_iter().enumerate() {
-        least = least.max(row.chance * (count - rank) as f64).min(1.0);
-        row.chance = least;
+        finding: match (best >= -tolerated, worst <= tolerated) {
+            (true, true) => Finding::Unchanged,
+            (false, true) => Finding::NotWorse,
+            (_, false) => Finding::Inconclusive,
+        },
     }
 }
 
 impl OperationChange {
-    fn judge(&mut self, limit: f64) {
-        for row in &mut self.rows {
-            row.judge(limit);
-        }
-        let found = |finding| self.rows.iter().any(|row| row.finding == finding);
-        let times = self.rows.iter().filter(|row| row.scale == Scale::Time);
-        let unsure = times.filter(|row| row.finding == Finding::Inconclusive).count();
-        self.finding = if found(Finding::Regressed) {
-            Finding::Regressed
-        } else if self.rows.is_empty() || 2 * unsure > TIMES.len() {
-            Finding::Inconclusive
-        } else if found(Finding::Improved) {
-            Finding::Improved
-        } else {
-            Finding::Unchanged
-        };
-    }
-
-    /// Whether it is too small a part of the runs to hold up the whole.
+    /// Whether it is too small a part of the runs to hold up the whole, or no part of the load.
     pub fn is_negligible(&self) -> bool {
-        self.rows.is_empty() && self.calls.iter().all(|calls| (*calls as f64) < FEWEST_CALLS)
+        let few = self.calls.iter().all(|calls| (*calls as f64) < FEWEST_CALLS);
+        self.rows.is_empty() && (few || self.scenario.is_empty())
     }
-}
-
-impl Row {
-    /// Larger than the limit and beyond the noise, it is a change; else what it was.
-    fn judge(&mut self, limit: f64) {
-        let worse = if self.scale == Scale::PerSecond { -self.change } else { self.change };
-        let limit = if self.scale == Scale::Share { limit * self.base } else { limit };
-        if self.chance < BY_LUCK && worse.abs() > limit {
-            self.finding = if worse > 0.0 { Finding::Regressed } else { Finding::Improved };
-        }
-    }
-}
-
-/// What the operations say together; rare ones have no say.
-fn whole(operations: &[OperationChange]) -> Finding {
-    let mut heard = operations.iter().filter(|o| !o.is_negligible()).map(|o| o.finding).peekable();
-    if heard.peek().is_none() {
-        return Finding::Inconclusive;
-    }
-    let found: Vec<_> = heard.collect();
-    [Finding::Regressed, Finding::Inconclusive, Finding::Improved]
-        .into_iter()
-        .find(|finding| found.contains(finding))
-        .unwrap_or(Finding::Unchanged)
 }
 
 #[cfg(test)]

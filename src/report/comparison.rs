@@ -10,7 +10,7 @@ use super::figures::moment;
 use super::html;
 use super::table::table;
 use super::text::Ink;
-use crate::compare::{Comparison, Control, Finding, OperationChange, Row, RunName, Scale};
+use crate::compare::{Comparison, Control, Finding, More, OperationChange, Row, RunName, Scale};
 use crate::units::{Rate, show_duration, show_number, show_share};
 
 pub use html::comparison as page;
@@ -32,13 +32,16 @@ fn whole(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let colour = match comparison.verdict {
-        Finding::Improved | Finding::Unchanged => AnsiColor::Green,
+        Finding::Improved | Finding::Unchanged | Finding::NotWorse => AnsiColor::Green,
         Finding::Inconclusive => AnsiColor::Yellow,
         Finding::Regressed => AnsiColor::Red,
     };
     let verdict = ink.paint(colour, comparison.verdict.to_string().to_uppercase());
     writeln!(out, "\n{}", runs(comparison))?;
     writeln!(out, "{verdict}  {}", said(comparison))?;
+    if let Some(next) = next(comparison) {
+        writeln!(out, "next: {next}")?;
+    }
     for target in &comparison.targets {
         writeln!(out, "target: {target}")?;
     }
@@ -78,6 +81,9 @@ pub fn markdown(
     let verdict = comparison.verdict.to_string().to_uppercase();
     writeln!(out, "### {verdict}: {}\n", escaped(&said(comparison)))?;
     writeln!(out, "{}\n", escaped(&runs(comparison)))?;
+    if let Some(next) = next(comparison) {
+        writeln!(out, "Next: {}\n", escaped(&next))?;
+    }
     for target in &comparison.targets {
         writeln!(out, "* target: {}", escaped(target))?;
     }
@@ -120,10 +126,12 @@ pub fn refused(differences: &[String], out: &mut dyn Write) -> io::Result<()> {
     differences.iter().try_for_each(|difference| writeln!(out, "* {}", escaped(difference)))
 }
 
-/// Writes it for a machine, on one line: times in nanoseconds, changes as shares.
+/// Writes it for a machine, on one line: times in nanoseconds, changes as shares; `exit` is what the
+/// command that asks ends with.
 pub fn json(
     comparison: &Comparison,
     control: Option<&Control>,
+    exit: u8,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     #[derive(Serialize)]
@@ -134,8 +142,7 @@ pub fn json(
         #[serde(skip_serializing_if = "Option::is_none")]
         control: Option<&'a Control>,
     }
-    let whole = Whole { exit: comparison.exit_code(), comparison, control };
-    serde_json::to_writer(&mut *out, &whole)?;
+    serde_json::to_writer(&mut *out, &Whole { exit, comparison, control })?;
     writeln!(out)
 }
 
@@ -150,23 +157,60 @@ pub(super) fn runs(comparison: &Comparison) -> String {
 /// The verdict in a sentence.
 pub(super) fn said(comparison: &Comparison) -> String {
     let limit = show_share(comparison.limit);
-    let with = |finding| {
-        let found = comparison.operations.iter().filter(move |o| o.finding == finding);
-        found.map(|operation| named(operation, finding)).collect::<Vec<_>>().join("; ")
-    };
+    let with = |finding| found(comparison, finding);
     match comparison.verdict {
         Finding::Regressed => {
             format!("worse by more than {limit}, beyond the noise: {}", with(Finding::Regressed))
         }
         Finding::Improved => {
-            format!("better by more than {limit}, beyond the noise: {}", with(Finding::Improved))
+            let better = with(Finding::Improved);
+            format!("better by more than {limit}, beyond the noise, and nothing worse: {better}")
         }
         Finding::Unchanged => format!("no change by more than {limit}"),
-        Finding::Inconclusive => format!(
-            "the noise is too large to tell {limit}: run longer, or compare with a baseline of \
-             several runs"
-        ),
+        Finding::NotWorse => {
+            format!("not worse by more than {limit}; whether it is better the noise hides")
+        }
+        Finding::Inconclusive if with(Finding::Inconclusive).is_empty() => {
+            "no operation has calls enough to be compared".to_owned()
+        }
+        Finding::Inconclusive => {
+            let better = with(Finding::Improved);
+            let better = if better.is_empty() { better } else { format!(". Better: {better}") };
+            let unsure = with(Finding::Inconclusive);
+            format!("the noise hides whether it is worse by more than {limit}: {unsure}{better}")
+        }
     }
+}
+
+/// What would tell, where the runs do not.
+pub(super) fn next(comparison: &Comparison) -> Option<String> {
+    let More { limit, runs } = comparison.more?;
+    let [base, now] = [&comparison.base, &comparison.now].map(Vec::len);
+    let asked = show_share(comparison.limit);
+    let told = limit.map(|limit| {
+        let percent = (limit * 100.0).ceil();
+        format!("these runs tell {percent} %, nothing is worse by more (--fail-on {percent}%)")
+    });
+    let runs = match runs {
+        Some(runs) => {
+            format!("{asked} takes about {runs} such runs on each side, not {base} and {now}")
+        }
+        None => format!("{asked} takes longer runs, with more calls"),
+    };
+    Some(told.into_iter().chain([runs]).collect::<Vec<_>>().join("; "))
+}
+
+/// Operations that are named in a sentence; the tables have all.
+const MOST_NAMED: usize = 3;
+
+/// The operations with this finding, those without a say left out.
+fn found(comparison: &Comparison, finding: Finding) -> String {
+    let heard = comparison.operations.iter().filter(|operation| !operation.is_negligible());
+    let found: Vec<_> = heard.filter(|operation| operation.finding == finding).collect();
+    let named = found.iter().take(MOST_NAMED).map(|operation| named(operation, finding));
+    let more = found.len().saturating_sub(MOST_NAMED);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    named.chain(more).collect::<Vec<_>>().join("; ")
 }
 
 /// The control of a comparison in a sentence.
@@ -187,7 +231,9 @@ pub(super) fn told(control: &Control) -> String {
 pub(super) fn head(comparison: &Comparison) -> String {
     let targets = comparison.targets.iter().map(|it| format!("target: {it}"));
     let overridden = comparison.overridden.iter().map(|it| format!("compared anyway: {it}"));
-    let lines = [runs(comparison), said(comparison)].into_iter().chain(targets).chain(overridden);
+    let next = next(comparison).map(|next| format!("next: {next}"));
+    let lines = [runs(comparison), said(comparison)].into_iter().chain(next);
+    let lines = lines.chain(targets).chain(overridden);
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -198,11 +244,12 @@ pub(super) fn line(row: &Row) -> String {
     format!("{figure} {base} -> {now}: {change} ({interval}), {finding}")
 }
 
-/// An operation and its figures with this finding.
+/// An operation and its figures with this finding, or why it has none.
 fn named(operation: &OperationChange, finding: Finding) -> String {
     let rows = operation.rows.iter().filter(|row| row.finding == finding);
     let figures: Vec<_> = rows.map(|row| row.figure).collect();
-    format!("{} ({})", subject(operation), figures.join(", "))
+    let why = operation.why.clone().unwrap_or_else(|| figures.join(", "));
+    format!("{} ({why})", subject(operation))
 }
 
 pub(super) fn subject(operation: &OperationChange) -> String {

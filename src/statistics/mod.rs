@@ -2,5 +2,6 @@
 //! may lie from them. Pure; whoever asks says what the figure means.
 
 pub mod dependence;
+pub mod many;
 pub mod slope;
 pub mod student;

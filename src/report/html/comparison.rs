@@ -13,7 +13,7 @@ use crate::compare::Scale as Counted;
 use crate::compare::{Comparison, Control, Finding, OperationChange, Row};
 use crate::metric::{Distribution, Merge, Point, Reading, Total, Unit};
 use crate::outcome::{Outcome, operations};
-use crate::report::comparison::{calls, change, interval, runs, said, subject, told, values};
+use crate::report::comparison::{calls, change, interval, next, runs, said, subject, told, values};
 use crate::report::figures::{moment, seconds, time};
 
 /// Most operations with charts of their own; the tables have all.
@@ -62,7 +62,7 @@ pub fn write(
 
 fn head(comparison: &Comparison, control: Option<&Control>, name: &str, verdict: &str) -> Markup {
     let look = match comparison.verdict {
-        Finding::Improved | Finding::Unchanged => "good",
+        Finding::Improved | Finding::Unchanged | Finding::NotWorse => "good",
         Finding::Inconclusive => "unsure",
         Finding::Regressed => "bad",
     };
@@ -71,6 +71,7 @@ fn head(comparison: &Comparison, control: Option<&Control>, name: &str, verdict:
             p.over { "comparison: " (runs(comparison)) }
             h1 { (name) }
             p.verdict.(look) { strong { (verdict) } " " span { (said(comparison)) } }
+            @if let Some(next) = next(comparison) { p.note.after { "next: " (next) } }
             @if let Some(control) = control { p.note.after { (told(control)) } }
             @for target in &comparison.targets { p.note.after { "target: " (target) } }
             @if !comparison.overridden.is_empty() {
@@ -106,7 +107,7 @@ fn finding(finding: Finding) -> Markup {
     match finding {
         Finding::Improved => html! { span.good { "✓ " (finding) } },
         Finding::Regressed => html! { span.bad { "✗ " (finding) } },
-        Finding::Unchanged | Finding::Inconclusive => html! { (finding) },
+        Finding::Unchanged | Finding::NotWorse | Finding::Inconclusive => html! { (finding) },
     }
 }
 
@@ -129,7 +130,7 @@ fn bar(row: &Row, operation: &OperationChange, limit: f64) -> Markup {
     let look = match row.finding {
         Finding::Improved => "good",
         Finding::Regressed => "bad",
-        Finding::Unchanged | Finding::Inconclusive => "unsure",
+        Finding::Unchanged | Finding::NotWorse | Finding::Inconclusive => "unsure",
     };
     let (low, high) = (row.low.unwrap_or(f64::NEG_INFINITY), row.high.unwrap_or(f64::INFINITY));
     // What goes on beyond the picture has an arrow there.
@@ -311,6 +312,8 @@ mod tests {
             change,
             low: Some(low),
             high,
+            worst: high,
+            error: None,
             chance: 1.0,
             finding: Finding::Inconclusive,
         };

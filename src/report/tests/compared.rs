@@ -1,15 +1,18 @@
 //! What is told of a comparison, from one made by hand: by itself, and among the cases of a run.
 
 use super::{Report, elements, outcome, read_junit, written};
-use crate::compare::{Comparison, Control, Finding, Gate, OperationChange, Row, RunName, Scale};
+use crate::compare::{
+    Comparison, Control, Finding, Gate, More, OperationChange, Row, RunName, Scale,
+};
 use crate::report::Ink;
-use crate::report::comparison::{json, markdown, page, said, text};
+use crate::report::comparison::{json, markdown, next, page, said, text};
 
 fn row(figure: &'static str, scale: Scale, change: f64, finding: Finding) -> Row {
     let base = if scale == Scale::Share { 0.01 } else { 20e6 };
     let now = if scale == Scale::Share { base + change } else { base * (1.0 + change) };
     let (low, high) = (Some(change - 0.011), Some(change + 0.012));
-    Row { figure, scale, base, now, change, low, high, chance: 0.01, finding }
+    let (worst, error) = (Some(change.abs() + 0.01), Some(0.006));
+    Row { figure, scale, base, now, change, low, high, worst, error, chance: 0.01, finding }
 }
 
 fn operation(name: &str, rows: Vec<Row>, finding: Finding) -> OperationChange {
@@ -42,6 +45,8 @@ fn comparison(verdict: Finding) -> Comparison {
         limit: 0.05,
         targets: vec!["base: http://127.0.0.1:1 before, http://127.0.0.1:2 now".to_owned()],
         overridden: vec!["parameter size is 10 in base, 20 now".to_owned()],
+        more: (verdict == Finding::Inconclusive)
+            .then_some(More { limit: Some(0.123), runs: Some(7) }),
         operations: vec![
             operation("item|*", rows, verdict),
             operation("rare", Vec::new(), Finding::Inconclusive),
@@ -52,7 +57,8 @@ fn comparison(verdict: Finding) -> Comparison {
 /// A run held against a baseline, with that verdict; `None` where it could not be compared.
 pub fn gate(verdict: Option<Finding>, pass_inconclusive: bool) -> Gate {
     let differences = vec!["the script's text is not the same".to_owned(), "a & b".to_owned()];
-    Gate { found: verdict.map(comparison).ok_or(differences), pass_inconclusive }
+    let found = verdict.map(comparison).ok_or(differences);
+    Gate { found, pass_inconclusive, must_improve: false }
 }
 
 fn control() -> Control {
@@ -75,7 +81,7 @@ fn the_comparison_for_a_pull_request() {
 #[test]
 fn the_comparison_for_a_machine() {
     let comparison = comparison(Finding::Regressed);
-    let line = written(|out| json(&comparison, Some(&control()), out));
+    let line = written(|out| json(&comparison, Some(&control()), 1, out));
     assert_eq!(line.lines().count(), 1);
     let value: serde_json::Value = serde_json::from_str(&line).unwrap();
     insta::assert_snapshot!(serde_json::to_string_pretty(&value).unwrap());
@@ -90,8 +96,13 @@ fn the_page_of_a_comparison() {
 
 #[test]
 fn every_verdict_is_said_in_a_sentence() {
-    let findings = [Finding::Improved, Finding::Unchanged, Finding::Inconclusive];
-    let said = findings.map(|finding| said(&comparison(finding)));
+    let findings =
+        [Finding::Improved, Finding::Unchanged, Finding::NotWorse, Finding::Inconclusive];
+    let said = findings.map(|finding| {
+        let comparison = comparison(finding);
+        let next = next(&comparison).map(|next| format!("\nnext: {next}"));
+        said(&comparison) + &next.unwrap_or_default()
+    });
     insta::assert_snapshot!(said.join("\n"));
 }
 
@@ -114,8 +125,13 @@ fn the_cases_of_a_run_that_could_not_be_compared() {
 
 #[test]
 fn a_case_of_the_baseline_fails_exactly_where_the_baseline_fails_the_run() {
-    let findings =
-        [Finding::Improved, Finding::Unchanged, Finding::Inconclusive, Finding::Regressed];
+    let findings = [
+        Finding::Improved,
+        Finding::Unchanged,
+        Finding::NotWorse,
+        Finding::Inconclusive,
+        Finding::Regressed,
+    ];
     let mut gates: Vec<_> = findings
         .map(Some)
         .into_iter()

@@ -79,6 +79,7 @@ fn every_junit_file_is_what_the_schema_of_jenkins_allows() {
     for (name, verdict) in [
         ("regressed", Finding::Regressed),
         ("unchanged", Finding::Unchanged),
+        ("not_worse", Finding::NotWorse),
         ("inconclusive", Finding::Inconclusive),
     ] {
         files.push((name, junit(&outcome(), Some(&gate(Some(verdict), true)))));
