@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::outcome::Outcome;
+use crate::outcome::{Namesakes, Outcome};
 
 pub use comparable::{differences, foreseen, is_same_run};
 pub use control::Control;
@@ -95,6 +95,9 @@ pub struct OperationChange {
     pub metric: String,
     /// The operation's name; empty for the response times of a scenario.
     pub name: String,
+    /// Its name as it is told, with the kind of its calls where others have the same.
+    #[serde(skip)]
+    pub label: String,
     /// Calls in base and now.
     pub calls: [u64; 2],
     /// Its figures; empty when it could not be compared.
@@ -158,8 +161,9 @@ pub fn compare(base: &[Outcome], now: &[Outcome], limit: f64) -> Comparison {
     let mut keys: Vec<&Key> = sides.iter().flatten().flat_map(BTreeMap::keys).collect();
     keys.sort();
     keys.dedup();
+    let namesakes = Namesakes::among(keys.iter().map(|key| (&*key.metric, &*key.name)));
     let mut operations: Vec<_> =
-        keys.into_iter().map(|key| operation(key, &sides, limit)).collect();
+        keys.into_iter().map(|key| operation(key, &namesakes, &sides, limit)).collect();
     finding::judge(&mut operations, limit);
     let name = |outcome: &Outcome| RunName {
         name: outcome.run.name.clone(),
@@ -180,7 +184,7 @@ pub fn compare(base: &[Outcome], now: &[Outcome], limit: f64) -> Comparison {
 type Side = Vec<BTreeMap<Key, Sample>>;
 
 /// One operation, its rows not judged yet.
-fn operation(key: &Key, sides: &[Side; 2], limit: f64) -> OperationChange {
+fn operation(key: &Key, namesakes: &Namesakes, sides: &[Side; 2], limit: f64) -> OperationChange {
     let [base, now] = sides
         .each_ref()
         .map(|side| side.iter().filter_map(|run| run.get(key)).collect::<Vec<&Sample>>());
@@ -202,6 +206,7 @@ fn operation(key: &Key, sides: &[Side; 2], limit: f64) -> OperationChange {
         scenario: key.scenario.clone(),
         metric: key.metric.clone(),
         name: key.name.clone(),
+        label: namesakes.tell(&key.metric, &key.name),
         calls: [count(&base) as u64, count(&now) as u64],
         rows,
         finding: Finding::Inconclusive,

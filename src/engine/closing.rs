@@ -224,15 +224,18 @@ fn failures(close: &Close<'_>) -> Vec<FailureSample> {
     let mut merged: Vec<FailureSample> = Vec::new();
     for sample in close.collector.ended().iter().flat_map(|ended| &ended.failures) {
         let same = |known: &&mut FailureSample| {
-            (&known.scenario, &known.name, &known.kind)
-                == (&sample.scenario, &sample.name, &sample.kind)
+            (&known.scenario, &known.metric, &known.name, &known.kind)
+                == (&sample.scenario, &sample.metric, &sample.name, &sample.kind)
         };
         match merged.iter_mut().find(same) {
             Some(known) => known.count += sample.count,
             None => merged.push(sample.clone()),
         }
     }
-    merged.sort_by(|a, b| (&a.name, &a.kind, &a.scenario).cmp(&(&b.name, &b.kind, &b.scenario)));
+    merged.sort_by(|a, b| {
+        let [a, b] = [a, b].map(|it| (&it.name, &it.metric, &it.kind, &it.scenario));
+        a.cmp(&b)
+    });
     merged
 }
 

@@ -90,7 +90,7 @@ fn busy(close: &Close<'_>, did: &Did<'_>, scenario: &str) -> Option<Busy> {
     let share = |part: f64, of: f64| if of > 0.0 { (part / of).min(1.0) } else { 0.0 };
     Some(Busy {
         calls: share(spent, whole),
-        operation: most.name.clone(),
+        operation: most.label.clone(),
         share: share(most.spent(), whole),
         waited: share(most.waited(), most.spent()),
         failed: share(failed as f64, made as f64),

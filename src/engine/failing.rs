@@ -82,15 +82,19 @@ pub fn unasked(
 
 fn told(operation: &Operation, did: &Did<'_>) -> String {
     let Operation { scenario, name, .. } = operation;
-    let own = did.failures.iter().filter(|f| f.name == *name && f.scenario == *scenario);
+    let metric = failed_metric(operation);
+    let own = did
+        .failures
+        .iter()
+        .filter(|f| (&f.scenario, &f.metric, &f.name) == (scenario, &metric, name));
     let how = commonest(own).map_or_else(String::new, |commonest| commonest.in_brackets());
     let of = if did.scenarios.len() > 1 { format!(" in {scenario}") } else { String::new() };
     let all = match operation.count() {
         1 => "the one call".to_owned(),
         count => format!("all {count} calls"),
     };
-    let metric = failed_metric(operation);
-    format!("{all} of {name:?}{of} failed{how}, and no threshold on {metric} was missed for it")
+    let label = &operation.label;
+    format!("{all} of {label:?}{of} failed{how}, and no threshold on {metric} was missed for it")
 }
 
 /// Whether failures of all its series are told by a threshold: one that was missed, or one that asks
@@ -149,7 +153,14 @@ mod tests {
 
     fn failure(kind: &str, detail: &str, count: u64) -> FailureSample {
         let (kind, detail) = (kind.to_owned(), detail.to_owned());
-        FailureSample { scenario: "s".to_owned(), name: "order".to_owned(), kind, detail, count }
+        FailureSample {
+            scenario: "s".to_owned(),
+            metric: "sql.failed".to_owned(),
+            name: "order".to_owned(),
+            kind,
+            detail,
+            count,
+        }
     }
 
     #[test]

@@ -96,16 +96,6 @@ pub struct Operation {
     pub times: Times,
 }
 
-impl Operation {
-    /// What it is called where there may be several scenarios.
-    pub fn label(&self) -> String {
-        match self.scenario.as_str() {
-            "" => self.name.clone(),
-            scenario => format!("{scenario}: {}", self.name),
-        }
-    }
-}
-
 /// Why a history cannot be written or read.
 #[derive(Debug)]
 pub struct HistoryError {

@@ -9,6 +9,7 @@ pub mod operations;
 
 mod file;
 mod judged;
+mod namesakes;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ use crate::recovery::Recovery;
 
 pub use file::{FILE, FileError, load_sealed, save_sealed, write_whole};
 pub use judged::{End, Grade, Reason, RunVerdict, Verdict, exit_code};
+pub use namesakes::Namesakes;
 
 /// The format of `outcome.json`; raised when a field changes its meaning or goes.
 pub const SCHEMA: u32 = 1;
@@ -244,6 +246,9 @@ pub struct SeriesSecond {
 pub struct FailureSample {
     /// Scenario it happened in.
     pub scenario: String,
+    /// The metric that counts it, for example `http.failed`.
+    #[serde(default)]
+    pub metric: String,
     /// The operation's name.
     pub name: String,
     /// Kind of failure, for example `refused`.

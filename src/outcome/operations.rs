@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::namesakes::Namesakes;
 use super::{Outcome, ScenarioOutcome, SeriesOutcome};
 use crate::metric::{Distribution, Merge, Total};
 
 /// The metrics of calls' times.
-const TIMES: [&str; 3] = ["http.duration", "redis.duration", "sql.duration"];
+pub const TIMES: [&str; 3] = ["http.duration", "redis.duration", "sql.duration"];
 /// The metrics of what calls waited for a connection, apart from their times.
 const WAITS: [&str; 2] = ["redis.wait", "sql.wait"];
 /// Share of an operation's p95 that waiting is of no account below.
@@ -22,6 +23,8 @@ pub struct Operation {
     pub metric: String,
     /// The operation's name.
     pub name: String,
+    /// Its name as it is told, with the kind of its calls where others have the same.
+    pub label: String,
     /// Times in nanoseconds, failed calls included.
     pub times: Distribution,
     /// What calls waited for a connection, in nanoseconds, of those that had to: empty where none
@@ -123,6 +126,10 @@ pub fn among(all: &[SeriesOutcome], scenarios: &[ScenarioOutcome], elapsed: f64)
         let own = scenarios.get(*at).map(|s| s.elapsed).filter(|own| *own > 0.0);
         row.per_second = row.count() as f64 / own.unwrap_or(elapsed).max(1e-9);
     }
+    let namesakes = Namesakes::among(rows.keys().map(|(_, metric, name)| (&**metric, &**name)));
+    for row in rows.values_mut() {
+        row.label = namesakes.tell(&row.metric, &row.name);
+    }
     rows.into_values().collect()
 }
 
@@ -138,6 +145,7 @@ fn empty(series: &SeriesOutcome, name: &str) -> Operation {
         scenario: series.tags.find("scenario").unwrap_or_default().to_owned(),
         metric: series.metric.clone(),
         name: name.to_owned(),
+        label: String::new(),
         times: Distribution::new(),
         waits: Distribution::new(),
         per_second: 0.0,
@@ -190,6 +198,7 @@ mod tests {
             scenario: String::new(),
             metric: "redis.duration".to_owned(),
             name: "GET".to_owned(),
+            label: "GET".to_owned(),
             times: values(times),
             waits: values(waits),
             per_second: 1.0,

@@ -11,7 +11,7 @@ use super::figures::{self, percent, time};
 use super::table::table;
 use super::text::{Ink, MOST};
 use crate::outcome::operations::{self, Operation};
-use crate::outcome::{FailureSample, Outcome};
+use crate::outcome::{FailureSample, Namesakes, Outcome};
 
 /// Share of the time with all calls that waiting in one operation is of no account below.
 const WAITED_SHARE: f64 = 0.01;
@@ -48,7 +48,7 @@ fn operations(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()
     let heads: Vec<_> = heads.into_iter().chain(more).map(String::from).collect();
     let rows = operations.iter().map(|operation| {
         let mut row = vec![
-            figures::named(several, &operation.scenario, &operation.name),
+            figures::named(several, &operation.scenario, &operation.label),
             operation.count().to_string(),
             format!("{:.1}", operation.per_second),
             percent(operation.failed_share()),
@@ -85,8 +85,10 @@ fn failures(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> 
         failures.sort_by_key(|failure| Reverse(failure.count));
         failures.truncate(MOST);
     }
+    let namesakes = Namesakes::of(outcome);
     let rows = failures.into_iter().map(|failure| {
-        let name = figures::named(several, &failure.scenario, &failure.name);
+        let name = namesakes.tell(&failure.metric, &failure.name);
+        let name = figures::named(several, &failure.scenario, &name);
         let count = failure.count.to_string();
         vec![name, failure.kind.clone(), count, failure.detail.clone()]
     });

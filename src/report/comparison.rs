@@ -253,11 +253,11 @@ fn named(operation: &OperationChange, finding: Finding) -> String {
 }
 
 pub(super) fn subject(operation: &OperationChange) -> String {
-    let OperationChange { scenario, metric, name, .. } = operation;
-    match (name.is_empty(), scenario.is_empty()) {
+    let OperationChange { scenario, metric, label, .. } = operation;
+    match (label.is_empty(), scenario.is_empty()) {
         (true, _) => format!("{scenario}: {metric}"),
-        (_, true) => name.clone(),
-        _ => format!("{scenario}: {name}"),
+        (_, true) => label.clone(),
+        _ => format!("{scenario}: {label}"),
     }
 }
 

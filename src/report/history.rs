@@ -7,11 +7,12 @@ use std::io::{self, Write};
 
 use anstyle::AnsiColor;
 
-use super::figures::{moment, percent, seconds, time};
+use super::figures::{moment, named, percent, seconds, time};
 use super::html;
 use super::table::table;
 use super::text::Ink;
 use crate::history::{Entry, Operation};
+use crate::outcome::Namesakes;
 use crate::units::show_number;
 
 pub use html::history as page;
@@ -165,9 +166,11 @@ pub fn trends(entries: &[Entry]) -> Vec<Trend> {
     let latest = valid.last().map(|entry| entry.operations.as_slice()).unwrap_or_default();
     let mut busiest: Vec<&Operation> = latest.iter().collect();
     busiest.sort_by_key(|operation| std::cmp::Reverse(operation.calls));
+    let namesakes = Namesakes::among(latest.iter().map(|o| (&*o.metric, &*o.name)));
     let several = latest.iter().any(|operation| operation.scenario != latest[0].scenario);
     trends.extend(busiest.into_iter().take(MOST_OPERATIONS).map(|operation| {
-        let label = if several { operation.label() } else { operation.name.clone() };
+        let label = namesakes.tell(&operation.metric, &operation.name);
+        let label = named(several, &operation.scenario, &label);
         of(&format!("{label} p95"), Sort::Time, &|entry| {
             let key = |operation: &Operation| {
                 (operation.scenario.clone(), operation.metric.clone(), operation.name.clone())

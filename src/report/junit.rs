@@ -13,7 +13,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use super::figures::{self, Check};
 use super::{comparison, faults};
 use crate::compare::{Finding, Gate, OperationChange};
-use crate::outcome::{FaultOutcome, Outcome, RunVerdict, Verdict};
+use crate::outcome::{FaultOutcome, Namesakes, Outcome, RunVerdict, Verdict};
 
 /// Writes `outcome` as a report of suites.
 pub fn write(outcome: &Outcome, gate: Option<&Gate>, out: &mut dyn Write) -> io::Result<()> {
@@ -167,8 +167,10 @@ fn troubles(outcome: &Outcome) -> String {
     for warning in &outcome.warnings {
         let _ = writeln!(text, "warning: {warning}");
     }
+    let namesakes = Namesakes::of(outcome);
     for failure in &outcome.failures {
-        let (name, kind, times) = (&failure.name, &failure.kind, figures::times(failure.count));
+        let name = namesakes.tell(&failure.metric, &failure.name);
+        let (kind, times) = (&failure.kind, figures::times(failure.count));
         // Writing to a string does not fail.
         let _ = writeln!(text, "{name}: {kind}, {times}: {}", failure.detail);
     }

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use super::faults as told;
 use super::figures::{self, percent, seconds, time};
 use super::{calls, processes};
-use crate::outcome::{Outcome, RunVerdict, ScenarioOutcome, Verdict, operations};
+use crate::outcome::{Namesakes, Outcome, RunVerdict, ScenarioOutcome, Verdict, operations};
 
 /// Most rows of a list of troubles; a comment on a pull request has a limit.
 const MOST_ROWS: usize = 50;
@@ -77,7 +77,7 @@ fn operations(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
         heads.into_iter().chain(calls::WAITED.into_iter().filter(|_| waited)).collect();
     let several = operations.iter().any(|o| o.scenario != operations[0].scenario);
     let rows = operations.iter().map(|operation| {
-        let name = code(&operation.name);
+        let name = code(&operation.label);
         let name = if several && !operation.scenario.is_empty() {
             format!("{} {name}", code(&operation.scenario))
         } else {
@@ -171,9 +171,11 @@ fn processes(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn troubles(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    let namesakes = Namesakes::of(outcome);
     let failures = outcome.failures.iter().map(|failure| {
         let count = failure.count.to_string();
-        vec![code(&failure.name), code(&failure.kind), count, code(&failure.detail)]
+        let name = namesakes.tell(&failure.metric, &failure.name);
+        vec![code(&name), code(&failure.kind), count, code(&failure.detail)]
     });
     table(out, &["failed", "kind", "times:", "for example"], &failures.collect::<Vec<_>>())?;
     let errors = outcome.script_errors.iter().map(|error| {

@@ -21,7 +21,7 @@ pub fn write(outcomes: &[Outcome], ink: Ink, out: &mut dyn Write) -> io::Result<
     for outcome in outcomes {
         let several = outcome.scenarios.len() > 1;
         for (at, operation) in operations::of(outcome).iter().enumerate() {
-            let name = named(several, &operation.scenario, &operation.name);
+            let name = named(several, &operation.scenario, &operation.label);
             let quantile = |q| operation.times.quantile(q) as f64;
             let times = [operation.times.mean(), quantile(0.5), quantile(0.95), quantile(0.99)];
             let known = rows.keys().find(|(_, known)| *known == name).cloned();

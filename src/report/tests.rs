@@ -70,6 +70,27 @@ fn a_tag_with_values_without_end_does_not_fill_the_screen() {
     assert!(text.contains(" more  ") && text.contains("see outcome.json"), "{text}");
 }
 
+#[test]
+fn calls_of_two_kinds_with_one_name_can_be_told_apart_wherever_they_are_told() {
+    let mut outcome = outcome();
+    let own = |series: &&SeriesOutcome| {
+        series.metric == "http.duration" && series.tags.find("name") == Some("item")
+    };
+    let statement = outcome.series.iter().find(own).unwrap().clone();
+    outcome.series.push(SeriesOutcome { metric: "sql.duration".to_owned(), ..statement });
+    let failure = outcome.failures[0].clone();
+    outcome.failures.push(FailureSample { metric: "sql.failed".to_owned(), ..failure });
+    let text = written(|out| text(&outcome, None, Ink::PLAIN, out));
+    let forms = [Report::Markdown, Report::Html, Report::Junit].map(|form| file(form, &outcome));
+    for told in [&text].into_iter().chain(&forms) {
+        // In the table of failures, and but for JUnit in that of operations.
+        let least = if told.contains("<testsuites") { 1 } else { 2 };
+        for name in ["item (http)", "item (sql)"] {
+            assert!(told.matches(name).count() >= least, "{name} in {told}");
+        }
+    }
+}
+
 /// The golden outcome with operations and failures of a hundred names more, the later the slower.
 fn with_a_hundred_names() -> Outcome {
     let mut outcome = outcome();

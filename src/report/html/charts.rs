@@ -152,7 +152,7 @@ fn operation_times(outcome: &Outcome, clock: &Clock) -> Chart {
 
 /// An operation's name, with its scenario where there are several.
 pub fn label(outcome: &Outcome, operation: &Operation) -> String {
-    figures::named(outcome.scenarios.len() > 1, &operation.scenario, &operation.name)
+    figures::named(outcome.scenarios.len() > 1, &operation.scenario, &operation.label)
 }
 
 fn failures(outcome: &Outcome, clock: &Clock) -> Chart {

@@ -329,6 +329,7 @@ mod tests {
             scenario: "shop".to_owned(),
             metric: "http.duration".to_owned(),
             name: "item".to_owned(),
+            label: "item".to_owned(),
             calls: [100, 100],
             rows,
             finding: Finding::Inconclusive,

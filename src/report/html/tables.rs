@@ -6,7 +6,7 @@ use super::cells::{self, code, plain, state, table};
 use super::charts::label;
 use crate::metric::{Kind, Total, show};
 use crate::outcome::operations::{self, Operation};
-use crate::outcome::{Outcome, ScenarioOutcome};
+use crate::outcome::{Namesakes, Outcome, ScenarioOutcome};
 use crate::report::figures::{self, percent, seconds, time};
 use crate::report::{calls, processes};
 use crate::units::Bytes;
@@ -74,9 +74,10 @@ fn operation_row(outcome: &Outcome, operation: &Operation) -> Vec<Markup> {
 
 /// Each kind of failure with its first one's words.
 pub fn failures(outcome: &Outcome) -> Markup {
+    let namesakes = Namesakes::of(outcome);
     let rows = outcome.failures.iter().map(|failure| {
         vec![
-            plain(&failure.name),
+            plain(namesakes.tell(&failure.metric, &failure.name)),
             plain(&failure.scenario),
             code(&failure.kind),
             plain(failure.count),

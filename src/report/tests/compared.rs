@@ -20,6 +20,7 @@ fn operation(name: &str, rows: Vec<Row>, finding: Finding) -> OperationChange {
         scenario: "buyers".to_owned(),
         metric: "http.duration".to_owned(),
         name: name.to_owned(),
+        label: name.to_owned(),
         calls: if rows.is_empty() { [98, 99] } else { [1000, 990] },
         why: rows.is_empty().then(|| "fewer than 100 calls".to_owned()),
         rows,

@@ -231,6 +231,7 @@ pub fn outcome() -> Outcome {
         ],
         failures: vec![FailureSample {
             scenario: "buyers".to_owned(),
+            metric: "http.failed".to_owned(),
             name: "item".to_owned(),
             kind: "refused".to_owned(),
             detail: "connection refused by 127.0.0.1:9".to_owned(),

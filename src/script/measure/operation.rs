@@ -208,6 +208,7 @@ impl Operation {
         let failed = self.failed.borrow();
         let samples = failed.iter().map(|failed| FailureSample {
             scenario: scenario.to_owned(),
+            metric: self.thing.failed().to_owned(),
             name: self.tags.find("name").unwrap_or_default().to_owned(),
             kind: failed.kind.as_str().to_owned(),
             detail: failed.detail.clone(),
