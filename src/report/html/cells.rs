@@ -27,15 +27,34 @@ pub fn table(class: &str, heads: &[&str], rows: Vec<Vec<Markup>>) -> Markup {
     }
 }
 
+/// Words of up to so many characters have room on any line.
+const SHORT: usize = 16;
+
+/// A text whose long words, such as paths, go on a new line behind a joint, and not in the middle
+/// of what a reader takes for a word.
+pub fn jointed(text: &str) -> Markup {
+    let is_joint = |c: char| "/?&=,.:;_-+|)>".contains(c);
+    html! {
+        @for word in text.split_inclusive(char::is_whitespace) {
+            @if word.chars().count() <= SHORT { (word) } @else {
+                @for (n, part) in word.split_inclusive(is_joint).enumerate() {
+                    @if n > 0 { wbr; }
+                    (part)
+                }
+            }
+        }
+    }
+}
+
 /// A text as it stands in a script.
 pub fn code(text: &str) -> Markup {
-    html! { code { (text) } }
+    html! { code { (jointed(text)) } }
 }
 
 /// A text or a number.
 #[expect(clippy::needless_pass_by_value, reason = "a cell is mostly a number")]
 pub fn plain(text: impl ToString) -> Markup {
-    html! { (text.to_string()) }
+    jointed(&text.to_string())
 }
 
 /// A state that is told by a sign and a word, and by colour only besides.

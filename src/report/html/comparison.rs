@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use maud::{Markup, html};
 
-use super::cells::table;
+use super::cells::{plain, table};
 use super::clock::{Clock, percentile};
 use super::plot::{Axis, Chart, Line, Scale};
 use super::{percentiles, section, shell};
@@ -267,7 +267,7 @@ fn totals<'a>(
 fn not_compared(operations: &[&OperationChange]) -> Markup {
     let rows = operations.iter().map(|operation| {
         let why = operation.why.as_deref().unwrap_or_default();
-        vec![html! { (subject(operation)) }, html! { (calls(operation)) }, html! { (why) }]
+        vec![plain(subject(operation)), plain(calls(operation)), html! { (why) }]
     });
     table("wide", &["operation", "calls", "why"], rows.collect())
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::cells::{facts, table};
+use super::cells::{facts, jointed, table};
 use super::plot::{Band, Mark};
 use crate::outcome::{FaultOutcome, Outcome};
 use crate::report::faults::{self, HEADS, doubt, force, is_well, rows, verdict, what};
@@ -21,7 +21,7 @@ fn block(fault: &FaultOutcome) -> Markup {
     };
     html! {
         article.fault {
-            h3 { (fault.name) " " span.(look) { (sign) (verdict(fault)) } }
+            h3 { (jointed(&fault.name)) " " span.(look) { (sign) (verdict(fault)) } }
             p.note { (what(fault)) "; " (force(fault)) "." }
             @if let Some(why) = &fault.unclean { p.bad { "It may still be there: " (why) } }
             @if let Some(recovery) = &fault.recovery {

@@ -23,6 +23,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
+use self::cells::jointed;
 use super::figures::{moment, percent, seconds, time};
 use crate::outcome::{Grade, Outcome, RunVerdict, operations};
 
@@ -103,7 +104,7 @@ fn policy() -> String {
 fn section(id: &str, title: &str, content: &Markup) -> Markup {
     html! {
         @if !content.0.is_empty() {
-            section id=(id) { h2 { (title) } (content) }
+            section id=(id) { h2 { (jointed(title)) } (content) }
         }
     }
 }
@@ -126,10 +127,10 @@ fn head(outcome: &Outcome) -> Markup {
             @if !outcome.reasons.is_empty() || !outcome.warnings.is_empty() {
                 ul.reasons {
                     @for reason in &outcome.reasons {
-                        li { b { (reason.verdict) } " " (reason.cause) }
+                        li { b { (reason.verdict) } " " (jointed(&reason.cause)) }
                     }
                     @for warning in &outcome.warnings {
-                        li { b.bad { "warning" } " " (warning) }
+                        li { b.bad { "warning" } " " (jointed(warning)) }
                     }
                 }
             }

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
+use super::cells::jointed;
 use crate::metric::{Kind, Unit, show};
 use crate::units::show_share;
 
@@ -197,7 +198,7 @@ impl Chart {
                         svg.key viewBox="0 0 22 8" aria-hidden="true" {
                             path.line.(line.look) d="M1 4H21" {}
                         }
-                        span { (line.name) }
+                        span { (jointed(&line.name)) }
                         output data-most=(most) { (most) }
                     }
                 }

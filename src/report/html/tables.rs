@@ -218,7 +218,7 @@ pub fn script_errors(outcome: &Outcome) -> Markup {
             article.error {
                 p {
                     @if let Some(place) = &error.place { code { (place) } " " }
-                    strong { (error.message) }
+                    strong { (cells::jointed(&error.message)) }
                 }
                 p.note {
                     (figures::times(error.count)) ", first in " (error.scenario)
