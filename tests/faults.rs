@@ -96,6 +96,14 @@ fn an_outage_of_a_link_is_felt_recovered_from_and_told() {
     assert!(recovery["cost"]["lost"].as_f64().unwrap() >= failed as f64 / 2.0);
     let held = outcome["thresholds"].as_array().unwrap().iter().map(|it| &it["limit_held"]);
     assert_eq!(held.collect::<Vec<_>>(), [true; 6], "{told}");
+    let processes = outcome["series"].as_array().unwrap().iter();
+    let processes = processes.filter_map(|series| series["tags"]["process"].as_str());
+    let named: std::collections::BTreeSet<_> = processes.collect();
+    assert_eq!(
+        named.into_iter().collect::<Vec<_>>(),
+        ["loadrun", "sandbox"],
+        "proxies are no processes"
+    );
     assert!(told.contains("down  recovered: down on link, for 2 s from 6 s"), "{told}");
 }
 

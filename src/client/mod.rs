@@ -1,6 +1,7 @@
 //! How we talk: one file or folder a protocol. One call gives one exchange; a failure of the
 //! target is a value with a [`FailureKind`], never an `Err` and never a panic.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -63,6 +64,15 @@ pub enum FailureKind {
     Exhausted,
     /// Any other error of the server.
     Server,
+}
+
+/// The address of a service as a URL. A proxy that leads to a mere `host:port` has an address like
+/// that: what is spoken there, its client knows.
+fn spelt<'a>(address: &'a str, scheme: &str) -> Cow<'a, str> {
+    if address.contains("://") {
+        return address.into();
+    }
+    format!("{scheme}://{address}").into()
 }
 
 impl FailureKind {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::collector::Collector;
 use super::evidence::{self, Did};
-use super::failing;
 use super::own::{Usage, environment, peak_memory};
 use super::validity;
+use super::{failing, faults};
 use crate::metric::{Judgement, Metric, SERIES_LIMIT, Tags, Threshold};
 use crate::outcome::{
     End, FailureSample, FaultOutcome, Generator, Grade, LogLine, Outcome, Run, RunVerdict, SCHEMA,
@@ -83,8 +83,9 @@ pub fn outcome(close: &Close<'_>, ending: Ending) -> Outcome {
     let did = Did { scenarios: &scenarios, calls: &calls, failures: &failures };
     let evidence = evidence::gather(close, &ending, &did);
     let (verdict, reasons) = validity::judge(&evidence);
-    let thresholds = verdicts(close, ending.elapsed);
+    let thresholds = verdicts(close, &ending);
     let mut warnings = overflowed(close);
+    warnings.extend(scenarios.iter().filter_map(validity::cut_off));
     if verdict != RunVerdict::TargetDown {
         warnings.extend(failing::unasked(close.plan, &thresholds, &did, &series));
     }
@@ -133,20 +134,21 @@ pub fn outcome(close: &Close<'_>, ending: Ending) -> Outcome {
     }
 }
 
-fn verdicts(close: &Close<'_>, elapsed: Duration) -> Vec<Verdict> {
-    let judged = close.collector.judgements(elapsed);
+fn verdicts(close: &Close<'_>, ending: &Ending) -> Vec<Verdict> {
+    let judged = close.collector.judgements(ending.elapsed);
     let thresholds = close.plan.thresholds.iter().zip(judged);
     let verdicts = thresholds.map(|((threshold, _), judgement)| {
         let metric = close.plan.metric(&threshold.metric);
         let shown = metric.and_then(|metric| shown(close, threshold, &metric, judgement));
-        let in_vain = failing::in_vain(close.collector.summary(), threshold);
-        let in_vain = in_vain.filter(|_| judgement.value.is_some());
+        let summary = close.collector.summary();
+        let in_vain = failing::in_vain(summary, threshold)
+            .map(|calls| format!("all {calls} calls failed"))
+            .or_else(|| faults::untold(summary, threshold, &ending.faults))
+            .filter(|_| judgement.value.is_some());
         Verdict {
             threshold: threshold.text.clone(),
-            shown: match (shown, in_vain) {
-                (Some(shown), Some(calls)) => {
-                    Some(format!("{shown}, but all {calls} calls failed"))
-                }
+            shown: match (shown, &in_vain) {
+                (Some(shown), Some(why)) => Some(format!("{shown}, but {why}")),
                 (shown, _) => shown,
             },
             value: judgement.value,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::closing::{Close, Ending};
 use super::failing;
 use super::validity::{Busy, Evidence, Iterations, Lag};
+use crate::executor::Counts;
 use crate::metric::Threshold;
 use crate::outcome::operations::Operation;
 use crate::outcome::{FailureSample, FaultOutcome, ScenarioOutcome};
@@ -148,15 +149,17 @@ fn undone(plan: &Plan, scenarios: &[ScenarioOutcome]) -> Vec<(String, u64, u64)>
 
 /// How late the iterations of each open scenario began.
 fn lags(close: &Close<'_>) -> Vec<Lag> {
-    let open = close.plan.scenarios.iter().filter(|scenario| !scenario.closed());
-    let lags = open.filter_map(|scenario| {
+    let planned = close.plan.scenarios.iter().enumerate();
+    let open = planned.filter(|(_, scenario)| !scenario.closed());
+    let lags = open.filter_map(|(at, scenario)| {
         let p99 = |metric| {
             let values = close.collector.trend(metric, Some(&scenario.name))?;
             Some(Duration::from_nanos(values.quantile(0.99)))
         };
         let scenario_name = scenario.name.to_string();
         let (lag, response) = (p99("iteration.lag")?, p99("iteration.response")?);
-        Some(Lag { scenario: scenario_name, p99: lag, response })
+        let Counts { late, awaited_init, .. } = close.collector.share(at).counts;
+        Some(Lag { scenario: scenario_name, p99: lag, response, late, awaited_init })
     });
     lags.collect()
 }

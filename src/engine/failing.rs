@@ -1,11 +1,11 @@
-//! What failed, in words: the commonest failure, operations of which nothing succeeded, and
+//! What failed, in words: the commonest failure, operations of which most calls failed, and
 //! thresholds on times of calls that all failed.
 //!
 //! A failed call has a real duration, so it is in the times of its operation: `0.4 ms` for a
 //! statement that is refused at once. Where every call of an operation failed, those times say how
 //! fast it fails, which nobody asked; a threshold on them is missed whatever they are, but for one on
-//! `phase=fault`, where failing fast may be what is asked. And as a run whose operation never worked
-//! can hold all that was asked of it, that is told right under the verdict.
+//! `phase=fault`, where failing fast may be what is asked. And as a run whose operation hardly ever
+//! worked can hold all that was asked of it, that is told right under the verdict.
 
 use std::cmp::Reverse;
 
@@ -19,6 +19,10 @@ use crate::plan::Plan;
 
 /// Most operations that are told one by one.
 const TOLD: usize = 3;
+
+/// Share of an operation's calls that fail from which its times say more of failing than of anything
+/// else: its median is a failure's.
+const MOSTLY: f64 = 0.5;
 
 /// The commonest kind of failure in these scenarios, with an example.
 pub fn commonest<'a>(failures: impl Iterator<Item = &'a FailureSample>) -> Option<Commonest> {
@@ -58,7 +62,7 @@ pub fn in_vain(summary: &Summary, threshold: &Threshold) -> Option<u64> {
     }
 }
 
-/// What no threshold told of: operations of scenarios of which every call failed.
+/// What no threshold told of: operations of scenarios of which at least half of the calls failed.
 pub fn unasked(
     plan: &Plan,
     verdicts: &[Verdict],
@@ -66,16 +70,16 @@ pub fn unasked(
     series: &[SeriesOutcome],
 ) -> Vec<String> {
     let failing = did.calls.iter().filter(|operation| {
-        let all = operation.count() > 0 && operation.failed == operation.count();
-        all && did.is_load(&operation.scenario) && !is_judged(plan, verdicts, operation, series)
+        let mostly = operation.count() > 0 && operation.failed_share() >= MOSTLY;
+        mostly && did.is_load(&operation.scenario) && !is_judged(plan, verdicts, operation, series)
     });
     let mut failing: Vec<_> = failing.collect();
-    failing.sort_by_key(|operation| Reverse(operation.count()));
+    failing.sort_by_key(|operation| Reverse(operation.failed));
     let mut told: Vec<_> =
         failing.iter().take(TOLD).map(|operation| told(operation, did)).collect();
     if failing.len() > TOLD {
         let more = failing.len() - TOLD;
-        told.push(format!("of {more} more operations every call failed as well"));
+        told.push(format!("of {more} more operations half of the calls or more failed as well"));
     }
     told
 }
@@ -89,12 +93,13 @@ fn told(operation: &Operation, did: &Did<'_>) -> String {
         .filter(|f| (&f.scenario, &f.metric, &f.name) == (scenario, &metric, name));
     let how = commonest(own).map_or_else(String::new, |commonest| commonest.in_brackets());
     let of = if did.scenarios.len() > 1 { format!(" in {scenario}") } else { String::new() };
-    let all = match operation.count() {
-        1 => "the one call".to_owned(),
-        count => format!("all {count} calls"),
+    let those = match (operation.failed, operation.count()) {
+        (_, 1) => "the one call".to_owned(),
+        (failed, count) if failed == count => format!("all {count} calls"),
+        (failed, count) => format!("{failed} of {count} calls"),
     };
     let label = &operation.label;
-    format!("{all} of {label:?}{of} failed{how}, and no threshold on {metric} was missed for it")
+    format!("{those} of {label:?}{of} failed{how}, and no threshold on {metric} was missed for it")
 }
 
 /// Whether failures of all its series are told by a threshold: one that was missed, or one that asks
@@ -219,6 +224,10 @@ mod tests {
 
     /// What is told of three calls of `order`, all of which failed, by whether a threshold held.
     fn told(asked: &[(&str, bool)]) -> Vec<String> {
+        told_of(asked, 3, 3)
+    }
+
+    fn told_of(asked: &[(&str, bool)], hits: u64, total: u64) -> Vec<String> {
         let place = Place { file: "shop.lua".to_owned(), line: 1 };
         let thresholds = asked.iter().map(|(text, _)| (threshold(text), place.clone()));
         let plan = Plan { thresholds: thresholds.collect(), ..Plan::default() };
@@ -244,7 +253,7 @@ mod tests {
             elapsed: 1.0,
         };
         let mut times = Distribution::new();
-        (0..3).for_each(|_| times.record(1_000_000));
+        (0..total).for_each(|_| times.record(1_000_000));
         let metric = |name: &str| Metric::builtin(name).unwrap();
         let of = |name: &str, tags: Tags, total: Total| SeriesOutcome {
             metric: name.to_owned(),
@@ -257,7 +266,7 @@ mod tests {
             slices: None,
         };
         let tags = Tags::new([("name", "order"), ("scenario", "s")]);
-        let failed = Total::Rate { hits: 3, total: 3 };
+        let failed = Total::Rate { hits, total: hits };
         let series = [
             of("sql.duration", tags.clone(), Total::Trend(times)),
             of("sql.failed", tags.with("kind", "server"), failed),
@@ -267,6 +276,14 @@ mod tests {
         let failures = [failure("server", "no such table", 3)];
         let did = Did { scenarios: &scenarios, calls: &calls, failures: &failures };
         unasked(&plan, &verdicts, &did, &series)
+    }
+
+    #[test]
+    fn an_operation_that_fails_as_often_as_not_is_told_as_well() {
+        assert!(told_of(&[], 1, 3).is_empty());
+        let warning = "2 of 3 calls of \"order\" failed (server: no such table), and no threshold on \
+                       sql.failed was missed for it";
+        assert_eq!(told_of(&[("sql.duration p95 < 1s", true)], 2, 3), [warning]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::collector::Collector;
 use crate::fault::Record;
-use crate::metric::{BUILTIN, Edges, Metric, Recorder, Tags, Timeline, Total};
+use crate::metric::{BUILTIN, Edges, Metric, Recorder, Summary, Tags, Threshold, Timeline, Total};
 use crate::outcome::{Absence, FaultOutcome};
 use crate::plan::{Every, FaultDecl, Plan, RecoveryDecl, Scenario};
 use crate::recovery::{self, Facts, Load, Recovery, Span, Terms, Verdict};
@@ -156,6 +156,26 @@ pub fn record(faults: &[FaultOutcome], recorder: &mut Recorder) {
     }
 }
 
+/// Faults that a threshold speaks of and of which its metric knows nothing, where it knows of others:
+/// what is said of those holds for all only where all are known.
+pub fn untold(summary: &Summary, threshold: &Threshold, faults: &[FaultOutcome]) -> Option<String> {
+    let metric = threshold.metric.as_str();
+    if !metric.starts_with("recovery.") && metric != "budget.burn" {
+        return None;
+    }
+    let told = faults.iter().filter_map(|fault| {
+        let tags = Tags::new([("fault", &*fault.name)]);
+        let meant = threshold.filters.iter().all(|filter| filter.matches(&tags));
+        let verdict = fault.recovery.as_ref().map(|recovery| recovery.verdict)?;
+        let is_known = summary.totals().any(|(series, _)| {
+            *series.metric.name == *metric && series.tags.find("fault") == Some(&fault.name)
+        });
+        (meant && !verdict.is_known() && !is_known).then(|| format!("{} ({verdict})", fault.name))
+    });
+    let told: Vec<_> = told.collect();
+    (!told.is_empty()).then(|| format!("nothing is known of {}", told.join(", ")))
+}
+
 /// What thresholds ask for the largest of, in nanoseconds or as a number.
 fn times(recovery: &Recovery) -> [(&'static str, Option<f64>); 6] {
     let never = NEVER.as_secs_f64();
@@ -167,7 +187,7 @@ fn times(recovery: &Recovery) -> [(&'static str, Option<f64>); 6] {
             None
         }
     };
-    let known = late(Some(0.0)).is_some();
+    let known = recovery.verdict.is_known();
     let seen = |seconds: Option<f64>| seconds.filter(|_| known);
     let in_nanoseconds = |seconds: Option<f64>| seconds.map(|seconds| seconds * 1e9);
     let burn = recovery.cost.filter(|_| known).map(|cost| cost.burn[0]);
@@ -226,11 +246,13 @@ pub fn record_budget(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use tokio::time::Instant;
 
     use super::*;
     use crate::engine::worker;
-    use crate::metric::{Ending, Threshold};
+    use crate::metric::{Ending, Windows};
     use crate::plan::Place;
     use crate::script::Busy;
 
@@ -268,6 +290,52 @@ mod tests {
         record_budget(&plan, &collector, Duration::from_secs(1), &mut recorder);
         collector.absorb_control(0, recorder.take());
         collector.summary().select("budget.burnt", &[], None)
+    }
+
+    #[test]
+    fn what_is_asked_of_all_faults_is_not_answered_by_those_that_are_known() {
+        let fault = |name: &str, verdict| {
+            let declared = FaultDecl {
+                name: name.to_owned(),
+                on: "link".to_owned(),
+                kind: "down".to_owned(),
+                at: Duration::ZERO,
+                lasts: Duration::ZERO,
+                every: None,
+                stream: "both".to_owned(),
+                toxicity: 1.0,
+                amounts: BTreeMap::new(),
+                place: Place { file: "x.lua".to_owned(), line: 1 },
+            };
+            let mut made = told(&declared, &Record::default(), None);
+            let windows = Windows::default();
+            let edges = Timeline::new(Duration::ZERO).edges();
+            let calls = recovery::Calls { windows: &windows, edges: &edges };
+            let span = Span {
+                warm: Duration::ZERO,
+                baseline: Duration::ZERO,
+                begin: Duration::ZERO,
+                end: Duration::ZERO,
+                until: Duration::ZERO,
+            };
+            let nothing = recovery::assess(&calls, span, &Terms::default(), &Facts::default());
+            made.recovery = Some(Recovery { verdict, recover: Some(1.0), ..nothing });
+            made
+        };
+        let faults = [fault("known", Verdict::Recovered), fault("stray", Verdict::NoEffect)];
+        let mut recorder = Recorder::new();
+        record(&faults, &mut recorder);
+        let mut summary = Summary::new(Duration::ZERO);
+        summary.absorb(0, recorder.take());
+        let of = |text: &str| untold(&summary, &Threshold::parse(text).unwrap(), &faults);
+        let stray = "nothing is known of stray (no_effect)";
+        assert_eq!(of("recovery.time max < 3s").as_deref(), Some(stray));
+        assert_eq!(of("recovery.time{fault!=known} max < 3s").as_deref(), Some(stray));
+        for text in
+            ["recovery.time{fault=known} max < 3s", "http.failed rate < 1%", "budget.burnt < 1%"]
+        {
+            assert_eq!(of(text), None, "{text}");
+        }
     }
 
     #[test]

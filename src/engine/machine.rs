@@ -196,7 +196,9 @@ impl Service {
     }
 
     fn found_meter(&self, tree: &Tree) -> Option<Meter> {
-        let pid = Some(self.found.pid()).filter(|pid| *pid != 0)?;
+        // A proxy, and what listens for callbacks, are in loadrun itself, which is told of already.
+        let is_another = |pid: &u32| *pid != 0 && *pid != std::process::id();
+        let pid = Some(self.found.pid()).filter(is_another)?;
         Meter::new(pid, tree)
     }
 }

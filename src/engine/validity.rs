@@ -29,7 +29,7 @@
 
 use std::time::Duration;
 
-use crate::outcome::{Reason, RunVerdict};
+use crate::outcome::{Reason, RunVerdict, ScenarioOutcome};
 use crate::units::show_duration;
 
 /// Lag p99 that is never held against a run.
@@ -58,7 +58,7 @@ pub const TOLD_SHARE: f64 = 0.1;
 pub const PAUSE_BOUND: Duration = Duration::from_secs(1);
 
 /// How late the iterations of an open scenario began.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Lag {
     /// The scenario's name.
     pub scenario: String,
@@ -66,6 +66,10 @@ pub struct Lag {
     pub p99: Duration,
     /// p99 from intended start to end, over the same iterations.
     pub response: Duration,
+    /// Iterations that began late.
+    pub late: u64,
+    /// Those of the late whose user was new, and not through its `init` when they were due.
+    pub awaited_init: u64,
 }
 
 /// What the users of a scenario were busy with.
@@ -178,6 +182,18 @@ pub struct Evidence {
     pub elapsed: Duration,
 }
 
+/// What is told of iterations that were cut off where they are too few to spoil the run.
+pub fn cut_off(did: &ScenarioOutcome) -> Option<String> {
+    let ScenarioOutcome { name, started, unfinished: cut, .. } = did;
+    let few = *cut > 0 && *cut as f64 <= UNFINISHED_SHARE * *started as f64;
+    few.then(|| {
+        format!(
+            "{name}: {cut} of {started} iterations were cut off unfinished: the longest calls are \
+             in no times, and no failures"
+        )
+    })
+}
+
 /// The run verdict, and one sentence a cause under the verdict it speaks for. Causes are looked for
 /// from the most to the least telling: where nothing answers, the script may break too, and one
 /// that stalls makes the generator late.
@@ -269,13 +285,7 @@ fn target_down(e: &Evidence) -> Vec<String> {
 
 fn generator_limited(e: &Evidence) -> Vec<String> {
     let mut reasons = Vec::new();
-    for Lag { scenario, p99, response } in &e.lags {
-        let allowed = LAG_BOUND.max(response.mul_f64(LAG_SHARE));
-        if *p99 > allowed {
-            let (p99, allowed) = (show_duration(*p99), show_duration(allowed));
-            reasons.push(format!("{scenario} began late: lag p99 {p99}, allowed {allowed}"));
-        }
-    }
+    reasons.extend(e.lags.iter().filter_map(began_late));
     if e.exhausted > 0 {
         let count = e.exhausted;
         reasons.push(format!("{count} connections found no free socket or port on this machine"));
@@ -301,6 +311,24 @@ fn generator_limited(e: &Evidence) -> Vec<String> {
         ));
     }
     reasons
+}
+
+/// That a scenario began late; and where new users were it, that.
+fn began_late(lag: &Lag) -> Option<String> {
+    let Lag { scenario, p99, response, late, awaited_init } = lag;
+    let allowed = LAG_BOUND.max(response.mul_f64(LAG_SHARE));
+    if *p99 <= allowed {
+        return None;
+    }
+    let (p99, allowed) = (show_duration(*p99), show_duration(allowed));
+    let what = format!("{scenario} began late: lag p99 {p99}, allowed {allowed}");
+    if *awaited_init * 2 <= *late {
+        return Some(what);
+    }
+    Some(format!(
+        "{what}; {awaited_init} of {late} late arrivals waited for the `init` of a new user: what all \
+         can share belongs into `setup`"
+    ))
 }
 
 /// Why arrivals found no free user, as far as that is known.

@@ -4,7 +4,7 @@ use super::*;
 
 fn lag(p99: u64, response: u64) -> Lag {
     let [p99, response] = [p99, response].map(Duration::from_millis);
-    Lag { scenario: "visitors".to_owned(), p99, response }
+    Lag { scenario: "visitors".to_owned(), p99, response, ..Lag::default() }
 }
 
 fn healthy() -> Evidence {
@@ -149,6 +149,47 @@ fn lag_is_held_against_the_run_only_beside_the_response_it_is_part_of() {
     // Another scenario's slow responses excuse nothing.
     let other = |e: &mut Evidence| e.lags.extend([lag(60, 20), lag(1, 5000)]);
     assert_eq!(verdict(other), RunVerdict::GeneratorLimited);
+}
+
+#[test]
+fn arrivals_that_waited_for_the_init_of_new_users_are_told_apart() {
+    let told = |awaited_init| {
+        let mut evidence = healthy();
+        evidence.lags = vec![Lag { late: 8, awaited_init, ..lag(203, 300) }];
+        judge(&evidence).1.remove(0).cause
+    };
+    let late = "visitors began late: lag p99 203 ms, allowed 50 ms";
+    assert_eq!(told(4), late);
+    let init = "6 of 8 late arrivals waited for the `init` of a new user";
+    assert_eq!(told(6), format!("{late}; {init}: what all can share belongs into `setup`"));
+}
+
+#[test]
+fn a_few_iterations_that_were_cut_off_are_told_where_they_do_not_spoil_the_run() {
+    let told = |unfinished| {
+        let did = ScenarioOutcome { name: "s".to_owned(), started: 200, unfinished, ..none() };
+        cut_off(&did)
+    };
+    assert_eq!((told(0), told(3)), (None, None));
+    let what = "s: 2 of 200 iterations were cut off unfinished: the longest calls are in no times, and \
+                no failures";
+    assert_eq!(told(2).as_deref(), Some(what));
+}
+
+/// A scenario that did nothing.
+fn none() -> ScenarioOutcome {
+    ScenarioOutcome {
+        name: String::new(),
+        closed: false,
+        offered: 0,
+        started: 0,
+        finished: 0,
+        dropped: 0,
+        unfinished: 0,
+        late: 0,
+        unready: 0,
+        elapsed: 1.0,
+    }
 }
 
 #[test]

@@ -70,6 +70,17 @@ impl<D: Driver> Crew<D> {
         user
     }
 
+    /// Makes a user for an arrival that waits for it.
+    pub(super) async fn create_for(&self, number: u64, turn: Turn) -> D::User {
+        let begun = Instant::now();
+        let user = self.create(number).await;
+        let is_late = turn.intended.is_some_and(|intended| intended.elapsed() > Counts::LATE);
+        if is_late && begun.elapsed() * 2 > Counts::LATE {
+            self.shift.tally.note(|counts| counts.awaited_init += 1);
+        }
+        user
+    }
+
     /// A user is there, for the first time or again.
     pub(super) fn arrive(&self) {
         self.present.update(|users| users + 1);

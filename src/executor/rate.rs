@@ -58,7 +58,7 @@ pub(super) async fn serve<D: Driver>(
     mut turn: Turn,
 ) {
     let seat = Rc::new(Seat::default());
-    let mut user = crew.create(number).await;
+    let mut user = crew.create_for(number, turn).await;
     loop {
         crew.iterate(&mut user, turn).await;
         idle.seats.borrow_mut().push(Rc::clone(&seat));

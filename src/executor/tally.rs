@@ -23,6 +23,9 @@ pub struct Counts {
     pub unfinished: u64,
     /// Arrivals whose iteration began more than [`Counts::LATE`] after it was due.
     pub late: u64,
+    /// Those of the late whose user was new and not ready when they were due.
+    #[serde(default)]
+    pub awaited_init: u64,
     /// Users there are now; users resting because the curve fell below them are not.
     pub users_now: u64,
     /// Users now in an iteration.
@@ -44,6 +47,7 @@ impl AddAssign for Counts {
         self.dropped += other.dropped;
         self.unfinished += other.unfinished;
         self.late += other.late;
+        self.awaited_init += other.awaited_init;
         self.users_now += other.users_now;
         self.users_busy += other.users_busy;
         self.unready += other.unready;

@@ -41,12 +41,14 @@ struct Fake<F> {
     begin: Instant,
     begun: RefCell<Vec<Begun>>,
     created: Cell<u64>,
+    /// How long a user takes to be made.
+    making: Duration,
     service: F,
 }
 
 impl<F> Fake<F> {
     fn new(begin: Instant, service: F) -> Self {
-        Self { begin, begun: RefCell::default(), created: Cell::new(0), service }
+        Self { begin, begun: RefCell::default(), created: Cell::new(0), making: s(0), service }
     }
 }
 
@@ -55,6 +57,7 @@ impl<F: AsyncFn(Begun) + 'static> Driver for Fake<F> {
 
     async fn create(&self, number: u64) -> u64 {
         self.created.update(|users| users + 1);
+        sleep(self.making).await;
         number
     }
 
@@ -500,4 +503,19 @@ fn a_user_costs_the_executor_less_than_half_a_kilobyte() {
     let open = super::rate::serve(crew, Rc::default(), 0, turn);
     let sizes = [size_of_val(&closed), size_of_val(&open)];
     assert!(sizes.iter().all(|size| *size < 512), "{sizes:?}");
+}
+
+#[test]
+fn an_arrival_that_is_late_for_its_new_user_is_told_from_others() {
+    let counts = paused(async {
+        let begin = Instant::now();
+        let driver = Fake { making: ms(200), ..Fake::new(begin, async |_| sleep(ms(80)).await) };
+        let (_halt, stop) = Stop::channel();
+        let shift = shift(begin, stop);
+        let tally = Rc::clone(&shift.tally);
+        run(&rate(Curve::constant(20.0, s(3))), shift, Rc::new(driver)).await;
+        tally.counts()
+    });
+    // A user is taken for 280 ms by its first arrival: six are made before one is free again.
+    assert_eq!((counts.started, counts.late, counts.awaited_init), (60, 6, 6));
 }

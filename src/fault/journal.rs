@@ -240,34 +240,36 @@ impl Left {
     }
 
     /// Puts right what is broken, the latest first, whatever becomes of the others; what of it.
+    /// What fails is tried again after all others: one may keep another from being undone, as a
+    /// wrong password does.
     pub async fn undo(mut self) -> Vec<Undone> {
-        let mut undone = Vec::new();
         let deadline = Instant::now() + DEADLINE;
-        for (number, what, undo) in std::mem::take(&mut self.open) {
-            let still = tried(&undo, deadline).await.err();
-            if still.is_none() {
-                let _ = append(&mut self.file, &Line::Done { number });
+        let open = std::mem::take(&mut self.open);
+        let untried = |what: &String| Undone { what: what.clone(), still: Some(String::new()) };
+        let mut undone: Vec<_> = open.iter().map(|(_, what, _)| untried(what)).collect();
+        loop {
+            for ((number, _, undo), told) in open.iter().zip(&mut undone) {
+                if told.still.is_some() {
+                    told.still = undo.undo().await.err();
+                    if told.still.is_none() {
+                        let _ = append(&mut self.file, &Line::Done { number: *number });
+                    }
+                }
             }
-            undone.push(Undone { what, still });
+            if undone.iter().all(|undone| undone.still.is_none()) {
+                let _ = fs::remove_file(&self.path);
+                return undone;
+            }
+            if Instant::now() >= deadline {
+                return undone;
+            }
+            sleep(PAUSE).await;
         }
-        if undone.iter().all(|undone| undone.still.is_none()) {
-            let _ = fs::remove_file(&self.path);
-        }
-        undone
     }
 
     /// Where it lies.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-}
-
-async fn tried(undo: &Undo, deadline: Instant) -> Result<(), String> {
-    loop {
-        match undo.undo().await {
-            Err(_) if Instant::now() < deadline => sleep(PAUSE).await,
-            last => return last,
-        }
     }
 }
 

@@ -72,7 +72,7 @@ pub const BUILTIN: &[Builtin] = &[
         kind: Kind::Trend,
         unit: Unit::Time,
         tags: &["scenario", "name"],
-        about: "from the last byte sent to the first byte of the reply",
+        about: "from the last byte sent to the first byte of the reply (not of an interim one, 1xx)",
     },
     Builtin {
         name: "http.connects",

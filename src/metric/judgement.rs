@@ -387,6 +387,10 @@ impl Scale {
     fn takes(self, bound: Bound) -> bool {
         match (self, bound.form) {
             (_, Form::Plain) if bound.value == 0.0 => true,
+            // "< 1" was meant to be 1 %, and holds nearly always.
+            (Self::Share, Form::Plain) if bound.value == 1.0 => {
+                !matches!(bound.comparison, Comparison::Less | Comparison::AtMost)
+            }
             (Self::Share, Form::Plain | Form::Percent) => (0.0..=1.0).contains(&bound.value),
             (_, Form::Baseline)
             | (Self::Time, Form::Time)
@@ -403,7 +407,7 @@ impl Scale {
         match self {
             Self::Time => "a time with its unit, such as \"300ms\"",
             Self::Bytes => "a size with its unit, such as \"4MiB\"",
-            Self::Share => "a share such as \"1%\" or \"0.01\"",
+            Self::Share => "a share such as \"1%\" or \"0.01\"; all of them are \"100%\"",
             Self::Percent => "a percentage such as \"80%\"",
             Self::Number => "a plain number such as \"12\"",
             Self::PerSecond => "a number a second, such as \"10/s\"",

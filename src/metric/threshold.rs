@@ -195,9 +195,19 @@ impl Comparison {
 impl Filter {
     /// Whether a series with these tags is meant.
     pub fn matches(&self, tags: &Tags) -> bool {
-        let listed =
-            tags.find(&self.key).is_some_and(|found| self.values.iter().any(|v| v == found));
+        let names = |value: &String, found| value == found || self.is_class(value, found);
+        let listed = tags
+            .find(&self.key)
+            .is_some_and(|found| self.values.iter().any(|value| names(value, found)));
         listed == self.wanted
+    }
+
+    /// Whether a value stands for all statuses of a class, `5xx`, and that is one of them.
+    fn is_class(&self, value: &str, found: &str) -> bool {
+        self.key == "status"
+            && value.strip_suffix("xx").is_some_and(|class| {
+                class.len() == 1 && found.len() == 3 && found.starts_with(class)
+            })
     }
 }
 

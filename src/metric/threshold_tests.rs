@@ -143,6 +143,7 @@ fn a_threshold_that_does_not_suit_its_metric_says_what_would() {
         ("m p95 < 4MiB", Kind::Trend, Unit::Time),
         ("m rate < 300ms", Kind::Rate, Unit::Number),
         ("m rate < 5", Kind::Rate, Unit::Number),
+        ("m rate < 1", Kind::Rate, Unit::Number),
         ("m rate < 150%", Kind::Rate, Unit::Number),
         ("m rate < 1%, goal < 1s", Kind::Rate, Unit::Number),
         ("m max < 1%", Kind::Trend, Unit::Bytes),
@@ -163,6 +164,27 @@ fn a_threshold_that_does_not_suit_its_metric_says_what_would() {
     let refusals =
         misfits.map(|(text, kind, unit)| parse(text).fits(kind, unit).unwrap_err().to_string());
     insta::assert_snapshot!(refusals.join("\n"));
+}
+
+#[test]
+fn a_status_may_be_asked_for_by_its_class() {
+    let found = |text: &str| {
+        let filters = parse(&format!("m{{{text}}} count == 0")).filters;
+        let meant = ["200", "404", "500", "503"].into_iter().filter(|status| {
+            let tags = Tags::new([("status", *status)]);
+            filters.iter().all(|filter| filter.matches(&tags))
+        });
+        meant.collect::<Vec<_>>().join(" ")
+    };
+    for (text, expected) in [
+        ("status=5xx", "500 503"),
+        ("status in (404|5xx)", "404 500 503"),
+        ("status!=5xx", "200 404"),
+        ("status=503", "503"),
+        ("status=xx", ""),
+    ] {
+        assert_eq!(found(text), expected, "{text}");
+    }
 }
 
 #[test]

@@ -297,12 +297,26 @@ fn filter(plan: &Plan, metric: &str, filter: &Filter) -> Option<Problem> {
         "kind" if builtin(metric).is_some_and(|metric| metric.tags.contains(&"kind")) => {
             FAILURES.to_vec()
         }
+        "status" if builtin(metric).is_some_and(|metric| metric.tags.contains(&"status")) => {
+            let stray = filter.values.iter().find(|value| !is_status(value))?;
+            let hint = "expected one such as \"503\", or a class such as \"5xx\"";
+            return Some(Problem::new(format!("no status is called {stray:?}")).hint(hint));
+        }
         "process" if metric.starts_with("process.") => plan.processes().collect(),
         _ => return None,
     };
     let stray = filter.values.iter().find(|value| !names.contains(&value.as_str()))?;
     let what = format!("no {} is called {stray:?}", filter.key);
     Some(Problem::new(what).hint(meant(stray, names)))
+}
+
+/// Whether a reply can have that status, or one of that class.
+fn is_status(value: &str) -> bool {
+    let digits = value.strip_suffix("xx").unwrap_or(value);
+    let known = digits.len() == 1 || digits.len() == value.len() && digits.len() == 3;
+    known
+        && digits.bytes().all(|digit| digit.is_ascii_digit())
+        && ('1'..='9').contains(&value.chars().next().unwrap_or('0'))
 }
 
 /// True where a script can put tags on single samples, which no plan can foresee.

@@ -63,7 +63,16 @@ pub(super) fn cost(
     cost.deficit = deficit(&hit, usual, seconds);
     cost.resilience = served / (usual * seconds).max(1e-9);
     let rate = baseline.calls as f64 / baseline.seconds.max(1e-9);
-    cost.budget = budget(terms, rate, all.lost()).burnt();
+    let lost = if closed { cost.lost.round() as u64 } else { all.lost() };
+    cost.budget = budget(terms, rate, lost).burnt();
+    if closed {
+        // Nobody asked while everybody waited, so there are no calls to tell how fast it burnt.
+        let share = |within: f64| cost.lost / (usual * seconds.max(within)).max(1e-9);
+        let estimated = BURN.map(|within| share(within) / (1.0 - terms.promise).max(1e-12));
+        for (burn, estimated) in cost.burn.iter_mut().zip(estimated) {
+            *burn = burn.max(estimated);
+        }
+    }
     cost.debt = all.tally.all_times().beyond((baseline.p50 * 1e9) as u64) / 1e9;
     cost.wait = cost.debt / offered.max(1.0);
     cost

@@ -319,6 +319,12 @@ impl Verdict {
     pub fn is_well(self) -> bool {
         matches!(self, Self::Tolerated | Self::Recovered)
     }
+
+    /// Whether it says how users fared.
+    pub fn is_known(self) -> bool {
+        use Verdict::{GeneratorLimited, NoBaseline, NoEffect, Unclean};
+        !matches!(self, NoEffect | Unclean | NoBaseline | GeneratorLimited)
+    }
 }
 
 impl fmt::Display for Verdict {

@@ -249,7 +249,7 @@ fn ledgers(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
             out,
             "  {name}  {held}: expected {}, acknowledged {}, landed {} (once {}, late {}), \
              duplicated {}, accepted but never landed {}, landed though refused {}, no answer \
-             {} (landed {})",
+             {} (landed {}){}",
             balance.expected,
             balance.acked,
             balance.landed,
@@ -260,6 +260,10 @@ fn ledgers(outcome: &Outcome, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
             balance.refused_but_landed,
             balance.unconfirmed + balance.unconfirmed_landed,
             balance.unconfirmed_landed,
+            match balance.unexpected {
+                0 => String::new(),
+                ids => format!(", landed though never sent {ids}"),
+            },
         )?;
         for id in &balance.lost_sample {
             writeln!(out, "    lost {id}")?;

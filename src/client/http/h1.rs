@@ -50,6 +50,8 @@ struct Flight<'a> {
     reply: Reply,
     sending: Sending,
     received: u64,
+    /// Whether anything of the reply itself has come.
+    begun: bool,
 }
 
 /// Sends one hop's request and reads its reply into the draft.
@@ -62,7 +64,7 @@ pub(super) async fn exchange(
 ) -> Result<Answered, Broken> {
     let reply = Reply::new(hop.request.method == http::Method::HEAD, limit);
     let sending = Sending::default();
-    let mut flight = Flight { stream, lent, draft, reply, sending, received: 0 };
+    let mut flight = Flight { stream, lent, draft, reply, sending, received: 0, begun: false };
     poll_fn(|cx| {
         flight.begin(cx, hop);
         Poll::Ready(())
@@ -128,9 +130,10 @@ impl Flight<'_> {
 
     /// Takes bytes that came; gives the end of the reply if it is among them.
     fn take(&mut self, bytes: &[u8]) -> Option<Result<(), Broken>> {
-        let first = self.received == 0;
+        let first = !self.begun;
         if first {
             self.draft.enter(Stage::Receive);
+            self.begun = true;
         }
         self.received += bytes.len() as u64;
         self.draft.exchange.received += bytes.len() as u64;
@@ -138,6 +141,12 @@ impl Flight<'_> {
         self.draft.exchange.status = self.reply.status;
         match fed {
             Err(failure) => Some(Err(self.broken(failure))),
+            Ok(_) if self.reply.is_interim() => {
+                // The reply itself is still waited for.
+                self.draft.enter(Stage::Wait);
+                self.begun = false;
+                None
+            }
             Ok(_) if !self.reply.done() => None,
             Ok(used) if used < bytes.len() => {
                 let extra = bytes.len() - used;

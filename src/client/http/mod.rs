@@ -199,7 +199,7 @@ impl Client {
         }
         let base = self.settings.base.as_ref().ok_or("the client has no base")?;
         let base = base.resolve().ok_or("the service the client is for is not running")?;
-        let url = Request::new("GET", base)?;
+        let url = Request::new("GET", &base)?;
         let origin = url.place().ok_or_else(|| {
             format!("malformed address {base:?}; expected \"http://host:port/path\"")
         })?;

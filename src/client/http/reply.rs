@@ -90,6 +90,11 @@ impl Reply {
         matches!(self.part, Part::Done)
     }
 
+    /// Whether interim replies (1xx) are all that has come.
+    pub(super) fn is_interim(&self) -> bool {
+        self.skipped > 0 && self.status == 0 && self.pending.is_empty()
+    }
+
     /// Takes bytes as they came; says how many it used: all, unless the reply ended within them.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<usize, Failure> {
         let mut used = 0;

@@ -1,10 +1,12 @@
 //! What a client is told once: where requests go by default, how long they may take, how
 //! connections are kept. Plain data, checked by [`Client::new`](super::Client::new).
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::expect::Expect;
+use crate::client::spelt;
 use crate::wire::TlsSettings;
 
 /// Everything that is set once for a client.
@@ -69,10 +71,10 @@ pub enum Base {
 
 impl Base {
     /// The address, once it is known.
-    pub fn resolve(&self) -> Option<&str> {
+    pub fn resolve(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::Url(url) => Some(url),
-            Self::Service(slot) => slot.get().map(String::as_str),
+            Self::Url(url) => Some(url.into()),
+            Self::Service(slot) => slot.get().map(|address| spelt(address, "http")),
         }
     }
 }

@@ -295,7 +295,7 @@ impl Client {
         }
         let settings = &self.settings;
         let url = settings.address.url();
-        let target = Target::parse(url.ok_or("the service the client is for is not running")?)?;
+        let target = Target::parse(&url.ok_or("the service the client is for is not running")?)?;
         let trusting = TlsSettings { insecure: true, ..settings.tls.clone() };
         // What is said of the server itself is not meant for the sentinel that knows it.
         let (user, password, database) = match settings.topology {

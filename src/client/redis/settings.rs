@@ -1,6 +1,7 @@
 //! What a client is told once: where the server is, who we are there, how long calls may take, how
 //! connections are kept. Plain data, checked by [`Client::new`](super::Client::new).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use redis::{ConnectionAddr, IntoConnectionInfo};
 
+use crate::client::spelt;
 use crate::wire::TlsSettings;
 
 /// Everything that is set once for a client.
@@ -88,10 +90,10 @@ pub enum Address {
 
 impl Address {
     /// The URL, if it is known yet.
-    pub(super) fn url(&self) -> Option<&str> {
+    pub(super) fn url(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::Url(url) => Some(url),
-            Self::Service(address) => address.get().map(String::as_str),
+            Self::Url(url) => Some(url.into()),
+            Self::Service(address) => address.get().map(|address| spelt(address, "redis")),
         }
     }
 }
@@ -219,6 +221,14 @@ mod tests {
         let target = Target::parse("unix:///run/redis.sock?db=2&pass=x").unwrap();
         assert_eq!(target.door, Door::Unix("/run/redis.sock".into()));
         assert_eq!((target.password.as_deref(), target.database), (Some("x"), 2));
+    }
+
+    #[test]
+    fn a_service_that_is_a_mere_host_and_port_speaks_redis() {
+        let slot = Arc::new(OnceLock::from("127.0.0.1:7000".to_owned()));
+        let address = Address::Service(slot);
+        let target = Target::parse(&address.url().unwrap()).unwrap();
+        assert_eq!(target.door, Door::Tcp("127.0.0.1".to_owned(), 7000));
     }
 
     #[test]

@@ -233,7 +233,12 @@ impl Address {
         match self {
             Self::Known(database) => Ok(database.clone()),
             Self::Service(slot) => match slot.get() {
-                Some(url) => Database::parse(url),
+                Some(url) if url.contains("://") => Database::parse(url),
+                Some(address) => Err(format!(
+                    "the proxy at {address} leads to a mere host and port, of which sort of database \
+                     is not known; give its `upstream` as a URL, such as \
+                     \"postgres://user:password@host:port/database\""
+                )),
                 None => Err("the service the client is for is not running".to_owned()),
             },
         }

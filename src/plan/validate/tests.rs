@@ -214,6 +214,8 @@ fn a_threshold_speaks_of_what_can_be_recorded() {
         "http.duration{scenario=by} p95 < 300ms",
         "http.duration{scenario in (buy|sell)} p95 < 300ms",
         "http.failed{kind=timout} rate < 1%",
+        "http.status{status in (404|5xx)} count == 0",
+        "http.status{status=50x} count == 0",
         "iteration.dropped p95 < 300ms",
     ])), @r#"
     error: threshold `http.durration p95 < 300ms`: no metric is called "http.durration"
@@ -237,8 +239,11 @@ fn a_threshold_speaks_of_what_can_be_recorded() {
     error: threshold `http.failed{kind=timout} rate < 1%`: no kind is called "timout"
       --> shop.lua:96
       hint: did you mean "timeout"?
+    error: threshold `http.status{status=50x} count == 0`: no status is called "50x"
+      --> shop.lua:98
+      hint: expected one such as "503", or a class such as "5xx"
     error: threshold `iteration.dropped p95 < 300ms`: a counter has no p95
-      --> shop.lua:97
+      --> shop.lua:99
       hint: expected one of count, rate
     "#);
 }

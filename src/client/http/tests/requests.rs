@@ -99,6 +99,11 @@ async fn a_base_that_a_service_fills_in_is_read_when_it_is_there() {
     assert!(early.detail.unwrap().contains("not running"));
     slot.set(server.url()).unwrap();
     assert_eq!(within(&client, &Session::default(), "/").await.error, None);
+    // A proxy to a mere host and port is one of those.
+    let slot = Arc::new(OnceLock::from(server.address.to_string()));
+    let client =
+        Client::new(Settings { base: Some(Base::Service(slot)), ..Settings::default() }).unwrap();
+    assert_eq!(within(&client, &Session::default(), "/").await.error, None);
 }
 
 #[test]
@@ -192,6 +197,26 @@ async fn interim_replies_are_skipped() {
     let exchange = server.reply().await;
     assert_eq!((exchange.status, exchange.body.as_ref()), (200, &b"hi"[..]));
     assert_eq!(exchange.headers.find("link"), None);
+}
+
+#[tokio::test]
+async fn the_reply_is_waited_for_until_more_than_an_interim_one_has_come() {
+    const PAUSE: Duration = Duration::from_millis(30);
+    let server = serve(|mut stream, _| async move {
+        while read_request(&mut stream).await.is_some() {
+            let interim = stream.write_all(b"HTTP/1.1 103 Early Hints\r\n\r\n").await;
+            tokio::time::sleep(PAUSE).await;
+            let reply = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+            if interim.and(reply).is_err() {
+                break;
+            }
+        }
+    })
+    .await;
+    let exchange = server.reply().await;
+    assert_eq!(exchange.error, None);
+    // The timer of a server that is asked at once may be a tick early.
+    assert!(exchange.timing.wait >= PAUSE - Duration::from_millis(2), "{:?}", exchange.timing);
 }
 
 #[tokio::test]
