@@ -60,6 +60,12 @@ pub fn assess(calls: &Calls<'_>, span: Span, terms: &Terms, facts: &Facts) -> Re
         detect(&mut recovery, &ended, &stood, span);
         let hurt = recover(&mut recovery, &stood, &rest, span);
         let (before, closed) = (recovery.baseline, facts.closed);
+        // Where all wait nobody asks, until one has an answer.
+        let next = |end| stood.iter().chain(&rest).map(|w| w.begin).find(|begin| *begin >= end);
+        let hurt = match hurt {
+            Some((begin, end)) if closed => Some((begin, next(end).unwrap_or(span.until))),
+            hurt => hurt,
+        };
         recovery.cost = Some(cost::cost(calls, span, terms, &before, hurt, closed));
         let rate = before.calls as f64 / before.seconds.max(1e-9);
         recovery.alert = cost::alert(calls, span, terms, rate);
