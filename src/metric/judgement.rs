@@ -388,8 +388,9 @@ impl Scale {
         match (self, bound.form) {
             (_, Form::Plain) if bound.value == 0.0 => true,
             // "< 1" was meant to be 1 %, and holds nearly always.
-            (Self::Share, Form::Plain) if bound.value == 1.0 => {
-                !matches!(bound.comparison, Comparison::Less | Comparison::AtMost)
+            (Self::Share, Form::Plain) if bound.value >= 1.0 => {
+                bound.value <= 1.0
+                    && !matches!(bound.comparison, Comparison::Less | Comparison::AtMost)
             }
             (Self::Share, Form::Plain | Form::Percent) => (0.0..=1.0).contains(&bound.value),
             (_, Form::Baseline)
