@@ -16,8 +16,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::{differences, is_same_run};
-use crate::metric::{Edges, Held, Threshold, Unit};
-use crate::outcome::{FileError, Outcome, RunVerdict, load_sealed, save_sealed};
+use crate::metric::{Edges, Held, Kind, Threshold, Unit};
+use crate::outcome::{FileError, Outcome, RunVerdict, load_sealed, pace, save_sealed};
 
 pub use locate::{Meant, latest_run, locate};
 
@@ -126,7 +126,11 @@ impl Baseline {
     pub fn measure(&self, threshold: &Threshold, unit: Unit) -> Option<f64> {
         let values = self.outcomes.iter().map(|outcome| {
             let series = outcome.series.iter().filter(|s| s.metric == threshold.metric);
-            let elapsed = Duration::from_secs_f64(outcome.run.elapsed.max(0.0));
+            let kind = series.clone().next().map_or(Kind::Counter, |series| series.kind);
+            let tags = series.clone().map(|series| &series.tags);
+            let elapsed =
+                pace::length(threshold, kind, tags, &outcome.scenarios, outcome.run.elapsed);
+            let elapsed = Duration::from_secs_f64(elapsed.max(0.0));
             let parts = series.map(|series| Held {
                 tags: &series.tags,
                 total: &series.total,

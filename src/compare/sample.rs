@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::metric::{Distribution, Merge, Point, Reading, Slices, Total};
-use crate::outcome::{Outcome, SeriesOutcome};
+use crate::outcome::{Outcome, ScenarioOutcome, SeriesOutcome};
 
 /// An operation of a scenario; or all a scenario's users saw, when it has no name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +48,7 @@ pub fn of(outcome: &Outcome) -> BTreeMap<Key, Sample> {
         let key = key(series, &series.metric);
         let elapsed = outcome.scenarios.iter().find(|s| s.name == key.scenario);
         let sample = samples.entry(key).or_default();
-        sample.elapsed = elapsed.map_or(outcome.run.elapsed, |scenario| scenario.elapsed);
+        sample.elapsed = elapsed.map_or(outcome.run.elapsed, ScenarioOutcome::settled_after);
         sample.total.merge(values);
         sample.times.merge(slices);
         for Point { second, reading } in &series.points {

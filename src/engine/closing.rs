@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::collector::Collector;
 use super::evidence::{self, Did};
 use super::own::{Usage, environment, peak_memory};
@@ -11,7 +13,7 @@ use super::{failing, faults};
 use crate::metric::{Judgement, Metric, SERIES_LIMIT, Tags, Threshold};
 use crate::outcome::{
     End, FailureSample, FaultOutcome, Generator, Grade, LogLine, Outcome, Run, RunVerdict, SCHEMA,
-    ScenarioOutcome, ScriptErrorSample, SeriesOutcome, Verdict, exit_code, operations,
+    ScenarioOutcome, ScriptErrorSample, SeriesOutcome, Verdict, exit_code, operations, pace,
 };
 use crate::plan::Plan;
 use crate::script::{Errors, Vm, World};
@@ -83,7 +85,7 @@ pub fn outcome(close: &Close<'_>, ending: Ending) -> Outcome {
     let did = Did { scenarios: &scenarios, calls: &calls, failures: &failures };
     let evidence = evidence::gather(close, &ending, &did);
     let (verdict, reasons) = validity::judge(&evidence);
-    let thresholds = verdicts(close, &ending);
+    let thresholds = verdicts(close, &ending, &scenarios);
     let mut warnings = overflowed(close);
     warnings.extend(scenarios.iter().filter_map(validity::cut_off));
     if verdict != RunVerdict::TargetDown {
@@ -134,8 +136,14 @@ pub fn outcome(close: &Close<'_>, ending: Ending) -> Outcome {
     }
 }
 
-fn verdicts(close: &Close<'_>, ending: &Ending) -> Vec<Verdict> {
-    let judged = close.collector.judgements(ending.elapsed);
+fn verdicts(close: &Close<'_>, ending: &Ending, scenarios: &[ScenarioOutcome]) -> Vec<Verdict> {
+    let judged = close.collector.judgements(ending.elapsed, |threshold, kind| {
+        let totals = close.collector.summary().totals();
+        let own = totals.filter(|(series, _)| *series.metric.name == *threshold.metric);
+        let tags = own.map(|(series, _)| &series.tags);
+        let length = pace::length(threshold, kind, tags, scenarios, ending.elapsed.as_secs_f64());
+        Duration::try_from_secs_f64(length).unwrap_or(ending.elapsed)
+    });
     let thresholds = close.plan.thresholds.iter().zip(judged);
     let verdicts = thresholds.map(|((threshold, _), judgement)| {
         let metric = close.plan.metric(&threshold.metric);
@@ -189,7 +197,11 @@ fn shown(
 fn scenarios(close: &Close<'_>) -> Vec<ScenarioOutcome> {
     let told = close.plan.scenarios.iter().enumerate().map(|(at, scenario)| {
         let share = close.collector.share(at);
-        let (counts, ended) = (share.counts, share.begun.zip(share.ended));
+        let counts = share.counts;
+        let since = |from: Option<Instant>, to: Option<Instant>| {
+            let lasted = from.zip(to).map(|(from, to)| to.saturating_duration_since(from));
+            lasted.unwrap_or_default().as_secs_f64()
+        };
         ScenarioOutcome {
             name: scenario.name.to_string(),
             closed: scenario.closed(),
@@ -200,7 +212,10 @@ fn scenarios(close: &Close<'_>) -> Vec<ScenarioOutcome> {
             unfinished: counts.unfinished,
             late: counts.late,
             unready: counts.unready,
-            elapsed: ended.map_or(0.0, |(begun, ended)| (ended - begun).as_secs_f64()),
+            begun: since(Some(close.collector.begin()), share.begun),
+            offering: since(share.begun, share.offered),
+            settled: since(share.begun, share.settled),
+            elapsed: since(share.begun, share.ended),
         }
     });
     told.collect()

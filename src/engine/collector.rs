@@ -15,8 +15,8 @@ use super::progress::ScenarioProgress;
 use super::share::ShareState;
 use super::worker::{self, Ended};
 use crate::metric::{
-    BUILTIN, Comparison, Distribution, Edges, Filter, Interval, Judgement, Merge as _, Metric,
-    Recorder, Summary, Tags, Threshold, Timeline, Total, Unit, Windows,
+    BUILTIN, Comparison, Distribution, Edges, Filter, Interval, Judgement, Kind, Merge as _,
+    Metric, Recorder, Summary, Tags, Threshold, Timeline, Total, Unit, Windows,
 };
 use crate::outcome::{Second, SeriesSecond};
 use crate::plan::{Load, Plan, Scenario};
@@ -223,18 +223,30 @@ impl Collector {
     }
 
     /// The judgement of every threshold over the whole run of length `elapsed`.
-    pub fn judgements(&self, elapsed: Duration) -> Vec<Judgement> {
+    /// `length` says over what time a threshold on such a metric counts.
+    pub fn judgements(
+        &self,
+        elapsed: Duration,
+        length: impl Fn(&Threshold, Kind) -> Duration,
+    ) -> Vec<Judgement> {
         let second = elapsed.as_secs() as u32;
         let judged = self.plan.thresholds.iter().enumerate().map(|(at, (threshold, _))| {
             if let Some((_, judgement)) = self.aborting.filter(|(aborting, _)| *aborting == at) {
                 return judgement;
             }
             self.worst[at].unwrap_or_else(|| {
-                let unit = self.plan.metric(&threshold.metric).map_or(Unit::Number, |m| m.unit);
+                let metric = self.plan.metric(&threshold.metric);
+                let unit = metric.as_ref().map_or(Unit::Number, |metric| metric.unit);
+                let elapsed = metric.map_or(elapsed, |metric| length(threshold, metric.kind));
                 threshold.judge(&self.summary, elapsed, second, unit)
             })
         });
         judged.collect()
+    }
+
+    /// When the load began.
+    pub fn begin(&self) -> Instant {
+        self.begin
     }
 
     /// Everything recorded.
@@ -252,6 +264,10 @@ impl Collector {
         }
         let over = shares.clone().filter(|share| share.ended.is_some()).count();
         let all_over = over == self.workers.len();
+        sum.offered = all_over.then(|| shares.clone().filter_map(|s| s.offered).max()).flatten();
+        // A worker that never came so far had stragglers to its end.
+        let settled = |share: &ShareState| share.settled.or(share.ended);
+        sum.settled = all_over.then(|| shares.clone().filter_map(settled).max()).flatten();
         sum.ended = all_over.then(|| shares.filter_map(|share| share.ended).max()).flatten();
         sum
     }

@@ -250,6 +250,9 @@ mod tests {
             unfinished: 0,
             late: 0,
             unready: 0,
+            begun: 0.0,
+            offering: 0.0,
+            settled: 0.0,
             elapsed: 1.0,
         };
         let mut times = Distribution::new();

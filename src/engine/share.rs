@@ -24,6 +24,10 @@ pub struct ShareState {
     pub counts: Counts,
     /// When its users began, once they have.
     pub begun: Option<Instant>,
+    /// When the last of its load was offered, once it was.
+    pub offered: Option<Instant>,
+    /// When all but a few of its iterations had ended, once they have.
+    pub settled: Option<Instant>,
     /// When its last user ended, once it has.
     pub ended: Option<Instant>,
 }
@@ -77,7 +81,13 @@ pub struct Share {
 impl Share {
     /// As it is now.
     pub fn state(&self) -> ShareState {
-        ShareState { counts: self.tally.counts(), begun: self.begun.get(), ended: self.ended.get() }
+        ShareState {
+            counts: self.tally.counts(),
+            begun: self.begun.get(),
+            offered: self.tally.offered(),
+            settled: self.tally.settled(),
+            ended: self.ended.get(),
+        }
     }
 }
 

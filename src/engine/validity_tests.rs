@@ -188,6 +188,9 @@ fn none() -> ScenarioOutcome {
         unfinished: 0,
         late: 0,
         unready: 0,
+        begun: 0.0,
+        offering: 0.0,
+        settled: 0.0,
         elapsed: 1.0,
     }
 }

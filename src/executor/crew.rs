@@ -123,8 +123,11 @@ impl<D: Driver> Crew<D> {
             counts.finished += 1;
             counts.users_busy -= 1;
         });
-        if self.closing.get() && self.busy.get() == 0 {
-            self.quiet.notify_one();
+        if self.closing.get() {
+            self.shift.tally.settle();
+            if self.busy.get() == 0 {
+                self.quiet.notify_one();
+            }
         }
     }
 
@@ -141,6 +144,7 @@ impl<D: Driver> Crew<D> {
     /// Starts nothing more, waits for what is running until `deadline`, and cuts off the rest.
     pub(super) async fn close(&self, mut users: JoinSet<()>, deadline: Instant) {
         self.closing.set(true);
+        self.shift.tally.close();
         if self.busy.get() > 0 {
             tokio::select! {
                 biased;

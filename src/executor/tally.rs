@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 /// The counts of one scenario: of one worker, or of several added up.
 ///
@@ -56,18 +57,49 @@ impl AddAssign for Counts {
 
 /// The counts of one scenario on one worker while it runs; whoever shows progress reads them.
 #[derive(Debug, Default)]
-pub struct Tally(Cell<Counts>);
+pub struct Tally {
+    counts: Cell<Counts>,
+    /// When the last of the load was offered.
+    offered: Cell<Option<Instant>>,
+    /// When all but a few of the iterations had ended.
+    settled: Cell<Option<Instant>>,
+}
 
 impl Tally {
     /// The counts as they are now.
     pub fn counts(&self) -> Counts {
-        self.0.get()
+        self.counts.get()
+    }
+
+    /// When the last of the load was offered, once it was.
+    pub fn offered(&self) -> Option<Instant> {
+        self.offered.get()
+    }
+
+    /// When, after the last of the load was offered, all but one in a hundred of the iterations had
+    /// ended, once they have.
+    pub fn settled(&self) -> Option<Instant> {
+        self.settled.get()
+    }
+
+    /// The last of the load has been offered.
+    pub(super) fn close(&self) {
+        self.offered.set(Some(Instant::now()));
+        self.settle();
+    }
+
+    /// Looks whether all but a few iterations have ended.
+    pub(super) fn settle(&self) {
+        let Counts { started, finished, .. } = self.counts.get();
+        if self.settled.get().is_none() && (started - finished) * 100 <= started {
+            self.settled.set(Some(Instant::now()));
+        }
     }
 
     /// Changes the counts.
     pub(super) fn note(&self, change: impl FnOnce(&mut Counts)) {
-        let mut counts = self.0.get();
+        let mut counts = self.counts.get();
         change(&mut counts);
-        self.0.set(counts);
+        self.counts.set(counts);
     }
 }

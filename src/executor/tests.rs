@@ -519,3 +519,24 @@ fn an_arrival_that_is_late_for_its_new_user_is_told_from_others() {
     // A user is taken for 280 ms by its first arrival: six are made before one is free again.
     assert_eq!((counts.started, counts.late, counts.awaited_init), (60, 6, 6));
 }
+
+#[test]
+fn a_scenario_has_settled_when_all_but_one_in_a_hundred_of_its_iterations_have_ended() {
+    let after = |stragglers: u64| {
+        paused(async move {
+            let begin = Instant::now();
+            let slow = async move |begun: Begun| {
+                sleep(if begun.number < stragglers { s(9) } else { ms(10) }).await;
+            };
+            let (_halt, stop) = Stop::channel();
+            let shift = shift(begin, stop);
+            let tally = Rc::clone(&shift.tally);
+            let scenario = rate(Curve::constant(100.0, s(2)));
+            run(&scenario, shift, Rc::new(Fake::new(begin, slow))).await;
+            [tally.offered(), tally.settled()].map(|at| at.map(|at| at - begin))
+        })
+    };
+    assert_eq!(after(2), [Some(s(2)); 2]);
+    // The first of them ends after 9 s.
+    assert_eq!(after(3), [Some(s(2)), Some(s(9))]);
+}

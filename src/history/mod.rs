@@ -13,7 +13,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::outcome::{Outcome, operations};
+use crate::outcome::{Outcome, operations, pace};
 use crate::plan::is_address;
 
 use file::File;
@@ -165,7 +165,7 @@ impl Entry {
             loadrun: outcome.loadrun.clone(),
             place: place.to_owned(),
             iterations: counted(iterations),
-            per_second: iterations as f64 / run.elapsed.max(1e-9),
+            per_second: pace::finished_per_second(&outcome.scenarios, run.elapsed),
             calls: operations.iter().map(|operation| operation.calls).sum(),
             failed: operations.iter().map(|operation| operation.failed).sum(),
             response: Times::of(&responses),

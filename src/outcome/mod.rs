@@ -6,6 +6,7 @@
 //! The value stands here, how it came out in `judged.rs`, how it is kept in `file.rs`.
 
 pub mod operations;
+pub mod pace;
 
 mod file;
 mod judged;
@@ -185,6 +186,15 @@ pub struct ScenarioOutcome {
     pub late: u64,
     /// Users that never came through their `init`.
     pub unready: u64,
+    /// When it began, in seconds from the begin of the load.
+    #[serde(default)]
+    pub begun: f64,
+    /// Seconds in which load was offered; 0 where that is not known.
+    #[serde(default)]
+    pub offering: f64,
+    /// Seconds until all but one in a hundred of its iterations had ended; 0 where that is not known.
+    #[serde(default)]
+    pub settled: f64,
     /// Seconds from the scenario's start to the end of its last iteration.
     pub elapsed: f64,
 }

@@ -123,7 +123,7 @@ pub fn among(all: &[SeriesOutcome], scenarios: &[ScenarioOutcome], elapsed: f64)
     count_failures(all, scenarios, &mut rows);
     for ((at, ..), row) in &mut rows {
         // A scenario that a defect of loadrun ended has no length of its own.
-        let own = scenarios.get(*at).map(|s| s.elapsed).filter(|own| *own > 0.0);
+        let own = scenarios.get(*at).map(ScenarioOutcome::settled_after).filter(|own| *own > 0.0);
         row.per_second = row.count() as f64 / own.unwrap_or(elapsed).max(1e-9);
     }
     let namesakes = Namesakes::among(rows.keys().map(|(_, metric, name)| (&**metric, &**name)));

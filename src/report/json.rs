@@ -70,7 +70,7 @@ fn scenario(outcome: &Outcome, scenario: &ScenarioOutcome) -> Value {
         .into();
     // A closed loop has no lag, and a run without a finished iteration no response.
     let ms = |times: &Distribution, q| (!times.is_empty()).then(|| milliseconds(times, q));
-    let per_second = |count: u64| count as f64 / scenario.elapsed.max(f64::MIN_POSITIVE);
+    let per_second = |count: u64| count as f64 / scenario.offered_for().max(f64::MIN_POSITIVE);
     json!({
         "name": scenario.name,
         "closed": scenario.closed,
@@ -83,7 +83,7 @@ fn scenario(outcome: &Outcome, scenario: &ScenarioOutcome) -> Value {
         "late": scenario.late,
         "offered_per_s": per_second(scenario.offered),
         "started_per_s": per_second(scenario.started),
-        "finished_per_s": per_second(scenario.finished),
+        "finished_per_s": scenario.finished_per_second(),
         "lag_p99_ms": ms(&lag, 0.99),
         "response_p50_ms": ms(&response, 0.5),
         "response_p95_ms": ms(&response, 0.95),

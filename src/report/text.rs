@@ -228,7 +228,7 @@ fn load_row(outcome: &Outcome, scenario: &ScenarioOutcome) -> Vec<String> {
     let counts = [scenario.offered, scenario.started, scenario.finished].map(|n| n.to_string());
     let mut row = vec![scenario.name.clone()];
     row.extend(counts);
-    row.push(format!("{:.1}", scenario.finished as f64 / scenario.elapsed.max(1e-9)));
+    row.push(format!("{:.1}", scenario.finished_per_second()));
     row.extend([scenario.dropped, scenario.unfinished].map(|n| n.to_string()));
     row.push(if scenario.closed { "-".to_owned() } else { scenario.late.to_string() });
     row.push(quantile(&lag, 0.99));

@@ -25,7 +25,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::cells::jointed;
 use super::figures::{moment, percent, seconds, time};
-use crate::outcome::{Grade, Outcome, RunVerdict, operations};
+use crate::outcome::{Grade, Outcome, RunVerdict, operations, pace};
 
 pub use comparison::write as comparison;
 pub use history::write as history;
@@ -173,7 +173,10 @@ fn key_figures(outcome: &Outcome) -> Markup {
     let figures = [
         ("length", seconds(outcome.run.elapsed)),
         ("iterations", finished.to_string()),
-        ("a second", format!("{:.1}", finished as f64 / outcome.run.elapsed.max(1e-9))),
+        (
+            "a second",
+            format!("{:.1}", pace::finished_per_second(&outcome.scenarios, outcome.run.elapsed)),
+        ),
         ("calls", made.to_string()),
         (FAILED, percent(failed as f64 / made.max(1) as f64)),
         ("response p50", quantile(0.5)),

@@ -168,7 +168,7 @@ fn load_row(outcome: &Outcome, scenario: &ScenarioOutcome) -> Vec<Markup> {
         if values.is_empty() { "-".to_owned() } else { time(values.quantile(q)) }
     };
     let late = if scenario.closed { "-".to_owned() } else { scenario.late.to_string() };
-    let per_second = scenario.finished as f64 / scenario.elapsed.max(1e-9);
+    let per_second = scenario.finished_per_second();
     let mut row = vec![
         plain(&scenario.name),
         plain(if scenario.closed { "closed loop" } else { "open loop" }),

@@ -69,6 +69,9 @@ fn scenario(name: &str, closed: bool) -> ScenarioOutcome {
         unfinished: 2,
         late: 7,
         unready: 0,
+        begun: 0.0,
+        offering: 0.0,
+        settled: 0.0,
         elapsed: 10.0,
     }
 }
