@@ -204,6 +204,13 @@ fn runs_are_kept_under_a_name_shown_compared_with_and_removed() {
     let (exit, said) = bench.said(&["baseline", "save", "main", "--add", &two]);
     assert_eq!(exit, 0, "{said}");
     assert!(said.contains("between runs") && said.contains("item  "), "{said}");
+    let (exit, said) = bench.said(&["baseline", "save", "twice", &two, &two]);
+    assert_eq!(exit, 0, "{said}");
+    assert!(said.contains("1 run of script") && said.contains("warning: left out: two"), "{said}");
+    let (exit, said) = bench.said(&["baseline", "save", "twice", "--add", &two]);
+    assert_eq!(exit, 4, "{said}");
+    assert!(said.starts_with("error: two/script: the run of script at "), "{said}");
+    assert_eq!(bench.said(&["baseline", "rm", "twice"]).0, 0);
     let (exit, said) = bench.said(&["baseline", "save", "more", "script", "--out", "one"]);
     assert_eq!(exit, 4);
     assert_eq!(said, "error: there is no script\n  hint: did you mean one/script?\n");

@@ -168,10 +168,10 @@ fn without_a_terminal_progress_is_plain_lines_and_verbose_tells_more() {
 }
 
 #[test]
-fn a_quiet_run_shows_its_warnings_and_its_summary() {
+fn a_quiet_run_shows_what_its_script_says_and_its_summary() {
     let folder = folder();
     let Run(run) = &mut in_pipes(folder.path(), &["--quiet", "-p", "lasts=100ms"]);
     let [out, err] = [rest(run.stdout.as_mut().unwrap()), rest(run.stderr.as_mut().unwrap())];
-    assert_eq!(err, "warning: a doubt\n");
+    assert_eq!(err, "a fact\nwarning: a doubt\n");
     assert!(out.contains("script  ") && out.contains("thresholds"), "{out}");
 }

@@ -69,25 +69,35 @@ impl Baseline {
         Ok(Self { schema: SCHEMA, loadrun, name, saved, outcomes: Vec::new() })
     }
 
+    /// Why a run can never be taken in, whatever becomes of others.
+    pub fn unfit(&self, outcome: &Outcome) -> Option<BaselineError> {
+        let run = run_of(outcome);
+        if outcome.verdict != RunVerdict::Valid {
+            let cause = outcome.reasons.first().map(|reason| format!(": {}", reason.cause));
+            let what = format!("{run} is {}{}", outcome.verdict, cause.unwrap_or_default());
+            let hint = "only a VALID run can become a baseline: run it again".to_owned();
+            return Some(BaselineError { what, hint });
+        }
+        self.outcomes.iter().any(|other| is_same_run(other, outcome)).then(|| BaselineError {
+            what: format!("{run} is in {} already", self.name),
+            hint: "each run counts once".to_owned(),
+        })
+    }
+
     /// Takes in a run; whether it can be compared with those before can be looked past, whether
     /// it is VALID cannot.
     pub fn add(&mut self, outcome: Outcome, anyway: bool) -> Result<(), BaselineError> {
-        let run = format!("the run of {} at {}", outcome.run.name, outcome.run.started);
-        let refused = |what: String, hint: &str| Err(BaselineError { what, hint: hint.to_owned() });
-        if outcome.verdict != RunVerdict::Valid {
-            let what = format!("{run} is {}", outcome.verdict);
-            return refused(what, "only a VALID run can become a baseline");
-        }
-        if self.outcomes.iter().any(|other| is_same_run(other, &outcome)) {
-            let what = format!("{run} is in {} already", self.name);
-            return refused(what, "name each run once");
+        if let Some(why) = self.unfit(&outcome) {
+            return Err(why);
         }
         let mut own = self.outcomes.iter().filter(|other| other.run.name == outcome.run.name);
         let found = own.next().map(|first| differences(first, &outcome, &[]));
         let found = found.unwrap_or_default();
         if !found.is_empty() && !anyway {
-            let what = format!("{run} cannot be compared with the first: {}", found.join("; "));
-            return refused(what, "keep it under another name, or add --anyway");
+            let (run, found) = (run_of(&outcome), found.join("; "));
+            let what = format!("{run} cannot be compared with the first: {found}");
+            let hint = "keep it under another name, or add --anyway".to_owned();
+            return Err(BaselineError { what, hint });
         }
         self.outcomes.push(outcome);
         Ok(())
@@ -206,6 +216,10 @@ impl Baseline {
         names.sort();
         names
     }
+}
+
+fn run_of(outcome: &Outcome) -> String {
+    format!("the run of {} at {}", outcome.run.name, outcome.run.started)
 }
 
 fn file_of(results: &Path, name: &str) -> PathBuf {

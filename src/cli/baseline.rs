@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::ink;
 use super::run::print;
+use super::{ink, tell};
 use crate::baseline::{Baseline, BaselineError, locate};
 use crate::error::Error;
 use crate::plan::Problem;
@@ -92,7 +92,9 @@ fn taken(name: &str) -> Error {
     )
 }
 
-/// Takes in every run, or none when something is wrong with one.
+/// Takes in every run that can be. One that is not VALID, or is there already, says nothing against
+/// the others: it is left out, and told of. All else that is wrong keeps all of them out, as does that
+/// none can be taken in.
 fn save(
     mut kept: Baseline,
     results: &Path,
@@ -100,15 +102,32 @@ fn save(
     most: usize,
     anyway: bool,
 ) -> Result<Baseline, Error> {
-    let mut problems: Vec<Problem> = Vec::new();
+    let (mut problems, mut left_out) = (Vec::<Problem>::new(), Vec::<Problem>::new());
+    let before = kept.outcomes.len();
     for word in words {
-        let added = known(word, results).and_then(|()| locate(word, results)).and_then(|meant| {
-            meant.runs().into_iter().try_for_each(|outcome| kept.add(outcome, anyway))
-        });
-        problems.extend(added.err().map(Problem::from));
+        let runs = match known(word, results).and_then(|()| locate(word, results)) {
+            Ok(meant) => meant.runs(),
+            Err(error) => {
+                problems.push(error.into());
+                continue;
+            }
+        };
+        for outcome in runs {
+            let of = |error: BaselineError| {
+                let what = format!("{word}: {}", error.what);
+                Problem::from(BaselineError { what, ..error })
+            };
+            match kept.unfit(&outcome) {
+                Some(why) => left_out.push(of(why)),
+                None => problems.extend(kept.add(outcome, anyway).err().map(of)),
+            }
+        }
     }
-    if !problems.is_empty() {
-        return Err(problems.into());
+    if !problems.is_empty() || kept.outcomes.len() == before {
+        return Err(problems.into_iter().chain(left_out).collect::<Vec<_>>().into());
+    }
+    for Problem { what, hint, .. } in left_out {
+        tell(&format!("warning: left out: {what}\n  hint: {}", hint.unwrap_or_default()));
     }
     kept.shorten(most);
     kept.save(results)

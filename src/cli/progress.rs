@@ -21,9 +21,9 @@ const PLAIN_EVERY: Duration = Duration::from_secs(5);
 /// How much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// Warnings and errors only.
+    /// What the script says, and no progress.
     Quiet,
-    /// Also progress and what the script logs.
+    /// Also progress.
     Normal,
     /// Also what the script logs at level debug.
     Verbose,
@@ -77,8 +77,7 @@ impl Progress {
 
     fn log(&self, line: &Line) {
         let least = match self.detail {
-            Detail::Quiet => Level::Warn,
-            Detail::Normal => Level::Info,
+            Detail::Quiet | Detail::Normal => Level::Info,
             Detail::Verbose => Level::Debug,
         };
         if line.level < least {

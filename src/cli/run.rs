@@ -55,7 +55,7 @@ pub struct RunArgs {
     pub(super) reports: Vec<Form>,
     #[command(flatten)]
     against: Against,
-    /// No progress; only the summary, warnings and errors
+    /// No progress; what the script prints, warnings and the summary stay
     #[arg(short, long, conflicts_with = "verbose")]
     pub(super) quiet: bool,
     /// Also what the script logs at level debug

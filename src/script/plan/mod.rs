@@ -277,7 +277,12 @@ impl Reading<'_> {
             Some(named) if named.is_empty() => {
                 self.problem(&[At::Key("scenarios")], "no scenarios".to_owned(), Some(hint));
             }
-            Some(named) => {
+            Some(mut named) => {
+                // As they are written, which Lua forgets; by name where a loop made them.
+                named.sort_by_key(|(name, _)| {
+                    let name = options::string(name).unwrap_or_default();
+                    self.place(&[At::Key("scenarios"), At::Key(&name)]).line
+                });
                 for (name, value) in named {
                     self.scenario(&name, &value, script);
                 }

@@ -6,8 +6,34 @@ use super::values;
 use crate::client::sql::{Datum, Dialect};
 use crate::script::options::{self, shown};
 
-/// Most parameters of one statement in the three databases; SQLite has the fewest.
-const PARAMETERS: usize = 32_766;
+/// A database, and most parameters of one statement there.
+fn most(dialect: Dialect) -> (&'static str, usize) {
+    match dialect {
+        Dialect::Postgres => ("PostgreSQL", 65_535),
+        Dialect::MySql => ("MySQL", 65_535),
+        Dialect::Sqlite => ("SQLite", 32_766),
+    }
+}
+
+/// Refuses more rows than go into one statement, with what to write instead.
+fn fitting(dialect: Dialect, table: &str, columns: usize, rows: usize) -> Result<(), String> {
+    let (database, most) = most(dialect);
+    if columns * rows <= most {
+        return Ok(());
+    }
+    let values = columns * rows;
+    let too_many = format!(
+        "{rows} rows of {columns} are {values} values; {database} takes {most} in one statement"
+    );
+    match most / columns {
+        0 => Err(too_many),
+        fit => Err(format!(
+            "{too_many}, which is {fit} rows; insert them in goes: `for at = 1, #rows, {fit} do \
+             db:insert({table:?}, columns, table.move(rows, at, at + {}, 1, {{}})) end`",
+            fit - 1
+        )),
+    }
+}
 
 /// `INSERT INTO table (columns) VALUES (...), (...)` and its parameters, of a list of rows, each a
 /// list in the order of the columns or a table by their names.
@@ -30,12 +56,7 @@ pub(super) fn statement(
     if columns.is_empty() || count == 0 {
         return Err("expected at least one column and one row".to_owned());
     }
-    if columns.len() * count > PARAMETERS {
-        let most = PARAMETERS / columns.len();
-        return Err(format!(
-            "{count} rows are too many for one statement; at most {most} of these"
-        ));
-    }
+    fitting(dialect, &table, columns.len(), count)?;
     let mut parameters = Vec::with_capacity(columns.len() * count);
     let mut text = format!("INSERT INTO {table} ({}) VALUES ", columns.join(", "));
     for at in 1..=count {
@@ -114,4 +135,28 @@ fn identifier(value: &Value) -> Result<String, String> {
         return Err(format!("expected a name as SQL has it, got {name:?}"));
     }
     Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_rows_than_go_into_one_statement_are_refused_with_how_many_do() {
+        for (dialect, columns, rows, fit) in [
+            (Dialect::Postgres, 4, 16_384, Some("16383 rows")),
+            (Dialect::MySql, 1, 65_536, Some("65535 rows")),
+            (Dialect::Sqlite, 2, 16_384, Some("16383 rows")),
+            (Dialect::Sqlite, 2, 16_383, None),
+            (Dialect::Postgres, 2, 16_384, None),
+        ] {
+            let said = fitting(dialect, "items", columns, rows).err();
+            let told = said.as_deref().is_some_and(|said| said.contains(fit.unwrap_or("?")));
+            assert_eq!(told, fit.is_some(), "{said:?}");
+        }
+        insta::assert_snapshot!(
+            fitting(Dialect::Sqlite, "items", 4, 9_000).unwrap_err(),
+            @"9000 rows of 4 are 36000 values; SQLite takes 32766 in one statement, which is 8191 rows; insert them in goes: `for at = 1, #rows, 8191 do db:insert(\"items\", columns, table.move(rows, at, at + 8190, 1, {})) end`"
+        );
+    }
 }
