@@ -164,7 +164,7 @@ pub(super) fn said(comparison: &Comparison) -> String {
         }
         Finding::Improved => {
             let better = with(Finding::Improved);
-            format!("better by more than {limit}, beyond the noise, and nothing worse: {better}")
+            format!("better by more than {limit}, beyond the noise: {better}. Nothing is worse")
         }
         Finding::Unchanged => format!("no change by more than {limit}"),
         Finding::NotWorse => {
