@@ -31,10 +31,14 @@ format: lua-tools ## rewrite Rust and Lua in the house style
 	cargo fmt
 	stylua lib-lua scripts
 
+.PHONY: trained
+trained: ## the build that costs the least CPU a call: target/trained/loadrun (10 to 20 minutes)
+	.ci/trained
+
 .PHONY: bench
-bench: ## hot paths (criterion), then side by side with wrk and nginx (Linux)
+bench: trained ## hot paths (criterion), then the trained build beside wrk, redis-benchmark, sysbench ... (Linux)
 	cargo bench
-	bash benches/side_by_side/run.sh
+	LOADRUN=target/trained/loadrun bash benches/side_by_side/run.sh
 
 .PHONY: nextest
 nextest:

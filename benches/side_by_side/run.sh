@@ -3,6 +3,9 @@
 # one run, figures as user+system CPU. Needs Linux. Prints; judges nothing.
 #
 #   run.sh [http] [redis] [sql] [proxy]     all when none is named
+#
+# It measures the release build of what is here, or the program that LOADRUN names: `make bench` gives it
+# the trained one (.ci/trained).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 [ $# -gt 0 ] || set -- http redis sql proxy

@@ -5,8 +5,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/../.."
 # Debian keeps servers out of an ordinary user's PATH, PostgreSQL's even farther.
 PATH=$PATH:/usr/sbin:$(printf '%s:' /usr/lib/postgresql/*/bin)
-cargo build --release --quiet
-loadrun=$PWD/target/release/loadrun
+[ -n "${LOADRUN:-}" ] || cargo build --release --quiet
+loadrun=$(realpath "${LOADRUN:-target/release/loadrun}")
 folder=$(mktemp -d)
 chmod 711 "$folder"
 servers=()
