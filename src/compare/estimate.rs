@@ -20,7 +20,9 @@
 //!
 //! With several runs on a side, these also differ as runs. What they differ more than their
 //! seconds explain is added (a random effect, by the method of moments), with the degrees of
-//! freedom of the sum after Satterthwaite (1946). Where seconds say nothing, runs say it alone.
+//! freedom of the sum after Satterthwaite (1946). Where they differ no more, the noise stays what
+//! seconds say, and has the degrees of freedom of both (mean squares pooled, but for the larger one
+//! kept). Where seconds say nothing, runs say it alone.
 
 use std::collections::BTreeMap;
 
@@ -178,6 +180,9 @@ impl Estimate<'_> {
             self.between = seen - within;
             let parts = self.between.powi(2) / freedom + within.powi(2) / self.freedom;
             self.freedom = (seen.powi(2) / parts).max(1.0);
+        } else {
+            // Runs that differ no more than that say the same: the noise is known by both.
+            self.freedom += freedom;
         }
     }
 }

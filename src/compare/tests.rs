@@ -303,10 +303,11 @@ fn the_interval_of_every_figure_holds_the_truth_as_often_as_it_says() {
 
 #[test]
 fn what_runs_differ_by_themselves_is_learnt_from_several_of_them() {
-    let target = Target { between: 0.06, seconds: 15, rate: 50, ..REAL };
-    let held = coverage(target, target, 4);
-    for (figure, share) in held {
-        assert!(share >= 91.0, "{figure}: {share} %");
+    for (between, runs) in [(0.06, 4), (0.0, 2)] {
+        let target = Target { between, seconds: 15, rate: 50, ..REAL };
+        for (figure, share) in coverage(target, target, runs) {
+            assert!(share >= 91.0, "{figure}, {runs} runs that differ by {between}: {share} %");
+        }
     }
 }
 
