@@ -78,7 +78,7 @@ fn an_outage_of_a_link_is_felt_recovered_from_and_told() {
       "http.duration{phase=recovery} p50 < 1h",
       "budget.burnt < 2%",
     "#;
-    let bench = Bench::new("11s", fault, thresholds);
+    let bench = Bench::new("14s", fault, thresholds);
     let run = bench.command(&["script.lua"]).output().unwrap();
     let told = String::from_utf8_lossy(&run.stdout);
     let outcome = bench.outcome();

@@ -1,5 +1,6 @@
 //! What a run shows while it goes on, with the real binary: on a terminal, where there is none, and
-//! where it is asked to be quiet or to tell more. Runs go on until what is looked for was seen.
+//! where it is asked to be quiet or to tell more. Runs go on until what is looked for was seen, and a
+//! stage of a run that is looked for takes its time: one that is over at once may never be drawn.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot start a run has failed")]
 
@@ -13,10 +14,17 @@ use tempfile::TempDir;
 const SCRIPT: &str = r#"local log = require "loadrun.log"
 local param = require "loadrun.param"
 local time = require "loadrun.time"
+local each, setup = param("each", "5ms"), param("setup", "0s")
 return {
-  setup = function() log.debug("a detail") log.info("a fact") log.warn("a doubt") end,
+  setup = function()
+    log.debug("a detail") log.info("a fact") log.warn("a doubt")
+    time.sleep(setup)
+  end,
   scenarios = {
-    steady = { rate = 20, duration = param("lasts", "10m"), run = function() time.sleep("5ms") end },
+    steady = {
+      rate = 20, duration = param("lasts", "10m"),
+      run = function() time.sleep(each) end,
+    },
   },
   thresholds = { "iteration.duration p95 < 1h" },
 }"#;
@@ -65,10 +73,10 @@ fn piped(mut command: Command, folder: &Path) -> Run {
 }
 
 /// A run that has a terminal, with this in its environment.
-fn on_a_terminal(folder: &Path, environment: &[&str]) -> Run {
+fn on_a_terminal(folder: &Path, environment: &[&str], arguments: &[&str]) -> Run {
     let mut command = Command::new("python3");
     command.args(["-c", TERMINAL, "env"]).args(environment);
-    command.args([env!("CARGO_BIN_EXE_loadrun"), "script.lua"]);
+    command.args([env!("CARGO_BIN_EXE_loadrun"), "script.lua"]).args(arguments);
     piped(command, folder)
 }
 
@@ -108,7 +116,7 @@ fn a_terminal_is_drawn_on_and_coloured_unless_it_is_asked_not_to_be() {
     for (colour, environment) in
         [(true, &["TERM=xterm"][..]), (false, &["TERM=xterm", "NO_COLOR=1"])]
     {
-        let Run(run) = &mut on_a_terminal(folder.path(), environment);
+        let Run(run) = &mut on_a_terminal(folder.path(), environment, &["-p", "each=1s"]);
         let out = run.stdout.as_mut().unwrap();
         let drawn = until(out, " per s  p95 ");
         // Where the cursor goes back, lines are drawn anew.
@@ -140,7 +148,7 @@ fn nothing_that_steers_a_terminal_comes_from_a_script_or_its_target() {
     }
     run.wait().unwrap();
     // A terminal that knows no such thing is told nothing of colours either.
-    let Run(run) = &mut on_a_terminal(folder.path(), &["TERM=dumb"]);
+    let Run(run) = &mut on_a_terminal(folder.path(), &["TERM=dumb"], &[]);
     let dumb = rest(run.stdout.as_mut().unwrap());
     assert!(dumb.contains(&format!("broke {shown}")), "{dumb:?}");
     for told in [err, out, dumb] {
@@ -151,7 +159,7 @@ fn nothing_that_steers_a_terminal_comes_from_a_script_or_its_target() {
 #[test]
 fn without_a_terminal_progress_is_plain_lines_and_verbose_tells_more() {
     let folder = folder();
-    let Run(run) = &mut in_pipes(folder.path(), &["--verbose"]);
+    let Run(run) = &mut in_pipes(folder.path(), &["--verbose", "-p", "setup=1s"]);
     let told = until(run.stderr.as_mut().unwrap(), " failed (0.0 %)\n");
     for line in ["debug: a detail\n", "a fact\n", "warning: a doubt\n", "setup\n"] {
         assert!(told.contains(line), "{line}: {told}");
