@@ -8,17 +8,18 @@
 # into Lua as ours does. What counts is the CPU of the client's process, user and system, from its start
 # to its end, by the SELECTs it made.
 #
-# Last measured (AMD EPYC, two cores, a virtual machine whose noise is 10 %), the trained build: 1.02 to
-# 1.07 times sysbench with 16 connections, 0.92 to 1.04 with 64, 0.66 to 0.76 with 128 (the release build
-# 1.06 to 1.17, 1.06 to 1.19, 0.56 to 0.72); 1.0 times pgbench with 16, 0.8 with 64, 0.5 to 0.7 with 128.
-# The idler the client, the fewer answers it finds at a time, while sysbench's threads get in each other's
-# way as there are more. With 16 connections, us of the program itself and of the kernel for it: sysbench
-# 2.5 and 11.5, a bare loop around the driver (sqlx, one thread, no Lua, nothing measured) 2.3 and 10.7,
+# Last measured (AMD EPYC, two cores, a virtual machine whose noise is 10 %), the trained build: 1.0 to
+# 1.1 times sysbench with 16 connections, 0.9 to 1.0 with 64, 0.7 to 0.8 with 128 (the release build 1.1
+# to 1.2, 1.1 to 1.2, 0.6 to 0.7); 1.0 times pgbench with 16, 0.8 with 64, 0.5 to 0.7 with 128. The idler
+# the client, the fewer answers it finds at a time, while sysbench's threads get in each other's way as
+# there are more. With 16 connections, us of the program itself and of the kernel for it: sysbench 2.5
+# and 11.5, a bare loop around the driver (sqlx, one thread, no Lua, nothing measured) 2.3 and 10.7,
 # loadrun 4.7 and 10.0, as a release build 5.6. A SELECT runs 22,500 instructions of which few run twice:
-# 1,590 lines of code (100 KB) have to come anew into a first cache of 32 KB, from 303 pages, which is why
-# a trained build gains, and one for size (-Os) loses. The kernel's part is the larger one for all: here
-# one send, one receive, one receive in vain (0.33 us), which the driver tries before the answer can be
-# there, and an epoll_wait for several; sysbench has a poll and a switch of threads for each.
+# 1,590 lines of code (100 KB) have to come anew into a first cache of 32 KB, from 303 pages, which is
+# why a trained build gains, and one for size (-Os), or trained with fat LTO, loses. The kernel's part is
+# the larger one for all: here one send, one receive, one receive in vain (0.33 us), which the driver
+# tries before the answer can be there, and an epoll_wait for several; sysbench has a poll and a switch
+# of threads for each.
 source "$(dirname "$0")/stage.sh"
 needs "postgresql sysbench python3 util-linux" initdb postgres pgbench sysbench python3 taskset
 port=$(free_port)
