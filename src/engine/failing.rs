@@ -240,21 +240,8 @@ mod tests {
             critical: false,
         };
         let verdicts: Vec<_> = asked.iter().map(verdict).collect();
-        let scenario = ScenarioOutcome {
-            name: "s".to_owned(),
-            closed: true,
-            offered: 3,
-            started: 3,
-            finished: 3,
-            dropped: 0,
-            unfinished: 0,
-            late: 0,
-            unready: 0,
-            begun: 0.0,
-            offering: 0.0,
-            settled: 0.0,
-            elapsed: 1.0,
-        };
+        let scenario =
+            ScenarioOutcome { name: "s".to_owned(), elapsed: 1.0, ..ScenarioOutcome::default() };
         let mut times = Distribution::new();
         (0..total).for_each(|_| times.record(1_000_000));
         let metric = |name: &str| Metric::builtin(name).unwrap();

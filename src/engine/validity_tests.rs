@@ -167,32 +167,18 @@ fn arrivals_that_waited_for_the_init_of_new_users_are_told_apart() {
 #[test]
 fn a_few_iterations_that_were_cut_off_are_told_where_they_do_not_spoil_the_run() {
     let told = |unfinished| {
-        let did = ScenarioOutcome { name: "s".to_owned(), started: 200, unfinished, ..none() };
+        let did = ScenarioOutcome {
+            name: "s".to_owned(),
+            started: 200,
+            unfinished,
+            ..ScenarioOutcome::default()
+        };
         cut_off(&did)
     };
     assert_eq!((told(0), told(3)), (None, None));
     let what = "s: 2 of 200 iterations were cut off unfinished: the longest calls are in no times, and \
                 no failures";
     assert_eq!(told(2).as_deref(), Some(what));
-}
-
-/// A scenario that did nothing.
-fn none() -> ScenarioOutcome {
-    ScenarioOutcome {
-        name: String::new(),
-        closed: false,
-        offered: 0,
-        started: 0,
-        finished: 0,
-        dropped: 0,
-        unfinished: 0,
-        late: 0,
-        unready: 0,
-        begun: 0.0,
-        offering: 0.0,
-        settled: 0.0,
-        elapsed: 1.0,
-    }
 }
 
 #[test]

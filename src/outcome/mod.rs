@@ -166,7 +166,7 @@ pub struct Environment {
 }
 
 /// What became of a scenario's load.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ScenarioOutcome {
     /// As the script names it.
     pub name: String,

@@ -86,18 +86,14 @@ mod tests {
     fn scenario(name: &str, begun: f64, offering: f64, settled: f64) -> ScenarioOutcome {
         ScenarioOutcome {
             name: name.to_owned(),
-            closed: false,
             offered: 300,
             started: 300,
             finished: 300,
-            dropped: 0,
-            unfinished: 0,
-            late: 0,
-            unready: 0,
             begun,
             offering,
             settled,
             elapsed: 40.0,
+            ..ScenarioOutcome::default()
         }
     }
 

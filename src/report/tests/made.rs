@@ -68,11 +68,8 @@ fn scenario(name: &str, closed: bool) -> ScenarioOutcome {
         dropped: 10,
         unfinished: 2,
         late: 7,
-        unready: 0,
-        begun: 0.0,
-        offering: 0.0,
-        settled: 0.0,
         elapsed: 10.0,
+        ..ScenarioOutcome::default()
     }
 }
 
