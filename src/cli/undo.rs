@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use tokio::task::LocalSet;
+use tokio::runtime::LocalRuntime;
 
 use super::{state, tell};
 use crate::error::Error;
@@ -60,11 +60,11 @@ pub fn settle() -> Result<(), Error> {
 /// Puts right what is open in a journal, and tells of it.
 fn undone(left: Left) -> Vec<Undone> {
     tell(&format!("a run of {} died and left something broken", left.script));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = LocalRuntime::new();
     let Ok(runtime) = runtime.inspect_err(|error| tell(&format!("no event loop: {error}"))) else {
         return Vec::new();
     };
-    let undone = LocalSet::new().block_on(&runtime, left.undo());
+    let undone = runtime.block_on(left.undo());
     for Undone { what, still } in &undone {
         match still {
             None => tell(&format!("  put right: {what}")),

@@ -12,9 +12,8 @@ use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
 
-use tokio::runtime::Builder;
+use tokio::runtime::LocalRuntime;
 use tokio::sync::{mpsc, watch};
-use tokio::task::LocalSet;
 
 use crate::outcome::{Outcome, Second};
 use crate::plan::Problem;
@@ -135,14 +134,12 @@ pub fn run<W: Future<Output = ()>>(
     options: Options,
     watch: impl FnOnce(watch::Receiver<Progress>) -> W,
 ) -> Result<Outcome, EngineError> {
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| EngineError::System(format!("no event loop: {e}")))?;
+    let runtime = LocalRuntime::new();
+    let runtime = runtime.map_err(|e| EngineError::System(format!("no event loop: {e}")))?;
     let (progress, states) = watch::channel(Progress::default());
     let follow = watch(states);
     own::forget_peak();
-    LocalSet::new().block_on(&runtime, async {
+    runtime.block_on(async {
         let (outcome, ()) = tokio::join!(conduct::run(loaded, options, progress), follow);
         outcome
     })

@@ -9,9 +9,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use tokio::runtime::Builder;
+use tokio::runtime::LocalRuntime;
 use tokio::sync::{mpsc, watch};
-use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 use super::account::{Account, thread_cpu};
@@ -107,9 +106,9 @@ pub fn spawn(orders: Orders) -> std::io::Result<thread::JoinHandle<()>> {
 }
 
 fn run(orders: Orders) -> Result<(), Message> {
-    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = LocalRuntime::new();
     let runtime = runtime.map_err(|e| Message::Failed(format!("no event loop: {e}")))?;
-    let ended = LocalSet::new().block_on(&runtime, work(orders));
+    let ended = runtime.block_on(work(orders));
     // A look-up of a name may still be under way on a thread of the runtime.
     runtime.shutdown_background();
     ended

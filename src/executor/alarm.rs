@@ -38,7 +38,7 @@ pub(super) struct Alarm {
 }
 
 impl Alarm {
-    /// An alarm, and a task on the present `LocalSet` that listens to it.
+    /// An alarm, and a task on the present `LocalRuntime` that listens to it.
     pub(super) fn new() -> io::Result<Rc<Self>> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
@@ -163,15 +163,15 @@ impl Drop for Sleeper {
 
 #[cfg(test)]
 mod tests {
-    use tokio::task::{JoinSet, LocalSet};
+    use tokio::runtime::LocalRuntime;
+    use tokio::task::JoinSet;
 
     use super::super::Clock;
     use super::*;
 
     /// Does `work` in real time: no test here says how fast the machine is.
     fn really<T>(work: impl Future<Output = T>) -> T {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        LocalSet::new().block_on(&runtime.unwrap(), work)
+        LocalRuntime::new().unwrap().block_on(work)
     }
 
     #[test]

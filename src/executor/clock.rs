@@ -32,7 +32,7 @@ impl Clock {
     /// The finest clock this system has, for real time only.
     ///
     /// # Panics
-    /// Outside of a `LocalSet` on a runtime with I/O enabled.
+    /// Outside of a `LocalRuntime` with I/O enabled.
     pub fn new() -> io::Result<Self> {
         #[cfg(target_os = "linux")]
         return Ok(Self(Kind::Alarm(alarm::Alarm::new()?)));

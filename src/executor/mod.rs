@@ -7,7 +7,7 @@
 //! All three have one shape: `offer` walks the closed form of the curve, sleeps until something
 //! is due and starts it; [`run`] ends that when the load or the run is over, lets what is running
 //! finish within `graceful_stop`, and drops the rest. Each user is a task of the worker's
-//! `LocalSet`, so a user that is cut off is simply dropped, at whatever it was waiting for.
+//! `LocalRuntime`, so a user that is cut off is simply dropped, at whatever it was waiting for.
 
 #[cfg(target_os = "linux")]
 mod alarm;
@@ -101,7 +101,7 @@ pub struct Shift {
 
 /// Runs this worker's part of `scenario`; returns when all its users have ended.
 ///
-/// Must be called within a `LocalSet`.
+/// Must be called within a `LocalRuntime`.
 ///
 /// # Panics
 /// When an iteration has panicked: passed on once the scenario is over.

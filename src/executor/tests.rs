@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
-use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
 use super::{Clock, Counts, Driver, Halt, Shift, Stop, Stripe, Turn, run};
@@ -107,9 +107,9 @@ fn users(curve: Curve) -> Scenario {
 
 /// Does `work` in paused time.
 fn paused<T>(work: impl Future<Output = T>) -> T {
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = runtime.enable_all().start_paused(true).build().unwrap();
-    LocalSet::new().block_on(&runtime, work)
+    let mut runtime = Builder::new_current_thread();
+    let runtime = runtime.enable_all().start_paused(true).build_local(LocalOptions::default());
+    runtime.unwrap().block_on(work)
 }
 
 /// The shift of the only worker.

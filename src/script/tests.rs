@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::LocalSet;
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::time::Instant;
 
 use super::*;
@@ -106,15 +106,14 @@ impl Scripted {
 
 /// Blocks on a future in a runtime like a worker's.
 pub(super) fn wait<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    LocalSet::new().block_on(&runtime, work)
+    LocalRuntime::new().unwrap().block_on(work)
 }
 
 /// As [`wait`], with a clock that passes over sleep.
 fn wait_unhurried<T>(work: impl Future<Output = T>) -> T {
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = runtime.enable_all().start_paused(true).build().unwrap();
-    LocalSet::new().block_on(&runtime, work)
+    let mut runtime = Builder::new_current_thread();
+    let runtime = runtime.enable_all().start_paused(true).build_local(LocalOptions::default());
+    runtime.unwrap().block_on(work)
 }
 
 fn run_user(vm: &Rc<Vm>, number: u64, times: u64) {

@@ -172,7 +172,7 @@ impl Client {
     /// Sends a request and reads the whole reply. Whatever the target does comes back as a value,
     /// within the time limit. Several requests of one session may be under way at once. Dropping
     /// the future closes the connection it was using. Needs a tokio runtime with time and I/O,
-    /// not a `LocalSet`.
+    /// of any kind.
     pub async fn send(&self, session: &Session, request: &mut Request) -> Exchange {
         let started = Instant::now();
         let mut draft = Draft::new(started);
