@@ -42,6 +42,11 @@ impl<T> Line<T> {
         Standing { line: self, ticket, handed, pass_on }
     }
 
+    /// How many stand in it.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.borrow().len()
+    }
+
     /// Hands something to the first in the line; it comes back where nobody is.
     pub(super) fn hand(&self, mut what: T) -> Option<T> {
         loop {

@@ -18,6 +18,7 @@ mod exchange;
 mod failure;
 mod mysql;
 mod nodelay;
+mod opening;
 mod others;
 mod outage;
 mod panics;
@@ -135,7 +136,7 @@ impl Client {
     }
 
     /// Runs a statement. Whatever the server does comes back as a value, within the time limit.
-    /// Dropping the future closes the connection it was using. Needs a tokio runtime with time and
+    /// Dropping the future closes the connection it was using. Needs a local runtime with time and
     /// I/O.
     pub async fn call(&self, work: &Work) -> Exchange {
         let mut draft = Draft::new();

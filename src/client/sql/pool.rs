@@ -2,8 +2,8 @@
 //!
 //! A connection that is free is taken at once; else the call waits in a queue for its right to one.
 //! Whoever has the right and finds none free stands in a line (`line`), and takes what comes first: a
-//! connection that is given back, or its turn to open one. Connections are opened a few at a time.
-//! When that fails, the next attempt waits a little, and longer each time up to half a second, however
+//! connection that is given back, or one it has opened in its turn (`opening`), a few at a time. When
+//! that fails, the next attempt waits a little, and longer each time up to half a second, however
 //! many calls want one: a server that comes back is not met by all of them at once. A call whose
 //! attempt the server refused for having too many goes back to its place in the line until its time is
 //! over, whether others here have a connection or not: who has one of the server's, in another worker
@@ -17,20 +17,18 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::{Instant, sleep_until};
 
 use super::cancel::Canceller;
 use super::connection::Connection;
 use super::exchange::{Draft, Stage, Trouble};
 use super::failure::Broken;
+use super::opening::{Attempt, Turn};
 use super::outage::Outage;
 use super::settings::{Database, Settings};
 use super::{Failure, FailureKind};
 use crate::client::line::Line;
-
-/// Most connections being opened at a time.
-const OPENING: usize = 4;
 
 /// Attempts in a row that failed when it is time to ask for another worker's only connection.
 const IN_VAIN: u32 = 8;
@@ -41,12 +39,18 @@ pub(super) struct Pool {
     settings: Settings,
     /// Connections nobody uses; none while somebody stands in the line.
     idle: RefCell<Vec<Connection>>,
-    line: Line<Connection>,
+    /// Calls that have the right to one and none.
+    pub(super) line: Line<Connection>,
     /// Connections there may be besides those that are held.
     permits: Semaphore,
-    opening: Semaphore,
+    /// Attempts under way to open one.
+    pub(super) attempts: Cell<usize>,
+    /// Wakes one who waits for the turn to make another.
+    pub(super) attempt_ended: Notify,
+    /// Attempts that have failed after their calls had a connection; no call has counted them.
+    failed_unseen: Cell<u32>,
     /// Connections there are.
-    open: Cell<usize>,
+    pub(super) open: Cell<usize>,
     outage: RefCell<Outage>,
     /// Wakes those who pause when an attempt has succeeded.
     back: Notify,
@@ -73,7 +77,9 @@ impl Pool {
             permits: Semaphore::new(settings.size.clamp(1, Semaphore::MAX_PERMITS)),
             idle: RefCell::default(),
             line: Line::default(),
-            opening: Semaphore::new(OPENING),
+            attempts: Cell::new(0),
+            attempt_ended: Notify::new(),
+            failed_unseen: Cell::new(0),
             open: Cell::new(0),
             outage: RefCell::default(),
             back: Notify::new(),
@@ -107,6 +113,7 @@ impl Pool {
         if let Some(canceller) = &*self.canceller.borrow() {
             draft.connects += canceller.opened();
         }
+        draft.refusals += self.failed_unseen.take();
         match held.connection {
             Some(_) if !queued => draft.run_at_once(),
             Some(_) => draft.run(),
@@ -201,9 +208,9 @@ impl Pool {
         }
     }
 
-    /// A connection for a call that has the right to one and found none: the first that is given back
-    /// to it in turn, or one it opens.
-    async fn connect(&self, draft: &mut Draft) -> Result<Connection, Trouble> {
+    /// A connection for a call that has the right to one and found none: the first that is handed to it
+    /// in turn, or the one it has opened.
+    async fn connect(self: &Rc<Self>, draft: &mut Draft) -> Result<Connection, Trouble> {
         let ticket = self.line.ticket();
         loop {
             draft.wait_again();
@@ -216,15 +223,28 @@ impl Pool {
                 connection = place.handed() => return Ok(connection),
                 turn = self.turn() => turn,
             };
-            drop(place);
-            let tried = self.attempt(draft).await;
-            drop(turn);
-            match tried {
-                // There are as many as the server takes: somebody will give one back.
-                Err(Trouble::Failed(failure)) if failure.kind == FailureKind::Exhausted => {
-                    self.ask();
+            let database = self.database();
+            let database = database.map_err(|why| Trouble::failed(FailureKind::Refused, why))?;
+            draft.attempt();
+            let mut attempt = Attempt::begin(self, database, turn);
+            let opened = tokio::select! {
+                biased;
+                connection = place.handed() => {
+                    attempt.leave();
+                    return Ok(connection);
                 }
-                tried => return tried,
+                opened = attempt.opened() => opened,
+            };
+            let Broken { trouble, no_socket, .. } = match opened {
+                Ok(connection) => return Ok(connection),
+                Err(broken) => broken,
+            };
+            draft.no_socket = no_socket;
+            draft.refusals += 1;
+            match trouble {
+                // There are as many as the server takes: somebody will give one back.
+                Trouble::Failed(failure) if failure.kind == FailureKind::Exhausted => self.ask(),
+                trouble => return Err(trouble),
             }
         }
     }
@@ -246,24 +266,21 @@ impl Pool {
     }
 
     /// The turn to open one. In an outage each waits for the end of its pause.
-    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        // The semaphore is never closed.
-        let turn = self.opening.acquire().await.ok();
+    async fn turn(self: &Rc<Self>) -> Turn {
+        let turn = Turn::new(self).await;
         self.pause().await;
         turn
     }
 
-    async fn attempt(&self, draft: &mut Draft) -> Result<Connection, Trouble> {
-        let database = self.database().map_err(|why| Trouble::failed(FailureKind::Refused, why))?;
-        draft.attempt();
-        let limit = self.settings.connect_timeout;
-        let opened = timeout(limit, self.open(&database)).await.unwrap_or_else(|_| {
-            let detail = format!("not connected within {limit:?}");
-            Err(Broken::lost(FailureKind::Timeout, detail))
-        });
+    /// Takes note of what came of an attempt.
+    pub(super) fn came(
+        &self,
+        database: &Database,
+        opened: Result<Connection, Broken>,
+    ) -> Result<Connection, Broken> {
         match opened {
             Ok(connection) => {
-                *self.outage.borrow_mut() = Outage::default();
+                self.outage.take();
                 self.back.notify_waiters();
                 self.open.update(|open| open + 1);
                 if self.open.get() == 1 {
@@ -271,10 +288,8 @@ impl Pool {
                 }
                 Ok(connection)
             }
-            Err(Broken { trouble, no_socket, .. }) => {
-                draft.no_socket = no_socket;
-                draft.refusals += 1;
-                let trouble = trouble.at(&database);
+            Err(Broken { trouble, usable, no_socket }) => {
+                let trouble = trouble.at(database);
                 if let Trouble::Failed(failure) = &trouble {
                     let mut outage = self.outage.borrow_mut();
                     outage.failed(failure);
@@ -282,17 +297,17 @@ impl Pool {
                         outage.step_back();
                     }
                 }
-                Err(trouble)
+                Err(Broken { trouble, usable, no_socket })
             }
         }
     }
 
-    async fn open(&self, database: &Database) -> Result<Connection, Broken> {
-        let mut connection = Connection::open(database, self.settings.timeout).await?;
-        if self.settings.cancel {
-            connection.learn_number().await?;
+    /// What came of an attempt that nobody waits for any more.
+    pub(super) fn left_over(&self, opened: Result<Connection, Broken>) {
+        match opened {
+            Ok(connection) => self.offer(connection),
+            Err(_) => self.failed_unseen.update(|failed| failed + 1),
         }
-        Ok(connection)
     }
 
     /// Whether the last attempt to open a connection failed.

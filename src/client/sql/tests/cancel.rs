@@ -55,7 +55,7 @@ fn is_late(exchange: &Exchange) {
     assert_eq!(exchange.failure().map(|f| f.kind), Some(FailureKind::Timeout), "{exchange:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn postgresql_stops_what_was_given_up_and_what_that_took_is_counted() {
     let server = Server::postgres(&[]).await;
     let (onlooker, db) = (to(&server.url, 1), to(&server.url, 1));
@@ -84,7 +84,7 @@ async fn postgresql_stops_what_was_given_up_and_what_that_took_is_counted() {
     at_work(&onlooker, SLEEPING, 0).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn postgresql_works_on_where_nobody_is_to_ask_it_to_stop_and_where_nobody_is_let_in() {
     let server = Server::postgres(&["max_connections=3", "superuser_reserved_connections=0"]).await;
     let (onlooker, db) = (to(&server.url, 1), to(&server.url, 1));
@@ -99,7 +99,7 @@ async fn postgresql_works_on_where_nobody_is_to_ask_it_to_stop_and_where_nobody_
     at_work(&onlooker, SLEEPING, 2).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn mariadb_stops_waiting_for_the_lock_of_a_statement_that_was_given_up() {
     let server = Server::mariadb(&["innodb-lock-wait-timeout=600"]).await;
     let (onlooker, db) = (to(&server.url, 1), to(&server.url, 2));

@@ -37,7 +37,7 @@ const COMMON: &[(&str, FailureKind)] = &[
     ("SELECT * FROM nowhere", FailureKind::Server),
 ];
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn every_failure_of_postgresql_has_its_kind() {
     let server = Server::postgres(&["max_connections=8", "superuser_reserved_connections=0"]).await;
     let db = to(&server.url, 3);
@@ -71,7 +71,7 @@ async fn every_failure_of_postgresql_has_its_kind() {
     cut_off(server, "SELECT pg_sleep(30)").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn every_failure_of_mariadb_has_its_kind() {
     let server = Server::mariadb(&["max-connections=10"]).await;
     let db = to(&server.url, 3);
@@ -244,7 +244,7 @@ async fn crowded(server: &Server, most: usize) {
 }
 
 /// What no server of that kind would say, at once or in answer, in words of our own and no panic.
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn what_is_no_database_is_a_failure_whatever_it_says() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let cut = b"\x05\0\0\0\x0a9.9\0".as_slice();

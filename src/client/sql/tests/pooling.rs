@@ -3,7 +3,7 @@
 use super::servers::Server;
 use super::*;
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn calls_wait_for_a_connection_in_the_order_they_came_and_the_wait_is_told_apart() {
     let db = client(memory(), 2, Duration::from_secs(20));
     // Each takes its time on the database.
@@ -22,7 +22,7 @@ async fn calls_wait_for_a_connection_in_the_order_they_came_and_the_wait_is_told
     assert!(had.is_sorted(), "{had:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn a_call_that_finds_no_connection_in_time_is_exhausted_and_not_timed_out() {
     let db = client(memory(), 1, Duration::from_millis(100));
     let held = db.begin(&Begin::default(), None).await.unwrap();
@@ -35,7 +35,7 @@ async fn a_call_that_finds_no_connection_in_time_is_exhausted_and_not_timed_out(
     rows(&db, "SELECT 1", &[]).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn a_dropped_transaction_is_rolled_back_and_its_connection_not_used_again() {
     let server = Server::postgres(&[]).await;
     let db = to(&server.url, 1);
@@ -56,7 +56,7 @@ async fn a_dropped_transaction_is_rolled_back_and_its_connection_not_used_again(
     assert_eq!(rows(&db, "SELECT count(*) FROM t", &[]).await.cells, [Datum::Integer(0)]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn a_server_that_comes_back_is_used_again_and_one_that_is_away_is_tried_slowly() {
     let mut server = Server::mariadb(&[]).await;
     let db = client(Database::parse(&server.url).unwrap(), 4, Duration::from_secs(2));
@@ -80,7 +80,7 @@ async fn a_server_that_comes_back_is_used_again_and_one_that_is_away_is_tried_sl
     assert!(attempts < 60, "{attempts} attempts");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn where_the_server_takes_fewer_than_there_may_be_everybody_is_served_in_turn() {
     let server = Server::postgres(&["max_connections=5", "superuser_reserved_connections=0"]).await;
     let db = to(&server.url, 20);
@@ -170,7 +170,74 @@ async fn left_out(server: &Server, most: usize) {
     }
 }
 
-#[tokio::test]
+/// A server's door, where connections wait until it opens.
+struct Door {
+    database: Database,
+    open: tokio::sync::watch::Sender<bool>,
+}
+
+impl Door {
+    async fn new(server: &str) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let own = listener.local_addr().unwrap().to_string();
+        let (_, address) = server.split_once('@').unwrap();
+        let address = address.split_once('/').unwrap().0.to_owned();
+        let database = Database::parse(&server.replace(&address, &own)).unwrap();
+        let (open, is_open) = tokio::sync::watch::channel(false);
+        tokio::spawn(async move {
+            loop {
+                let (mut here, _) = listener.accept().await.unwrap();
+                let (mut is_open, address) = (is_open.clone(), address.clone());
+                tokio::spawn(async move {
+                    is_open.wait_for(|open| *open).await.unwrap();
+                    let mut there = tokio::net::TcpStream::connect(address).await.unwrap();
+                    let _ = tokio::io::copy_bidirectional(&mut here, &mut there).await;
+                });
+            }
+        });
+        Self { database, open }
+    }
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_call_takes_what_is_given_back_and_what_was_opened_for_it_is_there_for_the_next() {
+    let server = Server::postgres(&[]).await;
+    let door = Door::new(&server.url).await;
+    let db = client(door.database.clone(), 2, Duration::from_mins(1));
+    door.open.send_replace(true);
+    let held = db.begin(&Begin::default(), None).await.unwrap();
+    door.open.send_replace(false);
+    let select = statement("SELECT 1", &[]);
+    let (served, ()) = tokio::join!(db.call(&select), async {
+        while db.pool.attempts.get() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(held.commit().await.answer.is_ok());
+    });
+    assert!(served.answer.is_ok(), "{served:?}");
+    // Its attempt goes on.
+    assert_eq!((served.connects, db.pool.attempts.get()), (1, 1));
+    // Of three calls one takes what is there; that attempt is enough for the others.
+    let slow = statement("SELECT pg_sleep(0.05)", &[]);
+    let all = (0..3).map(async |_| db.call(&slow).await);
+    let (all, ()) = tokio::join!(futures_util::future::join_all(all), async {
+        tokio::task::yield_now().await;
+        door.open.send_replace(true);
+    });
+    assert!(all.iter().all(|exchange| exchange.answer.is_ok()), "{all:?}");
+    assert_eq!(all.iter().map(|exchange| exchange.connects).sum::<u32>(), 0);
+    assert_eq!((db.pool.open.get(), db.pool.attempts.get()), (2, 0));
+    // A call that gives up takes its attempt with it.
+    door.open.send_replace(false);
+    let db = client(door.database.clone(), 1, Duration::from_millis(100));
+    let late = db.call(&select).await;
+    assert_eq!(late.failure().unwrap().kind, FailureKind::Timeout, "{late:?}");
+    while db.pool.attempts.get() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "local")]
 async fn an_attempt_that_has_just_begun_is_not_why_a_call_had_no_connection() {
     let nobody = Database::parse("postgres://me@127.0.0.1:1/shop").unwrap();
     let limit = Duration::from_mins(1);

@@ -162,7 +162,7 @@ async fn ready(mut server: Server) -> Server {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn a_server_that_is_not_there_is_refused_and_a_name_that_is_none_is_not_found() {
     let port = free_port();
     for url in [format!("postgres://u@127.0.0.1:{port}/d"), format!("mysql://u@127.0.0.1:{port}/d")]

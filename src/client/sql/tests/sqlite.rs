@@ -2,7 +2,7 @@
 
 use super::*;
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn values_keep_the_class_they_were_stored_with() {
     let db = client(memory(), 2, Duration::from_secs(5));
     keeps_what_is_wanted(&db).await;
@@ -27,7 +27,7 @@ async fn values_keep_the_class_they_were_stored_with() {
     assert_eq!(answer.columns.join(" "), "truth v");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn memory_is_shared_by_clients_and_outlives_their_connections() {
     let database = memory();
     let [one, two] = [0, 1].map(|_| client(database.clone(), 1, Duration::from_secs(5)));
@@ -38,7 +38,7 @@ async fn memory_is_shared_by_clients_and_outlives_their_connections() {
     assert_eq!(failure(&other, "SELECT * FROM t").await.kind, FailureKind::Server);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn a_file_is_made_kept_and_the_only_one_there_is() {
     let folder = tempfile::tempdir().unwrap();
     let file = || Database::Sqlite(Place::File(folder.path().join("shop.db")));
@@ -56,7 +56,7 @@ async fn a_file_is_made_kept_and_the_only_one_there_is() {
     assert!(!other.exists());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn mistakes_are_found_and_failures_have_their_kind() {
     let db = client(memory(), 2, Duration::from_secs(1));
     batch(
@@ -87,7 +87,7 @@ async fn mistakes_are_found_and_failures_have_their_kind() {
     rows(&db, "INSERT INTO t VALUES (4, 'd')", &[]).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn a_stream_gives_every_row_once_and_its_connection_back() {
     let db = client(memory(), 1, Duration::from_secs(5));
     let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) \
@@ -131,7 +131,7 @@ async fn a_stream_gives_every_row_once_and_its_connection_back() {
     assert!(slow.finish().duration >= Duration::from_millis(1));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn rows_are_those_of_the_schema_there_is_and_a_text_is_one_statement() {
     let database = memory();
     let [one, two] = [0, 1].map(|_| client(database.clone(), 1, Duration::from_secs(5)));
@@ -182,7 +182,7 @@ async fn from_elsewhere(file: &std::path::Path, change: &'static str) {
     other.close().await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn a_change_of_the_schema_by_another_process_is_a_failure_and_never_a_wrong_row() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("shop.db");
@@ -242,7 +242,7 @@ fn tables_made_anew_by_two_at_once_are_failures_at_worst_and_nobody_waits() {
         for _ in 0..2 {
             let database = database.clone();
             scope.spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                let runtime = tokio::runtime::LocalRuntime::new();
                 runtime.unwrap().block_on(remaking(database));
             });
         }

@@ -75,7 +75,7 @@ fn postgres_cases() -> Vec<(&'static str, Vec<Datum>)> {
     ]
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn every_type_of_postgresql_comes_back_as_it_was() {
     let server = Server::postgres(&[]).await;
     let db = to(&server.url, 1);
@@ -147,7 +147,7 @@ fn mariadb_cases() -> Vec<(&'static str, Vec<Datum>)> {
     ]
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn every_type_of_mariadb_comes_back_as_it_was() {
     let server = Server::mariadb(&[]).await;
     let db = to(&server.url, 1);
