@@ -278,10 +278,11 @@ impl Reading<'_> {
                 self.problem(&[At::Key("scenarios")], "no scenarios".to_owned(), Some(hint));
             }
             Some(mut named) => {
-                // As they are written, which Lua forgets; by name where a loop made them.
-                named.sort_by_key(|(name, _)| {
+                // As they are written, which Lua forgets; where a loop made them as they start.
+                named.sort_by_cached_key(|(name, value)| {
                     let name = options::string(name).unwrap_or_default();
-                    self.place(&[At::Key("scenarios"), At::Key(&name)]).line
+                    let line = self.place(&[At::Key("scenarios"), At::Key(&name)]).line;
+                    (line, starts(value), by_numbers(&name))
                 });
                 for (name, value) in named {
                     self.scenario(&name, &value, script);
@@ -289,6 +290,28 @@ impl Reading<'_> {
             }
         }
     }
+}
+
+/// When a scenario starts, if it says so in so many words; those that wait for another come last.
+fn starts(scenario: &Value) -> Duration {
+    let Value::Table(scenario) = scenario else { return Duration::ZERO };
+    match scenario.raw_get::<Value>("start") {
+        Ok(Value::Nil) | Err(_) => Duration::ZERO,
+        Ok(start) => options::duration(&start).unwrap_or(Duration::MAX),
+    }
+}
+
+/// A name in which numbers are so long that they compare as such: "5 users" before "10 users".
+fn by_numbers(name: &str) -> Vec<u8> {
+    const DIGITS: usize = 20;
+    let mut long = Vec::new();
+    for part in name.as_bytes().chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit()) {
+        if part[0].is_ascii_digit() {
+            long.resize(long.len() + DIGITS.saturating_sub(part.len()), b'0');
+        }
+        long.extend(part);
+    }
+    long
 }
 
 /// The entries of a table by key, so that every state reads them in the same order.

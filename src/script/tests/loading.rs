@@ -47,6 +47,31 @@ return {
 }
 
 #[test]
+fn scenarios_made_in_a_loop_are_in_the_order_they_start_and_then_of_the_numbers_in_their_names() {
+    let loaded = script(
+        r#"local scenarios = {}
+for at, users in ipairs { 20, 5, 1, 50, 10 } do
+  local run = function() end
+  local timed = { users = users, duration = "1s", start = at % 3 }
+  local after = { run = run, users = users, duration = "1s", start = { after = "1 at 0s" } }
+  timed.run = run
+  scenarios[users .. " at " .. at % 3 .. "s"], scenarios[users .. " after"] = timed, after
+end
+return { scenarios = scenarios }"#,
+    )
+    .load()
+    .unwrap_or_else(|problems| panic!("{problems:?}"));
+    let names: Vec<_> = loaded.plan.scenarios.iter().map(|scenario| &*scenario.name).collect();
+    assert_eq!(
+        names,
+        [
+            "1 at 0s", "20 at 1s", "50 at 1s", "5 at 2s", "10 at 2s", "1 after", "5 after",
+            "10 after", "20 after", "50 after",
+        ]
+    );
+}
+
+#[test]
 fn all_mistakes_of_a_table_are_reported_at_once_with_their_lines() {
     insta::assert_snapshot!(script(
         r#"local function run() end
