@@ -8,18 +8,22 @@
 # into Lua as ours does. What counts is the CPU of the client's process, user and system, from its start
 # to its end, by the SELECTs it made.
 #
-# Last measured (AMD EPYC, two cores, a virtual machine whose noise is 10 %), the trained build: 1.0 to
-# 1.1 times sysbench with 16 connections, 0.9 to 1.0 with 64, 0.7 to 0.8 with 128 (the release build 1.1
-# to 1.2, 1.1 to 1.2, 0.6 to 0.7); 1.0 times pgbench with 16, 0.8 with 64, 0.5 to 0.7 with 128. The idler
-# the client, the fewer answers it finds at a time, while sysbench's threads get in each other's way as
-# there are more. With 16 connections, us of the program itself and of the kernel for it: sysbench 2.5
-# and 11.5, a bare loop around the driver (sqlx, one thread, no Lua, nothing measured) 2.3 and 10.7,
-# loadrun 4.7 and 10.0, as a release build 5.6. A SELECT runs 22,500 instructions of which few run twice:
-# 1,590 lines of code (100 KB) have to come anew into a first cache of 32 KB, from 303 pages, which is
-# why a trained build gains, and one for size (-Os), or trained with fat LTO, loses. The kernel's part is
-# the larger one for all: here one send, one receive, one receive in vain (0.33 us), which the driver
-# tries before the answer can be there, and an epoll_wait for several; sysbench has a poll and a switch
-# of threads for each.
+# Last measured (Intel Xeon, two cores, a virtual machine; three rounds each), the trained build, with
+# what is written in C trained too: 0.91 to 0.96 times sysbench with 16 connections, 0.90 to 0.99 with 64,
+# 0.83 to 0.87 with 128. Without a clang of the compiler's LLVM it is 4 % more. On an AMD EPYC, where a first
+# cache of code has 32 KB and not 64, such a one was at 1.0 to 1.1, 0.9 to 1.0 and 0.7 to 0.8 (the release
+# build at 1.1 to 1.2, 1.1 to 1.2, 0.6 to 0.7), and 1.0, 0.8 and 0.5 to 0.7 times pgbench. A bare loop around
+# the driver (sqlx, one thread, no Lua, nothing measured) was at 0.93 with 16.
+#
+# The idler the client, the fewer answers it finds at a time: there is about one a wake-up up to 64
+# connections, while sysbench's threads get in each other's way as there are more. A SELECT runs 22,500
+# instructions of which few run twice, 1,590 lines of code (100 KB) from 303 pages, which is why a trained
+# build gains, and one for size (-Os), or trained with fat LTO, loses; an order of functions and blocks found
+# after linking (BOLT) gained 1 to 2 % more, and is not worth a tool of its own. Of the program's own CPU
+# a fifth is loadrun's, a sixth Lua's, an eighth the driver's, a ninth tokio's and as much libc's. The
+# kernel's part is the larger one for all: here one send, one receive, one receive in vain (0.33 us), which the driver
+# tries before the answer can be there, and an epoll_wait; sysbench has a poll and a switch of threads for
+# each.
 source "$(dirname "$0")/stage.sh"
 needs "postgresql sysbench python3 util-linux" initdb postgres pgbench sysbench python3 taskset
 port=$(free_port)
