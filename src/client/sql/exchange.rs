@@ -86,6 +86,8 @@ pub(super) struct Draft {
     started: Instant,
     /// Since when it is running, or connecting.
     since: Option<Instant>,
+    /// When it was given the right to a connection, where there was none.
+    stood: Option<Instant>,
     /// How long the last attempt took that failed.
     refused: Option<Duration>,
     ended: Option<Instant>,
@@ -103,6 +105,7 @@ impl Draft {
             no_socket: false,
             started: Instant::now(),
             since: None,
+            stood: None,
             refused: None,
             ended: None,
             waits: true,
@@ -127,12 +130,23 @@ impl Draft {
         self.started + limit
     }
 
-    /// It waits for a connection, as it did before an attempt that failed.
+    /// It has the right to a connection and waits for one, as it did before an attempt that failed.
     pub(super) fn wait_again(&mut self) {
         self.stage = Stage::Paused;
+        self.stood.get_or_insert_with(Instant::now);
         if let Some(begun) = self.since.take() {
             self.refused = Some(begun.elapsed());
         }
+    }
+
+    /// Whether it has had the right to a connection for less than half of so long.
+    pub(super) fn has_queued_for_most_of(&self, limit: Duration) -> bool {
+        self.stood.is_some_and(|stood| stood.elapsed() * 2 < limit)
+    }
+
+    /// Its attempt came too late to count as one.
+    pub(super) fn has_not_tried(&mut self) {
+        self.since = None;
     }
 
     /// Whether its attempt has taken less than half of so long.

@@ -44,7 +44,7 @@ pub use exchange::{Exchange, Trouble};
 pub use others::Others;
 pub use settings::{Address, Database, Dialect, Settings, passwords};
 pub use sqlite::{Memory, Place};
-pub use statement::Statement;
+pub use statement::{Bounds, Statement};
 pub use stream::Stream;
 pub use transaction::{Begin, Isolation, Transaction};
 
@@ -147,7 +147,7 @@ impl Client {
         self.deadlines.borrow_mut().push(deadline);
         let answer = answer.unwrap_or_else(|| {
             draft.stop();
-            Err(Trouble::Failed(self.out_of_time(&draft, limit)))
+            Err(Trouble::Failed(self.out_of_time(&mut draft, limit)))
         });
         draft.finish(answer)
     }
@@ -171,7 +171,7 @@ impl Client {
             Ok(Ok(held)) => Ok(Transaction::new(held, draft, limit, settings.result_limit)),
             Ok(Err(trouble)) => Err(Box::new(draft.ended(trouble))),
             Err(_) => {
-                let failure = self.out_of_time(&draft, limit);
+                let failure = self.out_of_time(&mut draft, limit);
                 Err(Box::new(draft.ended(Trouble::Failed(failure))))
             }
         }
@@ -188,7 +188,7 @@ impl Client {
                 .ok_or_else(|| Box::new(Draft::new().ended(lost().trouble))),
             Ok(Err(trouble)) => Err(Box::new(draft.ended(trouble))),
             Err(_) => {
-                let failure = self.out_of_time(&draft, limit);
+                let failure = self.out_of_time(&mut draft, limit);
                 Err(Box::new(draft.ended(Trouble::Failed(failure))))
             }
         }
@@ -217,7 +217,7 @@ impl Client {
                 Ok(rows)
             }
             Err(Broken { trouble, usable, .. }) => {
-                if usable {
+                if usable && !self.may_be_in_transaction(work) {
                     held.give_back();
                 }
                 Err(trouble)
@@ -225,7 +225,17 @@ impl Client {
         }
     }
 
-    fn out_of_time(&self, draft: &Draft, limit: Duration) -> Failure {
+    /// Whether work that failed may have begun a transaction and not ended it.
+    fn may_be_in_transaction(&self, work: &Work) -> bool {
+        match work {
+            Work::Call(_) => false,
+            Work::Batch { statements, .. } => {
+                self.dialect().is_ok_and(|dialect| statements.bounds(dialect).any)
+            }
+        }
+    }
+
+    fn out_of_time(&self, draft: &mut Draft, limit: Duration) -> Failure {
         match draft.stage {
             Stage::Running => {
                 Failure::new(FailureKind::Timeout, format!("not done within {limit:?}"))

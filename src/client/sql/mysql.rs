@@ -160,6 +160,10 @@ fn arguments(call: &Call) -> Result<MySqlArguments, Broken> {
             Datum::Null => arguments.add(None::<&str>),
             Datum::Bool(truth) => arguments.add(*truth),
             Datum::Integer(number) => arguments.add(*number),
+            Datum::Float(number) if !number.is_finite() => {
+                let what = format!("parameter {} is {number}, which MySQL has not", at + 1);
+                return Err(Broken::misused(what));
+            }
             Datum::Float(number) => arguments.add(*number),
             Datum::Text(text) | Datum::Json(text) => arguments.add(text.as_str()),
             Datum::Bytes(bytes) => arguments.add(bytes.as_slice()),

@@ -177,11 +177,16 @@ impl Pool {
     }
 
     /// Why a call that ran out of time had no connection.
-    pub(super) fn starved(&self, draft: &Draft, limit: Duration) -> Failure {
+    pub(super) fn starved(&self, draft: &mut Draft, limit: Duration) -> Failure {
         let size = self.settings.size;
         let no_connection = |last: &Failure| {
             let told = format!("no connection within {limit:?}; the last attempt: {}", last.detail);
             Failure::new(last.kind, told)
+        };
+        let full = || {
+            let told =
+                format!("no free connection within {limit:?}: all {size} of this worker in use");
+            Failure::new(FailureKind::Exhausted, told)
         };
         match (&self.outage.borrow().last, draft.stage) {
             (Some(last), Stage::Queued | Stage::Paused) => no_connection(last),
@@ -192,10 +197,12 @@ impl Pool {
             {
                 no_connection(last)
             }
-            (_, Stage::Queued) => Failure::new(
-                FailureKind::Exhausted,
-                format!("no free connection within {limit:?}: all {size} of this worker in use"),
-            ),
+            (_, Stage::Queued) => full(),
+            // It had its right to one when its time was all but over.
+            (None, _) if draft.has_queued_for_most_of(limit) => {
+                draft.has_not_tried();
+                full()
+            }
             (_, Stage::Paused) => Failure::new(
                 FailureKind::Exhausted,
                 format!("no turn to connect within {limit:?}: others are connecting"),

@@ -229,7 +229,7 @@ mod tests {
     fn what_cannot_be_encoded_is_named_with_its_path() {
         let cases = [
             ("{ db = { connect = print } }", "cannot encode a function at .db.connect"),
-            ("{ list = { 1, 0/0 } }", "which JSON cannot hold, at .list[2]"),
+            ("{ list = { 1, 0/0 } }", "(JSON has none such) at .list[2]"),
             ("{ a = '\\xff' }", "a string that is not UTF-8 at .a"),
             ("{ [2] = 'x' }", "an integer as a key of a map"),
             ("{ a = { 1, 2, x = 3 } }", "at .a"),

@@ -33,7 +33,7 @@ impl Plain {
             Plain::Integer(number) => Value::from(*number),
             Plain::Float(number) => Number::from_f64(*number)
                 .map(Value::Number)
-                .ok_or_else(|| here(format!("the number {number}, which JSON cannot hold,")))?,
+                .ok_or_else(|| here(format!("the number {number} (JSON has none such)")))?,
             Plain::Bytes(_) => match self.as_str() {
                 Some(text) => Value::String(text.to_owned()),
                 None => return Err(here("a string that is not UTF-8".to_owned())),

@@ -178,6 +178,7 @@ fn a_wrong_call_is_an_error_at_its_line() {
         ("cache:pipeline { { 'CLIENT REPLY', 'SKIP' } }", "command 1: CLIENT REPLY cannot be sent"),
         ("cache:get('a', { timeout = 0 })", "redis:get: timeout: expected a time above 0, got 0; "),
         ("cache:command('CLIENT', 'TRACKING', 'ON')", "CLIENT TRACKING cannot be sent as a comm"),
+        ("cache:command('script', 'debug', 'yes')", "SCRIPT DEBUG cannot be sent as a command"),
         ("cache:command('monitor')", "MONITOR cannot be sent as a command; it has no single"),
         ("cache:pipeline('x')", "redis:pipeline: expected a list such as `{ { \"SET\", \"a\", 1"),
         ("cache:pipeline { { 'GET', 'a' }, 'GET' }", "redis:pipeline: command 2: expected a list"),

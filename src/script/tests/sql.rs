@@ -212,6 +212,14 @@ fn a_wrong_call_is_an_error_at_the_callers_line() {
         ),
         ("db:insert('items', { 'id' }, { { 1, id = 1 } })", "row 1: id is given twice"),
         ("db:batch('SELECT 1', { 1 })", "sql.batch: takes no parameters"),
+        ("db:execute('BEGIN')", "sql.execute: would leave a transaction begun or ended"),
+        ("db:batch('COMMIT; BEGIN')", "hint: write `db:transaction(function(tx) ... end)`"),
+        ("for _ in db:stream('BEGIN') do end", "sql.stream: would leave a transaction"),
+        (
+            "db:transaction(function(tx) tx:execute('commit') end)",
+            "tx.execute: the transaction begins and ends with its function",
+        ),
+        ("db:query('SELECT ?', { 0 / 0 })", "parameter 1 is NaN, which SQLite would take for NULL"),
         ("db:insert('items', {}, {})", "expected at least one column and one row"),
         ("db:transaction(1)", "sql.transaction: expected a function, got 1"),
         (

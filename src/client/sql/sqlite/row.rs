@@ -13,6 +13,10 @@ pub(super) fn arguments(parameters: &[Datum]) -> Result<SqliteArguments, Broken>
             Datum::Null => arguments.add(None::<i64>),
             Datum::Bool(truth) => arguments.add(*truth),
             Datum::Integer(number) => arguments.add(*number),
+            Datum::Float(number) if number.is_nan() => {
+                let what = format!("parameter {} is NaN, which SQLite would take for NULL", at + 1);
+                return Err(Broken::misused(what));
+            }
             Datum::Float(number) => arguments.add(*number),
             Datum::Text(text) | Datum::Json(text) => arguments.add(text.clone()),
             Datum::Bytes(bytes) => arguments.add(bytes.clone()),

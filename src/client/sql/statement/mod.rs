@@ -4,6 +4,7 @@
 //! This is no parser: it knows where literals, comments, quoted names and parameters begin and end
 //! in the three dialects (`tokens`), and nothing of grammar.
 
+mod bounds;
 mod lite;
 mod name;
 mod tokens;
@@ -13,6 +14,7 @@ use std::sync::{Arc, OnceLock};
 use super::Dialect;
 use tokens::{Token, tokens};
 
+pub use bounds::Bounds;
 pub(super) use lite::{Count, Lite, QUESTION};
 pub(super) use name::name;
 
@@ -49,6 +51,11 @@ impl Statement {
     /// (PostgreSQL), or still what an earlier one changed (SQLite).
     pub fn changes_rows(&self, dialect: Dialect) -> bool {
         changes_rows(tokens(dialect, self.text().as_bytes()))
+    }
+
+    /// What it does about transactions.
+    pub fn bounds(&self, dialect: Dialect) -> Bounds {
+        Bounds::read(dialect, self.text().as_bytes())
     }
 
     /// How to write its parameters, where it has none but such as another database has.

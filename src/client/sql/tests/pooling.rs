@@ -245,7 +245,37 @@ async fn an_attempt_that_has_just_begun_is_not_why_a_call_had_no_connection() {
     assert_eq!(failure(&db, "SELECT 1").await.kind, FailureKind::Refused);
     let mut draft = Draft::new();
     draft.attempt();
-    assert_eq!(db.pool.starved(&draft, limit).kind, FailureKind::Refused);
+    assert_eq!(db.pool.starved(&mut draft, limit).kind, FailureKind::Refused);
     // One that has been under way for all the time is.
-    assert_eq!(db.pool.starved(&draft, Duration::ZERO).kind, FailureKind::Timeout);
+    assert_eq!(db.pool.starved(&mut draft, Duration::ZERO).kind, FailureKind::Timeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_had_its_right_to_a_connection_too_late_was_not_refused_by_the_server() {
+    let limit = Duration::from_secs(10);
+    let db = client(Database::parse("postgres://me@127.0.0.1:1/shop").unwrap(), 3, limit);
+    for (queued, kind, duration) in [
+        (9, FailureKind::Exhausted, Duration::from_secs(10)),
+        (1, FailureKind::Timeout, Duration::from_secs(9)),
+    ] {
+        let mut draft = Draft::new();
+        tokio::time::advance(Duration::from_secs(queued)).await;
+        draft.wait_again();
+        draft.attempt();
+        tokio::time::advance(Duration::from_secs(10 - queued)).await;
+        let failure = db.pool.starved(&mut draft, limit);
+        assert_eq!(failure.kind, kind, "{failure}");
+        assert_eq!(draft.ended(Trouble::Failed(failure)).duration, duration);
+    }
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_batch_that_fails_in_its_transaction_leaves_none_to_the_next_call() {
+    let db = client(memory(), 1, Duration::from_secs(20));
+    batch(&db, "CREATE TABLE t (v int)").await;
+    let work = |text: &str| Work::Batch { statements: text.into(), timeout: None };
+    let failed = db.call(&work("BEGIN; INSERT INTO t VALUES (1); SELECT nothing; COMMIT")).await;
+    assert!(failed.failure().is_some(), "{failed:?}");
+    batch(&db, "BEGIN; INSERT INTO t VALUES (2); COMMIT").await;
+    assert_eq!(rows(&db, "SELECT v FROM t", &[]).await.cells, [Datum::Integer(2)]);
 }

@@ -222,7 +222,15 @@ pub(super) fn words<'a>(
         };
         return Err(format!("{word} cannot be sent as a command; {instead}"));
     }
-    unruly(&word, given.next())?;
+    let second = given.next();
+    if word == "SCRIPT"
+        && matches!(second, Some(Value::String(it)) if it.as_bytes().eq_ignore_ascii_case(b"debug"))
+    {
+        return Err(
+            "SCRIPT DEBUG cannot be sent as a command; its replies are the debugger's".to_owned()
+        );
+    }
+    unruly(&word, second)?;
     if !own_connection && STATEFUL.contains(&word.as_str()) {
         return Err(format!(
             "{word} is about one connection; expected a client with `connections = \"user\"`, \

@@ -95,6 +95,7 @@ pub(super) fn begin(
     lua: &Lua,
     want: Want,
     call: &'static str,
+    in_transaction: bool,
     args: (Value, Value, Value, Value),
 ) -> mlua::Result<Begun> {
     let user = shared.context.may_wait(lua, call)?;
@@ -130,6 +131,7 @@ pub(super) fn begin(
             (statement, parameters, opts)
         }
     };
+    statement.minds_transactions(in_transaction).map_err(wrong)?;
     let operation = statement.operation(shared, &user, &opts);
     let (text, timeout) = (statement.read.clone(), opts.timeout);
     let work = if want == Want::Batch {

@@ -111,7 +111,7 @@ impl UserData for Caller {
                 fields,
                 want.method(),
                 move |lua, this, args: (Value, Value, Value, Value)| {
-                    begun::begin(&this.0, lua, *want, call, args)
+                    begun::begin(&this.0, lua, *want, call, false, args)
                 },
                 begun::Begun::run,
             );

@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 use super::options::CallOptions;
 use super::values::{self, Look};
 use super::{Shared, begun};
-use crate::client::sql::{self, Client, Datum, Dialect};
+use crate::client::sql::{self, Bounds, Client, Datum, Dialect};
 use crate::script::context::UserState;
 use crate::script::measure::{Operation, ScenarioMeter};
 use crate::script::options::shown;
@@ -33,6 +33,7 @@ pub(super) struct Statement {
     name: Box<[u8]>,
     /// Whether it is one that changes rows.
     pub(super) changes_rows: bool,
+    bounds: Bounds,
     /// What to write in place of the parameters of another database, where it has such.
     foreign: Option<&'static str>,
     /// Where its samples go under that name, and in which scenario.
@@ -56,11 +57,30 @@ impl Statement {
         Rc::new(Self {
             name: read.name(dialect).into(),
             changes_rows: read.changes_rows(dialect),
+            bounds: read.bounds(dialect),
             foreign: read.foreign(dialect),
             read,
             operation: RefCell::default(),
             given_a_list: Cell::new(false),
         })
+    }
+
+    /// Refuses what would leave a transaction open on a connection that is anybody's next, or would
+    /// end the one that it is in.
+    pub(super) fn minds_transactions(&self, in_transaction: bool) -> Result<(), String> {
+        match self.bounds {
+            Bounds { any: true, .. } if in_transaction => Err(
+                "the transaction begins and ends with its function, and no statement may do so\n  \
+                 hint: return from the function to commit; return `nil, err` to roll back"
+                    .to_owned(),
+            ),
+            Bounds { unpaired: true, .. } if !in_transaction => Err(
+                "would leave a transaction begun or ended on a connection that others use next\n  \
+                 hint: write `db:transaction(function(tx) ... end)`"
+                    .to_owned(),
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// The parameters of a call of it. They are looked at closely until they were right once: a

@@ -164,7 +164,7 @@ impl UserData for Tx {
                 move |lua, this, args: (Value, Value, Value, Value)| {
                     let inner = Rc::clone(&this.0);
                     let transaction = take(&inner, lua, call)?;
-                    match begun::begin(&inner.shared, lua, *want, call, args) {
+                    match begun::begin(&inner.shared, lua, *want, call, true, args) {
                         Ok(begun) => Ok((inner, begun, transaction)),
                         Err(error) => {
                             inner.transaction.replace(Some(transaction));

@@ -1,0 +1,92 @@
+//! Whether a text begins or ends a transaction.
+
+use super::super::Dialect;
+use super::is;
+use super::tokens::{Token, tokens};
+
+/// What a text, of one statement or several, does about transactions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// It begins or ends one.
+    pub any: bool,
+    /// Outside of one, it begins one that it does not end, or ends one that it has not begun.
+    pub unpaired: bool,
+}
+
+/// The definitions of these hold statements of their own.
+const BODIES: [&str; 5] = ["event", "function", "package", "procedure", "trigger"];
+
+impl Bounds {
+    pub(super) fn read(dialect: Dialect, text: &[u8]) -> Self {
+        let all = tokens(dialect, text).filter(|it| !matches!(it, Token::Space | Token::Open));
+        let all: Vec<Token> = all.collect();
+        if all.iter().any(|token| BODIES.iter().any(|body| is(*token, body))) {
+            return Self::default();
+        }
+        let mut open = false;
+        let mut found = Self::default();
+        for statement in all.split(|token| *token == Token::Mark(b';')) {
+            match begins(dialect, statement) {
+                None => continue,
+                Some(true) => open = true,
+                Some(false) => {
+                    found.unpaired |= !open;
+                    open = false;
+                }
+            }
+            found.any = true;
+        }
+        found.unpaired |= open;
+        found
+    }
+}
+
+/// Whether a statement begins a transaction, or ends one; `None` where it does neither.
+fn begins(dialect: Dialect, statement: &[Token]) -> Option<bool> {
+    let first = *statement.first()?;
+    let has = |word| statement.iter().any(|token| is(*token, word));
+    let is_first = |words: &[&str]| words.iter().any(|word| is(first, word));
+    if is_first(&["begin"]) || is_first(&["start"]) && has("transaction") {
+        Some(true)
+    } else if is_first(&["set"]) && has("autocommit") && dialect == Dialect::MySql {
+        Some(true)
+    } else if is_first(&["abort", "commit", "end"]) || is_first(&["rollback"]) && !has("to") {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_begins_or_ends_a_transaction_is_found_and_a_body_is_none() {
+        let (pg, my, lite) = (Dialect::Postgres, Dialect::MySql, Dialect::Sqlite);
+        for (dialect, text, any, unpaired) in [
+            (pg, "BEGIN", true, true),
+            (pg, "  begin isolation level serializable;", true, true),
+            (my, "START TRANSACTION READ ONLY", true, true),
+            (my, "START REPLICA", false, false),
+            (my, "set @@autocommit = 0", true, true),
+            (lite, "BEGIN IMMEDIATE", true, true),
+            (pg, "COMMIT", true, true),
+            (pg, "/* done */ END", true, true),
+            (pg, "ROLLBACK", true, true),
+            (pg, "ROLLBACK TO SAVEPOINT a", false, false),
+            (my, "SAVEPOINT a", false, false),
+            (pg, "BEGIN; INSERT INTO t VALUES (';'); COMMIT", true, false),
+            (pg, "BEGIN; COMMIT; BEGIN", true, true),
+            (pg, "COMMIT; BEGIN", true, true),
+            (pg, "SELECT 'BEGIN'", false, false),
+            (pg, "DO $$ BEGIN PERFORM 1; END $$", false, false),
+            (pg, "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END", false, false),
+            (lite, "CREATE TRIGGER a AFTER INSERT ON t BEGIN DELETE FROM t; END", false, false),
+            (my, "SELECT CASE WHEN 1 THEN 2 END", false, false),
+            (pg, "", false, false),
+        ] {
+            assert_eq!(Bounds::read(dialect, text.as_bytes()), Bounds { any, unpaired }, "{text}");
+        }
+    }
+}
