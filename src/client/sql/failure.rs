@@ -100,6 +100,8 @@ fn unreachable(error: &io::Error) -> Broken {
         return Broken::lost(FailureKind::Tls, told);
     }
     let detail = line(&error.to_string());
+    // The system's words are enough without its number for them.
+    let detail = detail.split(" (os error").next().unwrap_or_default().to_owned();
     let kind = match error.kind() {
         _ if no_socket => FailureKind::Refused,
         io::ErrorKind::UnexpectedEof => {

@@ -47,12 +47,17 @@ pub(super) fn encode(shape: &Shape, value: &Datum, buffer: &mut Vec<u8>) -> Resu
         _ => None,
     };
     written.ok_or_else(|| {
-        let shown = match value {
-            Datum::Text(text) if text.len() <= 60 => format!("{text:?}"),
-            other => other.kind().to_owned(),
-        };
-        format!("is of type {}, got {shown}{}", shape.name(), expected(shape))
+        format!("is of type {}, got {}{}", shape.name(), shown(value), expected(shape))
     })
+}
+
+/// A value as a message names it: itself where it is short.
+fn shown(value: &Datum) -> String {
+    match value {
+        Datum::Text(text) if text.len() <= 60 => format!("{text:?}"),
+        Datum::Float(number) => format!("{number:?}"),
+        other => other.kind().to_owned(),
+    }
 }
 
 /// What to write for a type whose text has a form of its own.
@@ -124,7 +129,7 @@ fn integer(shape: &Shape, value: &Datum, buffer: &mut Vec<u8>) -> Result<(), Str
         _ => None,
     };
     let number =
-        number.ok_or_else(|| format!("is of type {}, got {}", shape.name(), value.kind()))?;
+        number.ok_or_else(|| format!("is of type {}, got {}", shape.name(), shown(value)))?;
     let range = || format!("is of type {}, which cannot hold {number}", shape.name());
     match shape {
         Shape::Integer(2) => {
@@ -292,7 +297,7 @@ mod tests {
                 text("9223372036854775808"),
                 "is of type bigint, which cannot hold 9223372036854775808",
             ),
-            (Shape::Float4, Datum::Float(1e300), "is of type real, got a number"),
+            (Shape::Float4, Datum::Float(1e300), "is of type real, got 1e300"),
             (Shape::Float8, text("1e400"), "is of type double precision, got \"1e400\""),
             (
                 Shape::Interval,
@@ -300,7 +305,7 @@ mod tests {
                 "is of type interval, which cannot be sent; send text and cast it: \
                  `$1::text::interval`",
             ),
-            (Shape::Integer(4), Datum::Float(1.5), "is of type integer, got a number"),
+            (Shape::Integer(4), Datum::Float(1.5), "is of type integer, got 1.5"),
             (
                 Shape::Uuid,
                 text("no"),
