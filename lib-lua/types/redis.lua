@@ -77,7 +77,7 @@ function Client:brpop(...) end
 ---@return loadrun.Failure? err why it failed
 function Client:command(name, ...) end
 
---- How many keys the database has.
+--- How many keys the database has; on a cluster on all nodes together, but in a pipeline on one.
 ---@param options? loadrun.redis.CallOptions
 ---@return integer? value
 ---@return loadrun.Failure? err why it failed
@@ -337,7 +337,7 @@ function Client:pexpire(key, milliseconds, ...) end
 ---@return loadrun.Failure? err why it failed
 function Client:ping(...) end
 
---- Sends several commands without waiting in between: one call, measured as one. The replies come in order; one that is an error is a `loadrun.Failure` in its place, and the first of them is the call's failure as well.
+--- Sends several commands without waiting in between: one call, measured as one. The replies come in order; one that is an error is a `loadrun.Failure` in its place, and the first of them is the call's failure as well. On a cluster all of them go to the node of the first key, and `DBSIZE`, `KEYS` and `FLUSHDB` among them are of that node alone.
 ---@param commands loadrun.redis.Batch `{ { "SET", "a", 1 }, { "GET", "a" } }`
 ---@return any[]? value
 ---@return loadrun.Failure? err why it failed
@@ -471,7 +471,7 @@ function Client:strlen(key, options) end
 ---@return loadrun.Failure? err why it failed
 function Client:subscribe(...) end
 
---- Sends several commands that are done as one (`MULTI`, `EXEC`): one call, measured as one. The value is nil without a failure where a watched key was changed.
+--- Sends several commands that are done as one (`MULTI`, `EXEC`): one call, measured as one. The value is nil without a failure where a watched key was changed. On a cluster all of them go to the node of the first key, as in a pipeline.
 ---@param commands loadrun.redis.Batch `{ { "INCR", "a" }, { "INCR", "b" } }`
 ---@return any[]? value
 ---@return loadrun.Failure? err why it failed

@@ -7,11 +7,13 @@
 ---@class loadrun.sql.Marked
 
 --- What a parameter may be. A string is text where the column is text, and a number, a date, a uuid
---- or bytes where the column is that.
+--- or bytes where the column is that. MariaDB refuses a time zone in a date.
 ---@alias loadrun.sql.Parameter string | number | boolean | loadrun.sql.Null | loadrun.sql.Marked
 
---- A row by column name. Numeric, dates and integers beyond 63 bits are text, JSON is decoded, NULL
---- is `sql.null`.
+--- A row by column name; of several columns with one name it has the last, so give them aliases.
+--- Numeric, dates and MySQL's unsigned integers beyond 63 bits are text, JSON is decoded, NULL is
+--- `sql.null`. From SQLite numeric is a number, an integer beyond 64 bits a float, and JSON text;
+--- from MariaDB JSON is text.
 ---@alias loadrun.sql.Row table<string, any>
 
 --- The rows of an answer, in order.
@@ -50,14 +52,17 @@
 ---@class loadrun.sql.Client
 local Client = {}
 
---- Several statements in one text, with semicolons between them and without parameters.
+--- Several statements in one text, with semicolons between them and without parameters. Where one
+--- fails, PostgreSQL has done none of them; on MySQL, MariaDB and SQLite what came before it stays.
 ---@param statements string
 ---@param options? loadrun.sql.CallOptions
 ---@return integer? rows changed by all of them
 ---@return loadrun.Failure? err why it failed
 function Client:batch(statements, options) end
 
---- How many rows were inserted, changed or deleted.
+--- How many rows were inserted, changed or deleted, as the server counts: MariaDB says 0 with
+--- `RETURNING`, whose rows `query`, `one` and `value` give; it and MySQL say 2 for a row that
+--- `ON DUPLICATE KEY UPDATE` changed.
 ---@param statement string
 ---@param parameters? loadrun.sql.Parameter[]
 ---@param options? loadrun.sql.CallOptions
@@ -74,6 +79,7 @@ function Client:execute(statement, parameters, options) end
 function Client:explain(statement, parameters, options) end
 
 --- Many rows by one statement: each a list in the order of the columns, or a table by their names.
+--- On MySQL and MariaDB a table that is called like a function needs backticks.
 ---@param table string
 ---@param columns string[]
 ---@param rows (loadrun.sql.Parameter[] | table<string, loadrun.sql.Parameter>)[]
@@ -117,7 +123,7 @@ function Client:stream(statement, parameters, options) end
 ---@return loadrun.Failure? err why it was rolled back
 function Client:transaction(work, options) end
 
---- The first column of the first row; nil without a failure when there is none.
+--- The first column of the first row, whatever its name; nil without a failure when there is none.
 ---@param statement string
 ---@param parameters? loadrun.sql.Parameter[]
 ---@param options? loadrun.sql.CallOptions
@@ -126,7 +132,9 @@ function Client:transaction(work, options) end
 function Client:value(statement, parameters, options) end
 
 --- A transaction under way, on a connection of its own. After a failure from which it cannot go on,
---- its statements return that failure and nothing is sent.
+--- its statements return that failure and nothing is sent. On PostgreSQL that is any failure, and a
+--- `ROLLBACK TO SAVEPOINT` is not sent either; elsewhere `deadlock`, `serialization` and a lost
+--- connection.
 ---@class loadrun.sql.Transaction
 ---@field batch fun(self: loadrun.sql.Transaction, statements: string, options?: loadrun.sql.CallOptions): integer?, loadrun.Failure? several statements
 ---@field execute fun(self: loadrun.sql.Transaction, statement: string, parameters?: loadrun.sql.Parameter[], options?: loadrun.sql.CallOptions): integer?, loadrun.Failure? how many rows were changed
