@@ -115,7 +115,7 @@ function Client:stream(statement, parameters, options) end
 --- Runs a function between BEGIN and COMMIT. It is rolled back when the function raises, returns
 --- `false`, or nil and a second value, or a failure as its second value, and when a statement in it
 --- failed such that it cannot go on. The value is the function's, or true; what came after `false` or
---- nil is handed on.
+--- nil is handed on. No statement may begin or end one itself, but a `batch` that does both.
 ---@generic T
 ---@param work fun(tx: loadrun.sql.Transaction): T?, any
 ---@param options? loadrun.sql.TransactionOptions

@@ -46,9 +46,10 @@ fn begins(dialect: Dialect, statement: &[Token]) -> Option<bool> {
     let first = *statement.first()?;
     let has = |word| statement.iter().any(|token| is(*token, word));
     let is_first = |words: &[&str]| words.iter().any(|word| is(first, word));
-    if is_first(&["begin"]) || is_first(&["start"]) && has("transaction") {
-        Some(true)
-    } else if is_first(&["set"]) && has("autocommit") && dialect == Dialect::MySql {
+    if is_first(&["begin"])
+        || is_first(&["start"]) && has("transaction")
+        || is_first(&["set"]) && has("autocommit") && dialect == Dialect::MySql
+    {
         Some(true)
     } else if is_first(&["abort", "commit", "end"]) || is_first(&["rollback"]) && !has("to") {
         Some(false)
