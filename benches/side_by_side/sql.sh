@@ -8,9 +8,9 @@
 # into Lua as ours does. What counts is the CPU of the client's process, user and system, from its start
 # to its end, by the SELECTs it made.
 #
-# Last measured (Intel Xeon, two cores, a virtual machine; three rounds each), the trained build, with
-# what is written in C trained too: 0.91 to 0.96 times sysbench with 16 connections, 0.90 to 0.99 with 64,
-# 0.83 to 0.87 with 128. Without a clang of the compiler's LLVM it is 4 % more. On an AMD EPYC, where a first
+# Last measured (Intel Xeon, two cores, a virtual machine), the trained build, with what is written in C
+# trained too: 0.89 to 0.99 times sysbench with 16 connections (mean of 10 rounds 0.93), 0.90 to 1.07 with 64
+# (mean of 22 rounds 0.99: as much), 0.78 to 0.87 with 128; and 0.93 to 1.01, 0.8 and 0.6 times pgbench. Without a clang of the compiler's LLVM it is 4 % more. On an AMD EPYC, where a first
 # cache of code has 32 KB and not 64, such a one was at 1.0 to 1.1, 0.9 to 1.0 and 0.7 to 0.8 (the release
 # build at 1.1 to 1.2, 1.1 to 1.2, 0.6 to 0.7), and 1.0, 0.8 and 0.5 to 0.7 times pgbench. A bare loop around
 # the driver (sqlx, one thread, no Lua, nothing measured) was at 0.93 with 16.
@@ -21,9 +21,9 @@
 # build gains, and one for size (-Os), or trained with fat LTO, loses; an order of functions and blocks found
 # after linking (BOLT) gained 1 to 2 % more, and is not worth a tool of its own. Of the program's own CPU
 # a fifth is loadrun's, a sixth Lua's, an eighth the driver's, a ninth tokio's and as much libc's. The
-# kernel's part is the larger one for all: here one send, one receive, one receive in vain (0.33 us), which the driver
-# tries before the answer can be there, and an epoll_wait; sysbench has a poll and a switch of threads for
-# each.
+# kernel's part is the larger one for all: here one send, one receive, one receive in vain (0.33 us), which
+# the driver tries before the answer can be there, and an epoll_wait; sysbench has a poll and a switch of
+# threads for each.
 source "$(dirname "$0")/stage.sh"
 needs "postgresql sysbench python3 util-linux" initdb postgres pgbench sysbench python3 taskset
 port=$(free_port)
