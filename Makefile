@@ -42,7 +42,7 @@ bench: trained ## hot paths (criterion), then the trained build beside wrk, redi
 
 .PHONY: nextest
 nextest:
-	@cargo nextest --version >/dev/null 2>&1 || cargo install cargo-nextest --locked --root $(TOOLS)
+	@cargo nextest --version >/dev/null 2>&1 || $(INSTALL) cargo-nextest
 
 # The page is tested in a real browser; LOADRUN_CHROMIUM names one that is not on the path.
 .PHONY: chromium
@@ -72,10 +72,13 @@ servers: ## the servers that tests start: Redis, PostgreSQL, MariaDB
 	  exit 1; \
 	fi
 
+# They work for a second here: to optimise them takes longer than it saves.
+INSTALL := CARGO_PROFILE_DEV_DEBUG=none cargo install --debug --locked --root $(TOOLS)
+
 .PHONY: lua-tools
 lua-tools:
-	@command -v stylua >/dev/null || cargo install stylua --locked --features lua54 --root $(TOOLS)
-	@command -v emmylua_check >/dev/null || cargo install emmylua_check --locked --root $(TOOLS)
+	@command -v stylua >/dev/null || $(INSTALL) stylua --features lua54
+	@command -v emmylua_check >/dev/null || $(INSTALL) emmylua_check
 
 # Toxiproxy's Python client, for the test that drives our proxies with it.
 .PHONY: toxiproxy-client

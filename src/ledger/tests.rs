@@ -179,8 +179,10 @@ fn ten_times_as_many_ids_that_landed_in_order_take_no_more_memory() {
             assert_eq!((balance.duplicated, balance.landed_once), (1, count - 1));
             kept(&ledger)
         });
-        // What is left of a difference is what came since sets were compressed.
-        assert!(many < 2 * few && many < 300_000 / 2, "{few} and {many} bytes: {}", form(12_345));
+        // What came since sets were compressed, and whether a table had to grow for what was removed from
+        // it (which hashes decide), makes a difference; less than a bit for each id that is more.
+        let more = many.saturating_sub(few);
+        assert!(more < 270_000 / 8, "{few} and {many} bytes: {}", form(12_345));
     }
 }
 
