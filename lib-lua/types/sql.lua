@@ -79,7 +79,8 @@ function Client:execute(statement, parameters, options) end
 function Client:explain(statement, parameters, options) end
 
 --- Many rows by one statement: each a list in the order of the columns, or a table by their names.
---- On MySQL and MariaDB a table that is called like a function needs backticks.
+--- A name that needs the quotes of the database has them: `'"order items"'`. On MySQL and MariaDB a table
+--- that is called like a function needs backticks.
 ---@param table string
 ---@param columns string[]
 ---@param rows (loadrun.sql.Parameter[] | table<string, loadrun.sql.Parameter>)[]

@@ -163,7 +163,7 @@ pub const BUILTIN: &[Builtin] = &[
         kind: Kind::Trend,
         unit: Unit::Time,
         tags: &["scenario", "name"],
-        about: "waiting for a connection to the database, opening one included; an attempt that failed is in `sql.duration` instead",
+        about: "waiting for a connection to the database, opening one included; where there never was one, the last attempt is in `sql.duration` instead",
     },
     Builtin {
         name: "sql.connects",

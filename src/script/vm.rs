@@ -23,6 +23,7 @@ use super::plan::{self, Run, Scripted};
 use super::stall::{self, Ticks};
 use super::traceback::{Errors, ScriptError};
 use super::user::{Entered, User};
+use crate::client::sql::Uncounted;
 use crate::metric::{Recorder, Tags, Timeline};
 use crate::outcome::FailureSample;
 use crate::plan::{Place, Plan, Problem};
@@ -163,13 +164,15 @@ impl Vm {
         let until = Instant::now() + SETTLING;
         let databases = self.context.databases.borrow().clone();
         for database in databases {
-            let opened = database.settle(until).await;
-            if opened > 0 {
-                // They are nobody's in particular: whoever gave up has ended.
-                let mut recorder = self.context.recorder.borrow_mut();
-                recorder.turn_to_now();
-                let connects = recorder.series(&builtin("sql.connects"), &Tags::default());
-                recorder.add(connects, f64::from(opened));
+            let Uncounted { connects, refused } = database.settle(until).await;
+            for (metric, count) in [("sql.connects", connects), ("sql.refused", refused)] {
+                if count > 0 {
+                    // They are nobody's in particular: whoever gave up has ended.
+                    let mut recorder = self.context.recorder.borrow_mut();
+                    recorder.turn_to_now();
+                    let series = recorder.series(&builtin(metric), &Tags::default());
+                    recorder.add(series, f64::from(count));
+                }
             }
         }
     }

@@ -310,6 +310,9 @@ impl Client {
             database: database.unwrap_or(target.database),
             insecure: insecure.map(Rc::new),
         };
+        if settings.topology == Topology::Cluster && place.database > 0 {
+            return Err(format!("database {}: a cluster has none but 0", place.database));
+        }
         if place.user.is_some() && place.password.is_none() {
             return Err("a user without a password; expected both, or neither".to_owned());
         }

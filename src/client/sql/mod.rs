@@ -42,6 +42,7 @@ use tokio::time::{Instant, timeout};
 pub use datum::{Datum, Rows};
 pub use exchange::{Exchange, Trouble};
 pub use others::Others;
+pub use pool::Uncounted;
 pub use settings::{Address, Database, Dialect, Settings, passwords};
 pub use sqlite::{Memory, Place};
 pub use statement::{Bounds, Statement};
@@ -195,8 +196,8 @@ impl Client {
     }
 
     /// Waits until the server was told of what was given up, but no longer than until then. The
-    /// answer is how many connections that took which no call has counted.
-    pub async fn settle(&self, until: Instant) -> u32 {
+    /// answer is what no call has counted.
+    pub async fn settle(&self, until: Instant) -> Uncounted {
         self.pool.settle(until).await
     }
 

@@ -71,6 +71,15 @@ pub(super) struct Held {
     at_work: Option<u64>,
 }
 
+/// Connections that were opened, or tried, and belong to no call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uncounted {
+    /// Those that were opened to have the server stop what was given up.
+    pub connects: u32,
+    /// Attempts that failed after their calls had ended.
+    pub refused: u32,
+}
+
 impl Pool {
     pub(super) fn new(settings: Settings) -> Rc<Self> {
         Rc::new(Self {
@@ -166,14 +175,15 @@ impl Pool {
             .cancel(number);
     }
 
-    /// Waits until the server was told of all that was given up, but no longer than until then;
-    /// connections opened for it that no call has counted.
-    pub(super) async fn settle(&self, until: Instant) -> u32 {
+    /// Waits until the server was told of all that was given up, but no longer than until then; what
+    /// no call has counted.
+    pub(super) async fn settle(&self, until: Instant) -> Uncounted {
         let canceller = self.canceller.take();
-        match canceller {
+        let connects = match canceller {
             Some(canceller) => canceller.settle(until).await,
             None => 0,
-        }
+        };
+        Uncounted { connects, refused: self.failed_unseen.take() }
     }
 
     /// Why a call that ran out of time had no connection.

@@ -226,6 +226,10 @@ fn a_client_is_checked_when_it_is_made_and_its_passwords_are_secrets() {
         ("size = 3", "redis.client: `size` goes with `connections = \"shared\"`"),
         ("connections = 'shared', size = 0", "redis.client: size: expected at least 1"),
         ("cluster = true, sentinel = 'a'", "`cluster` and `sentinel` exclude one another"),
+        (
+            "url = 'redis://a/1', cluster = true",
+            "redis.client: url: database 1: a cluster has none but 0",
+        ),
         ("cluster = 1", "redis.client: cluster: expected true or false, got 1"),
         ("protocol = 4", "redis.client: protocol: expected 2 or 3, got 4"),
         ("user = 'ann'", "a user without a password; expected both, or neither"),

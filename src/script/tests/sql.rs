@@ -235,6 +235,31 @@ fn a_wrong_call_is_an_error_at_the_callers_line() {
 }
 
 #[test]
+fn no_connection_is_left_at_another_database() {
+    let vm = running(
+        "local sql = require 'loadrun.sql'\n\
+         local db = sql.client { url = 'mysql://me@127.0.0.1:1/shop' }",
+        "db:execute('USE stock')",
+    );
+    let vm = vm.worker();
+    run_user(&vm, 0, 1);
+    let told = error(&vm);
+    assert!(told.contains("sql.execute: would leave a connection that others use next"), "{told}");
+    assert!(told.contains("hint: name it before the table, `other.items`"), "{told}");
+}
+
+#[test]
+fn what_stands_in_the_quotes_of_the_database_is_a_name_for_insert() {
+    let vm = shop(
+        "",
+        "db:execute('CREATE TABLE \"order items\" (\"unit-price\" INTEGER)')\n\
+         db:insert('\"order items\"', { '\"unit-price\"' }, { { 7 }, { ['\"unit-price\"'] = 8 } })\n\
+         assert(db:value('SELECT sum(\"unit-price\") FROM \"order items\"') == 15)",
+    );
+    assert!(vm.take_errors().iter().next().is_none());
+}
+
+#[test]
 fn a_wrong_client_is_an_error_before_anything_runs_and_shows_no_password() {
     for (options, expected) in [
         ("", "sql.client: url: expected an address"),

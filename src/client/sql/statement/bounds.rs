@@ -1,16 +1,19 @@
-//! Whether a text begins or ends a transaction.
+//! What a text does to its connection that outlives it: whether it begins or ends a transaction, or goes
+//! to another database.
 
 use super::super::Dialect;
 use super::is;
 use super::tokens::{Token, tokens};
 
-/// What a text, of one statement or several, does about transactions.
+/// What a text, of one statement or several, does about transactions, and to which database it goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {
     /// It begins or ends one.
     pub any: bool,
     /// Outside of one, it begins one that it does not end, or ends one that it has not begun.
     pub unpaired: bool,
+    /// What comes after it on its connection is said to another database: MySQL's `USE`.
+    pub moves: bool,
 }
 
 /// The definitions of these hold statements of their own.
@@ -26,6 +29,8 @@ impl Bounds {
         let mut open = false;
         let mut found = Self::default();
         for statement in all.split(|token| *token == Token::Mark(b';')) {
+            found.moves |= dialect == Dialect::MySql
+                && statement.first().is_some_and(|first| is(*first, "use"));
             match begins(dialect, statement) {
                 None => continue,
                 Some(true) => open = true,
@@ -87,7 +92,20 @@ mod tests {
             (my, "SELECT CASE WHEN 1 THEN 2 END", false, false),
             (pg, "", false, false),
         ] {
-            assert_eq!(Bounds::read(dialect, text.as_bytes()), Bounds { any, unpaired }, "{text}");
+            let expected = Bounds { any, unpaired, moves: false };
+            assert_eq!(Bounds::read(dialect, text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn to_use_another_database_is_told_from_a_name_and_from_an_index() {
+        for (dialect, text, moves) in [
+            (Dialect::MySql, "USE shop", true),
+            (Dialect::MySql, "SELECT 1; use `shop`", true),
+            (Dialect::MySql, "SELECT a FROM t USE INDEX (b)", false),
+            (Dialect::Sqlite, "USE shop", false),
+        ] {
+            assert_eq!(Bounds::read(dialect, text.as_bytes()).moves, moves, "{text}");
         }
     }
 }

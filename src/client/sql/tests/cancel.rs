@@ -80,7 +80,7 @@ async fn postgresql_stops_what_was_given_up_and_what_that_took_is_counted() {
         Either::Right(((), under_way)) => drop(under_way),
         Either::Left((ended, _)) => panic!("{ended:?}"),
     }
-    assert_eq!(db.settle(Instant::now() + LONG).await, 1, "no call came to count it");
+    assert_eq!(db.settle(Instant::now() + LONG).await.connects, 1, "no call came to count it");
     at_work(&onlooker, SLEEPING, 0).await;
 }
 
@@ -91,11 +91,11 @@ async fn postgresql_works_on_where_nobody_is_to_ask_it_to_stop_and_where_nobody_
     let settings = Settings { cancel: false, ..db.pool.settings().clone() };
     let quiet = Client::new(settings);
     is_late(&quiet.call(&Work::Call(brief(SLEEP))).await);
-    assert_eq!(quiet.settle(Instant::now() + LONG).await, 0);
+    assert_eq!(quiet.settle(Instant::now() + LONG).await.connects, 0);
     at_work(&onlooker, SLEEPING, 1).await;
     // The last place is that of the statement to be cancelled.
     is_late(&db.call(&Work::Call(brief(SLEEP))).await);
-    assert_eq!(db.settle(Instant::now() + LONG).await, 1, "it was tried");
+    assert_eq!(db.settle(Instant::now() + LONG).await.connects, 1, "it was tried");
     at_work(&onlooker, SLEEPING, 2).await;
 }
 

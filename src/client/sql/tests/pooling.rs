@@ -190,7 +190,8 @@ impl Door {
                 let (mut is_open, address) = (is_open.clone(), address.clone());
                 tokio::spawn(async move {
                     is_open.wait_for(|open| *open).await.unwrap();
-                    let mut there = tokio::net::TcpStream::connect(address).await.unwrap();
+                    let there = tokio::net::TcpStream::connect(address).await;
+                    let Ok(mut there) = there else { return };
                     let _ = tokio::io::copy_bidirectional(&mut here, &mut there).await;
                 });
             }
@@ -235,6 +236,31 @@ async fn a_call_takes_what_is_given_back_and_what_was_opened_for_it_is_there_for
     while db.pool.attempts.get() > 0 {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test(flavor = "local")]
+async fn attempts_that_fail_after_the_last_call_are_counted_by_nobody_else() {
+    let server = Server::postgres(&[]).await;
+    let door = Door::new(&server.url).await;
+    let db = client(door.database.clone(), 2, Duration::from_mins(1));
+    door.open.send_replace(true);
+    let held = db.begin(&Begin::default(), None).await.unwrap();
+    door.open.send_replace(false);
+    let select = statement("SELECT 1", &[]);
+    let (served, ()) = tokio::join!(db.call(&select), async {
+        while db.pool.attempts.get() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(held.commit().await.answer.is_ok());
+    });
+    assert_eq!((served.connects, served.refused), (1, 0), "{served:?}");
+    drop(server);
+    door.open.send_replace(true);
+    while db.pool.attempts.get() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let left = db.settle(Instant::now() + Duration::from_mins(1)).await;
+    assert_eq!(left, Uncounted { connects: 0, refused: 1 });
 }
 
 #[tokio::test(flavor = "local")]

@@ -127,19 +127,76 @@ fn all_used(row: &Table, columns: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// The name of a table or column, which stands in the statement as it is.
+/// The name of a table or column, which stands in the statement as it is: words between points, each
+/// plain or in quotes.
 fn identifier(value: &Value) -> Result<String, String> {
     let name = options::string(value)?;
-    let plain = |c: char| c.is_alphanumeric() || "_.$\"`".contains(c);
-    if name.is_empty() || !name.chars().all(plain) {
-        return Err(format!("expected a name as SQL has it, got {name:?}"));
+    let mut rest = name.as_str();
+    while let Some(after) = word(rest) {
+        match after.strip_prefix('.') {
+            Some(next) => rest = next,
+            None if after.is_empty() => return Ok(name),
+            None => break,
+        }
     }
-    Ok(name)
+    Err(format!(
+        "expected a name as SQL has it, got {name:?}\n  \
+         hint: what is not of letters, digits, `_` and `$` stands in the quotes of the database"
+    ))
+}
+
+/// What comes after the word at the begin of a name; `None` where there is none.
+fn word(name: &str) -> Option<&str> {
+    let quote = name.chars().next()?;
+    if !matches!(quote, '"' | '`') {
+        let end = name.find(|c: char| !(c.is_alphanumeric() || "_$".contains(c)));
+        return Some(&name[end.unwrap_or(name.len())..]).filter(|rest| rest.len() < name.len());
+    }
+    // A quote within is written twice.
+    let mut rest = &name[1..];
+    loop {
+        rest = rest.split_once(quote)?.1;
+        match rest.strip_prefix(quote) {
+            Some(within) => rest = within,
+            None => return Some(rest).filter(|rest| rest.len() + 2 < name.len()),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_of_words_plain_or_in_quotes_and_nothing_comes_after_it() {
+        let lua = mlua::Lua::new();
+        let read = |name| identifier(&Value::String(lua.create_string(name).unwrap()));
+        for name in [
+            "items",
+            "shop.größe$1",
+            r#""order items""#,
+            "`order-items`",
+            r#"public."say ""hi""; now""#,
+        ] {
+            assert_eq!(read(name).as_deref(), Ok(name));
+        }
+        for name in [
+            "",
+            ".items",
+            "shop.",
+            "order items",
+            "order-items",
+            r#""""#,
+            r#""items"#,
+            r#""items"; DROP TABLE items"#,
+            r#""a" b"#,
+            "items(a) VALUES (1)",
+            "`a`x",
+        ] {
+            let said = read(name).unwrap_err();
+            assert!(said.starts_with("expected a name as SQL has it, got"), "{name}: {said}");
+        }
+    }
 
     #[test]
     fn more_rows_than_go_into_one_statement_are_refused_with_how_many_do() {

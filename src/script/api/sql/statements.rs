@@ -65,10 +65,15 @@ impl Statement {
         })
     }
 
-    /// Refuses what would leave a transaction open on a connection that is anybody's next, or would
-    /// end the one that it is in.
-    pub(super) fn minds_transactions(&self, in_transaction: bool) -> Result<(), String> {
+    /// Refuses what would leave a connection that is anybody's next in a transaction or at another
+    /// database, or would end the transaction that it is in.
+    pub(super) fn leaves_no_trace(&self, in_transaction: bool) -> Result<(), String> {
         match self.bounds {
+            Bounds { moves: true, .. } => {
+                Err("would leave a connection that others use next at another database\n  \
+                 hint: name it before the table, `other.items`, or make a client for it"
+                    .to_owned())
+            }
             Bounds { any: true, .. } if in_transaction => Err(
                 "the transaction begins and ends with its function, and no statement may do so\n  \
                  hint: return from the function to commit; return `nil, err` to roll back"
