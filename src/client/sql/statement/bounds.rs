@@ -23,12 +23,14 @@ impl Bounds {
     pub(super) fn read(dialect: Dialect, text: &[u8]) -> Self {
         let all = tokens(dialect, text).filter(|it| !matches!(it, Token::Space | Token::Open));
         let all: Vec<Token> = all.collect();
-        if all.iter().any(|token| BODIES.iter().any(|body| is(*token, body))) {
-            return Self::default();
-        }
         let mut open = false;
         let mut found = Self::default();
         for statement in all.split(|token| *token == Token::Mark(b';')) {
+            if defines_a_body(statement) {
+                // Where it ends is not known, nor what comes after it.
+                open = false;
+                break;
+            }
             found.moves |= dialect == Dialect::MySql
                 && statement.first().is_some_and(|first| is(*first, "use"));
             match begins(dialect, statement) {
@@ -44,6 +46,12 @@ impl Bounds {
         found.unpaired |= open;
         found
     }
+}
+
+fn defines_a_body(statement: &[Token]) -> bool {
+    let is_one_of = |token: &Token, words: &[&str]| words.iter().any(|word| is(*token, word));
+    statement.first().is_some_and(|first| is_one_of(first, &["alter", "create"]))
+        && statement.iter().any(|token| is_one_of(token, &BODIES))
 }
 
 /// Whether a statement begins a transaction, or ends one; `None` where it does neither.
@@ -89,6 +97,13 @@ mod tests {
             (pg, "DO $$ BEGIN PERFORM 1; END $$", false, false),
             (pg, "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END", false, false),
             (lite, "CREATE TRIGGER a AFTER INSERT ON t BEGIN DELETE FROM t; END", false, false),
+            (
+                pg,
+                "BEGIN; CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END; COMMIT",
+                true,
+                false,
+            ),
+            (pg, "INSERT INTO event VALUES (1); COMMIT", true, true),
             (my, "SELECT CASE WHEN 1 THEN 2 END", false, false),
             (pg, "", false, false),
         ] {
