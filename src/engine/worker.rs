@@ -140,13 +140,10 @@ async fn work(mut orders: Orders) -> Result<(), Message> {
     });
     let users: Vec<_> = users.collect();
     let mut account = Account::new(&vm, &orders, shares, begin, cpu_before);
+    // One that waits for another's end would wait for ever where that one broke.
     let mut all = std::pin::pin!(async {
-        for task in users {
-            if let Err(error) = task.await {
-                return Err(Message::Broke(format!("a scenario's task ended: {error}")));
-            }
-        }
-        Ok(())
+        let broke = |error| Message::Broke(format!("a scenario's task ended: {error}"));
+        futures_util::future::try_join_all(users).await.map(drop).map_err(broke)
     });
     loop {
         let next = begin + Duration::from_secs(u64::from(account.second) + 1);
