@@ -25,7 +25,8 @@ pub struct Exchange {
     pub duration: Duration,
     /// Connections opened, or tried.
     pub connects: u32,
-    /// Those of them that failed, also where there was a connection in the end.
+    /// Attempts that failed, also where there was a connection in the end: its own, and those of calls
+    /// before it that had ended by then.
     pub refused: u32,
     /// This machine, not the target, had no socket left: the failure says nothing of the target.
     pub no_socket: bool,

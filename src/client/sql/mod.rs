@@ -45,7 +45,7 @@ pub use others::Others;
 pub use pool::Uncounted;
 pub use settings::{Address, Database, Dialect, Settings, passwords};
 pub use sqlite::{Memory, Place};
-pub use statement::{Bounds, Statement};
+pub use statement::{Statement, Traces};
 pub use stream::Stream;
 pub use transaction::{Begin, Isolation, Transaction};
 
@@ -162,7 +162,7 @@ impl Client {
     ) -> Result<Transaction, Box<Exchange>> {
         let mut draft = Draft::new();
         let settings = self.pool.settings();
-        let limit = limit.unwrap_or(settings.timeout).min(LONGEST);
+        let limit = self.limit(limit);
         let beginning = async {
             let mut held = self.pool.take(&mut draft).await?;
             let begun = held.work(async |connection| connection.begin(begin).await).await;
@@ -183,7 +183,7 @@ impl Client {
     pub async fn stream(&self, call: Call) -> Result<Stream, Box<Exchange>> {
         let mut draft = Draft::new();
         let settings = self.pool.settings();
-        let limit = call.timeout.unwrap_or(settings.timeout).min(LONGEST);
+        let limit = self.limit(call.timeout);
         match timeout(limit, self.pool.take(&mut draft)).await {
             Ok(Ok(held)) => Stream::new(held, draft, call, limit, settings.result_limit)
                 .ok_or_else(|| Box::new(Draft::new().ended(lost().trouble))),
@@ -228,12 +228,8 @@ impl Client {
 
     /// Whether work that failed may have begun a transaction and not ended it.
     fn may_be_in_transaction(&self, work: &Work) -> bool {
-        match work {
-            Work::Call(_) => false,
-            Work::Batch { statements, .. } => {
-                self.dialect().is_ok_and(|dialect| statements.bounds(dialect).any)
-            }
-        }
+        let (Work::Call(Call { statement, .. }) | Work::Batch { statements: statement, .. }) = work;
+        self.dialect().is_ok_and(|dialect| statement.traces(dialect).opens)
     }
 
     fn out_of_time(&self, draft: &mut Draft, limit: Duration) -> Failure {

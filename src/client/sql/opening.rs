@@ -21,7 +21,7 @@ use super::connection::Connection;
 use super::failure::Broken;
 use super::pool::Pool;
 use super::settings::Database;
-use super::{FailureKind, lost};
+use super::{Failure, FailureKind, Trouble, lost};
 
 /// Most attempts under way.
 const MOST: usize = 4;
@@ -71,7 +71,9 @@ impl Attempt {
         let learns_number = settings.cancel;
         let task = tokio::task::spawn_local(async move {
             let opening = open(&database, patience, learns_number);
-            let opened = timeout(limit, opening).await.unwrap_or_else(|_| Err(late(limit)));
+            let opened = timeout(limit, opening)
+                .await
+                .unwrap_or_else(|_| Err(Trouble::Failed(not_connected(limit)).into()));
             // Where the client is gone nobody is left to use it.
             let Some(pool) = client.upgrade() else { return };
             let opened = pool.came(&database, opened);
@@ -123,6 +125,6 @@ async fn open(
     Ok(connection)
 }
 
-fn late(limit: Duration) -> Broken {
-    Broken::lost(FailureKind::Timeout, format!("not connected within {limit:?}"))
+pub(super) fn not_connected(limit: Duration) -> Failure {
+    Failure::new(FailureKind::Timeout, format!("not connected within {limit:?}"))
 }

@@ -24,7 +24,7 @@ use super::cancel::Canceller;
 use super::connection::Connection;
 use super::exchange::{Draft, Stage, Trouble};
 use super::failure::Broken;
-use super::opening::{Attempt, Turn};
+use super::opening::{Attempt, Turn, not_connected};
 use super::outage::Outage;
 use super::settings::{Database, Settings};
 use super::{Failure, FailureKind};
@@ -47,7 +47,7 @@ pub(super) struct Pool {
     pub(super) attempts: Cell<usize>,
     /// Wakes one who waits for the turn to make another.
     pub(super) attempt_ended: Notify,
-    /// Attempts that have failed after their calls had a connection; no call has counted them.
+    /// Attempts that failed when no call waited for them any more; the next call counts them.
     failed_unseen: Cell<u32>,
     /// Connections there are.
     pub(super) open: Cell<usize>,
@@ -76,7 +76,7 @@ pub(super) struct Held {
 pub struct Uncounted {
     /// Those that were opened to have the server stop what was given up.
     pub connects: u32,
-    /// Attempts that failed after their calls had ended.
+    /// Attempts that failed when no call waited for them any more.
     pub refused: u32,
 }
 
@@ -218,8 +218,7 @@ impl Pool {
                 format!("no turn to connect within {limit:?}: others are connecting"),
             ),
             _ => {
-                let failure =
-                    Failure::new(FailureKind::Timeout, format!("not connected within {limit:?}"));
+                let failure = not_connected(limit);
                 self.database().map_or(failure.clone(), |database| database.named(failure))
             }
         }

@@ -4,19 +4,19 @@
 //! This is no parser: it knows where literals, comments, quoted names and parameters begin and end
 //! in the three dialects (`tokens`), and nothing of grammar.
 
-mod bounds;
 mod lite;
 mod name;
 mod tokens;
+mod traces;
 
 use std::sync::{Arc, OnceLock};
 
 use super::Dialect;
 use tokens::{Token, tokens};
 
-pub use bounds::Bounds;
 pub(super) use lite::{Count, Lite, QUESTION};
 pub(super) use name::name;
+pub use traces::Traces;
 
 /// The text of a statement, or of several, and what was found in it.
 #[derive(Clone, Debug)]
@@ -53,9 +53,9 @@ impl Statement {
         changes_rows(tokens(dialect, self.text().as_bytes()))
     }
 
-    /// What it does about transactions.
-    pub fn bounds(&self, dialect: Dialect) -> Bounds {
-        Bounds::read(dialect, self.text().as_bytes())
+    /// What it leaves behind on its connection.
+    pub fn traces(&self, dialect: Dialect) -> Traces {
+        Traces::read(dialect, self.text().as_bytes())
     }
 
     /// How to write its parameters, where it has none but such as another database has.

@@ -227,7 +227,10 @@ async fn a_call_takes_what_is_given_back_and_what_was_opened_for_it_is_there_for
     });
     assert!(all.iter().all(|exchange| exchange.answer.is_ok()), "{all:?}");
     assert_eq!(all.iter().map(|exchange| exchange.connects).sum::<u32>(), 0);
-    assert_eq!((db.pool.open.get(), db.pool.attempts.get()), (2, 0));
+    while db.pool.attempts.get() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(db.pool.open.get(), 2);
     // A call that gives up takes its attempt with it.
     door.open.send_replace(false);
     let db = client(door.database.clone(), 1, Duration::from_millis(100));

@@ -131,7 +131,7 @@ pub(super) fn begin(
             (statement, parameters, opts)
         }
     };
-    statement.leaves_no_trace(in_transaction).map_err(wrong)?;
+    statement.refuse_traces(in_transaction).map_err(wrong)?;
     let operation = statement.operation(shared, &user, &opts);
     let (text, timeout) = (statement.read.clone(), opts.timeout);
     let work = if want == Want::Batch {

@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 use super::options::CallOptions;
 use super::values::{self, Look};
 use super::{Shared, begun};
-use crate::client::sql::{self, Bounds, Client, Datum, Dialect};
+use crate::client::sql::{self, Client, Datum, Dialect, Traces};
 use crate::script::context::UserState;
 use crate::script::measure::{Operation, ScenarioMeter};
 use crate::script::options::shown;
@@ -33,7 +33,7 @@ pub(super) struct Statement {
     name: Box<[u8]>,
     /// Whether it is one that changes rows.
     pub(super) changes_rows: bool,
-    bounds: Bounds,
+    traces: Traces,
     /// What to write in place of the parameters of another database, where it has such.
     foreign: Option<&'static str>,
     /// Where its samples go under that name, and in which scenario.
@@ -57,7 +57,7 @@ impl Statement {
         Rc::new(Self {
             name: read.name(dialect).into(),
             changes_rows: read.changes_rows(dialect),
-            bounds: read.bounds(dialect),
+            traces: read.traces(dialect),
             foreign: read.foreign(dialect),
             read,
             operation: RefCell::default(),
@@ -67,19 +67,19 @@ impl Statement {
 
     /// Refuses what would leave a connection that is anybody's next in a transaction or at another
     /// database, or would end the transaction that it is in.
-    pub(super) fn leaves_no_trace(&self, in_transaction: bool) -> Result<(), String> {
-        match self.bounds {
-            Bounds { moves: true, .. } => {
+    pub(super) fn refuse_traces(&self, in_transaction: bool) -> Result<(), String> {
+        match self.traces {
+            Traces { moves: true, .. } => {
                 Err("would leave a connection that others use next at another database\n  \
                  hint: name it before the table, `other.items`, or make a client for it"
                     .to_owned())
             }
-            Bounds { any: true, .. } if in_transaction => Err(
+            Traces { bounds: true, .. } if in_transaction => Err(
                 "the transaction begins and ends with its function, and no statement may do so\n  \
                  hint: return from the function to commit; return `nil, err` to roll back"
                     .to_owned(),
             ),
-            Bounds { unpaired: true, .. } if !in_transaction => Err(
+            Traces { unpaired: true, .. } if !in_transaction => Err(
                 "would leave a transaction begun or ended on a connection that others use next\n  \
                  hint: write `db:transaction(function(tx) ... end)`"
                     .to_owned(),

@@ -47,7 +47,7 @@ pub(super) fn begin(
     let wrong = |what: String| misuse(lua, format!("{CALL}: {what}"));
     let opts = CallOptions::statement(opts).map_err(wrong)?;
     let statement = shared.statements.given(&shared.client, text).map_err(wrong)?;
-    statement.leaves_no_trace(false).map_err(wrong)?;
+    statement.refuse_traces(false).map_err(wrong)?;
     let parameters = statement.parameters(parameters).map_err(wrong)?;
     let operation = statement.operation(shared, &user, &opts);
     let (prepare, timeout) = (opts.prepare, opts.timeout);
