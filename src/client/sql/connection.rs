@@ -15,7 +15,8 @@ use super::{Begin, Call, mysql, postgres, sqlite};
 pub(super) enum Connection {
     Postgres(postgres::Connection),
     MySql(mysql::Connection),
-    Sqlite(sqlite::Connection),
+    /// Boxed: the largest, and no call should take its room.
+    Sqlite(Box<sqlite::Connection>),
 }
 
 impl Connection {
@@ -28,7 +29,7 @@ impl Connection {
                 }
                 Database::MySql(options) => Self::MySql(mysql::Connection::open(options).await?),
                 Database::Sqlite(place) => {
-                    Self::Sqlite(sqlite::Connection::open(place, patience).await?)
+                    Self::Sqlite(Box::new(sqlite::Connection::open(place, patience).await?))
                 }
             })
         });

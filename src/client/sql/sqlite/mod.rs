@@ -14,7 +14,7 @@ mod row;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
@@ -72,6 +72,22 @@ pub(super) struct Connection {
     changing: bool,
     /// Whether it may only read until its transaction ends.
     read_only: bool,
+    /// Stops what its thread is at work on when it is dropped.
+    _interrupt: Interrupt,
+}
+
+/// Steps of SQLite's machine from one look whether to go on to the next: some tens of microseconds.
+const LOOKS_EVERY: i32 = 10_000;
+
+/// Says that nobody waits for a statement any more, once it is dropped: its thread would work on, and
+/// hold its locks, until it has a row to give.
+#[derive(Debug, Default)]
+struct Interrupt(Arc<AtomicBool>);
+
+impl Drop for Interrupt {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Connection {
@@ -93,8 +109,20 @@ impl Connection {
                 options
             }
         };
-        let inner = options.connect().await?;
-        Ok(Self { inner, changes: 0, version: None, changing: false, read_only: false })
+        let mut inner = options.connect().await?;
+        let interrupt = Interrupt::default();
+        let is_over = Arc::clone(&interrupt.0);
+        let mut handle = inner.lock_handle().await?;
+        handle.set_progress_handler(LOOKS_EVERY, move || !is_over.load(Ordering::Relaxed));
+        drop(handle);
+        Ok(Self {
+            inner,
+            changes: 0,
+            version: None,
+            changing: false,
+            read_only: false,
+            _interrupt: interrupt,
+        })
     }
 
     /// Runs a statement; what it answers goes into `taking`.

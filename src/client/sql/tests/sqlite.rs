@@ -248,3 +248,23 @@ fn tables_made_anew_by_two_at_once_are_failures_at_worst_and_nobody_waits() {
         }
     });
 }
+
+#[tokio::test(flavor = "local")]
+async fn a_statement_that_runs_out_of_time_is_interrupted_and_its_locks_are_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = Database::Sqlite(Place::File(folder.path().join("shop.db")));
+    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
+                   SELECT count(*) FROM n";
+    for database in [file, memory()] {
+        let db = client(database, 2, Duration::from_secs(20));
+        batch(&db, "CREATE TABLE t (v)").await;
+        let mut held = db.begin(&Begin::default(), None).await.unwrap();
+        assert!(held.call(&statement("INSERT INTO t VALUES (1)", &[])).await.answer.is_ok());
+        let endless = statement(endless, &[]);
+        let late = tokio::time::timeout(Duration::from_millis(100), held.call(&endless));
+        assert!(late.await.is_err());
+        drop(held);
+        rows(&db, "INSERT INTO t VALUES (2)", &[]).await;
+        assert_eq!(rows(&db, "SELECT v FROM t", &[]).await.cells, [Datum::Integer(2)]);
+    }
+}
