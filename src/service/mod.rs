@@ -174,10 +174,24 @@ impl Entry<'_> {
     fn url(&self, scheme: &str, port: u16) -> String {
         let plain = format!("{scheme}://127.0.0.1:{port}");
         let Ok(mut url) = url::Url::parse(&plain) else { return plain };
+        // What is escaped already is left as it is, and nothing is yet.
+        let meant = |text: &str| text.replace('%', "%25");
         // Refused only for a URL without a host.
-        let _ = url.set_username(self.user);
-        let _ = url.set_password(self.password);
-        url.set_path(self.database);
+        let _ = url.set_username(&meant(self.user));
+        let _ = url.set_password(self.password.map(meant).as_deref());
+        url.set_path(&meant(self.database));
         url.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_in_the_url_such_that_it_is_read_as_it_was_meant() {
+        let entry = Entry { user: "100%", password: Some("a%40b#/ä"), database: "shop" };
+        let url = entry.url("postgres", 5432);
+        assert_eq!(url, "postgres://100%25:a%2540b%23%2F%C3%A4@127.0.0.1:5432/shop");
     }
 }

@@ -179,7 +179,9 @@ fn of_sqlstate(code: &str) -> FailureKind {
         "57014" | "55P03" => FailureKind::Timeout,
         "53300" | "53400" => FailureKind::Exhausted,
         "08P01" => FailureKind::Protocol,
-        "25P03" | "57P01" | "57P02" | "57P03" | "57P05" => FailureKind::Reset,
+        "25P03" | "57P01" | "57P02" | "57P05" => FailureKind::Reset,
+        // It is starting, stopping or recovering.
+        "57P03" => FailureKind::Refused,
         _ => match &code[..code.len().min(2)] {
             "23" => FailureKind::Constraint,
             "28" => FailureKind::Auth,
@@ -245,7 +247,7 @@ mod tests {
             ("28P01", K::Auth),
             ("28000", K::Auth),
             ("57P01", K::Reset),
-            ("57P03", K::Reset),
+            ("57P03", K::Refused),
             ("57P05", K::Reset),
             ("25P03", K::Reset),
             ("08006", K::Reset),

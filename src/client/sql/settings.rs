@@ -82,6 +82,10 @@ impl Database {
                 known_options(&url, POSTGRES)?;
                 known_values(&url, POSTGRES_TLS)?;
                 let options = PgConnectOptions::from_url(&url).map_err(|error| wrong(&error))?;
+                let options = match bare(options.get_host()) {
+                    Some(address) => options.host(&address),
+                    None => options,
+                };
                 let named = options.get_application_name().is_some();
                 let options = if named { options } else { options.application_name("loadrun") };
                 Ok(Self::Postgres(Box::new(options.disable_statement_logging())))
@@ -90,6 +94,10 @@ impl Database {
                 known_options(&url, MYSQL)?;
                 known_values(&url, MYSQL_TLS)?;
                 let options = MySqlConnectOptions::from_url(&url).map_err(|error| wrong(&error))?;
+                let options = match bare(options.get_host()) {
+                    Some(address) => options.host(&address),
+                    None => options,
+                };
                 // The session is to be as an application's would be.
                 let options = options.pipes_as_concat(false).no_engine_substitution(false);
                 Ok(Self::MySql(Box::new(options.disable_statement_logging())))
@@ -100,10 +108,14 @@ impl Database {
 
     /// A failure to reach it, which says where it was looked for.
     pub(super) fn named(&self, failure: Failure) -> Failure {
-        let place = match self {
-            Self::Postgres(options) => format!("{}:{}", options.get_host(), options.get_port()),
-            Self::MySql(options) => format!("{}:{}", options.get_host(), options.get_port()),
+        let (host, port) = match self {
+            Self::Postgres(options) => (options.get_host(), options.get_port()),
+            Self::MySql(options) => (options.get_host(), options.get_port()),
             Self::Sqlite(_) => return failure,
+        };
+        let place = match host.parse() {
+            Ok(IpAddr::V6(address)) => format!("[{address}]:{port}"),
+            _ => format!("{host}:{port}"),
         };
         Failure::new(failure.kind, format!("{place}: {}", failure.detail))
     }
@@ -196,6 +208,11 @@ fn known_values(url: &Url, modes: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
+/// The address in a host that is an IPv6 one in brackets, which the driver would look up by name.
+fn bare(host: &str) -> Option<String> {
+    Some(host.strip_prefix('[')?.strip_suffix(']')?.to_owned())
+}
+
 /// What is wrong with a URL, without the driver's own name for what it is.
 fn innermost(error: &sqlx::Error) -> String {
     match error {
@@ -265,6 +282,22 @@ mod tests {
             ("mariadb://root@localhost:3307/d", Dialect::MySql),
         ] {
             assert_eq!(Database::parse(url).unwrap().dialect(), dialect, "{url}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_ipv6_is_one_and_no_name() {
+        for scheme in ["postgres", "mysql"] {
+            let database = Database::parse(&format!("{scheme}://u@[::1]:4000/d")).unwrap();
+            let host = match &database {
+                Database::Postgres(options) => options.get_host(),
+                Database::MySql(options) => options.get_host(),
+                Database::Sqlite(_) => panic!("it is none"),
+            };
+            assert_eq!(host, "::1");
+            let failure =
+                database.named(Failure::new(crate::client::FailureKind::Refused, "refused"));
+            assert_eq!(failure.detail, "[::1]:4000: refused");
         }
     }
 

@@ -19,7 +19,10 @@ pub(super) fn unexpected(what: &str) -> Broken {
                     them with `stream`";
         return lost(Trouble::Misused(what.to_owned()));
     }
-    let (kind, detail) = if has("SSLRequest") {
+    let (kind, detail) = if what.ends_with("SSLRequest: 0x00") || has("SSLRequest: 0x00 ") {
+        // Nothing was read.
+        (FailureKind::Reset, "the server closed the connection".to_owned())
+    } else if has("SSLRequest") {
         let detail = "its answer is not PostgreSQL's; is something else listening there?";
         (FailureKind::Protocol, detail.to_owned())
     } else if has("authentication method") || has("authentication mechanisms") {
@@ -84,6 +87,10 @@ mod tests {
             (
                 "unexpected response from SSLRequest: 0x48 (sqlx_postgres::connection::tls:95)",
                 "protocol: its answer is not PostgreSQL's; is something else listening there?",
+            ),
+            (
+                "unexpected response from SSLRequest: 0x00 (sqlx_postgres::connection::tls:95)",
+                "reset: the server closed the connection",
             ),
             (
                 "execute: unexpected message: CopyOutResponse (sqlx_postgres::connection:366)",

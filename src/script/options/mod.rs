@@ -183,6 +183,7 @@ pub fn shown(value: &Value) -> String {
                 None => format!("{text:?}"),
             }
         }
+        Value::LightUserData(pointer) if pointer.0.is_null() => "null".to_owned(),
         Value::UserData(_) => "an object".to_owned(),
         other => format!("a {}", other.type_name()),
     }

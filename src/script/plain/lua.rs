@@ -90,7 +90,7 @@ impl Taking {
             Value::Table(table) => self.table(table),
             Value::UserData(data) => match data.borrow::<View>() {
                 Ok(view) => Ok(view.plain().clone()),
-                Err(_) => Err(self.refuse(format!("a {}", handle_name(data)))),
+                Err(_) => Err(self.refuse("an object".to_owned())),
             },
             other => Err(self.refuse(format!("a {}", other.type_name()))),
         }
@@ -168,8 +168,4 @@ fn keys(table: &Table) -> usize {
 fn is_marked(table: &Table) -> bool {
     let name = table.metatable().and_then(|mark| mark.raw_get::<LuaString>("__name").ok());
     name.is_some_and(|name| name == LIST_MARK)
-}
-
-fn handle_name(data: &mlua::AnyUserData) -> String {
-    data.type_name().map_or_else(|_| "handle".to_owned(), |name| name.to_string_lossy())
 }

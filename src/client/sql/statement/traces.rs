@@ -130,7 +130,14 @@ fn effect(dialect: Dialect, statement: &[Token]) -> Option<Effect> {
         Dialect::Postgres if word(0, &["prepare"]) && word(1, &["transaction"]) => {
             Some(Effect::Ends)
         }
-        Dialect::MySql if word(0, &["set"]) && has("autocommit") => Some(Effect::Autocommit),
+        Dialect::MySql if word(0, &["set"]) && has("autocommit") && !has("global") => {
+            Some(Effect::Autocommit)
+        }
+        // Tables that are locked commit what was begun, and stay locked as a transaction stays open.
+        Dialect::MySql if word(0, &["lock"]) && word(1, &["table", "tables"]) => {
+            Some(Effect::Begins)
+        }
+        Dialect::MySql if word(0, &["unlock"]) => Some(Effect::Ends),
         Dialect::MySql if word(0, &["xa"]) && word(1, &["begin", "start"]) => Some(Effect::Begins),
         Dialect::MySql if word(0, &["xa"]) && word(1, &["commit", "rollback"]) => {
             Some(Effect::Settles)
@@ -196,6 +203,7 @@ mod tests {
             (MY, "XA START 'a'; INSERT INTO t VALUES (1); XA END 'a'"),
             // It outlives the COMMIT.
             (MY, "set @@autocommit = 0"),
+            (MY, "LOCK TABLES t WRITE"),
             (MY, "SET autocommit=0; INSERT INTO t VALUES (1); COMMIT"),
             // A name is no definition.
             (PG, "INSERT INTO event VALUES (1); COMMIT"),
@@ -219,6 +227,7 @@ mod tests {
             (PG, "BEGIN; ROLLBACK AND NO CHAIN"),
             (PG, "BEGIN; PREPARE TRANSACTION 'a'"),
             (PG, "BEGIN; CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END; COMMIT"),
+            (MY, "LOCK TABLES t WRITE; INSERT INTO t VALUES (1); UNLOCK TABLES"),
             (MY, "XA START 'a'; XA END 'a'; XA PREPARE 'a'; XA COMMIT 'a'"),
             (LITE, "SAVEPOINT a; INSERT INTO t VALUES (1); COMMIT"),
         ] {
@@ -241,6 +250,7 @@ mod tests {
             (PG, "SAVEPOINT a"),
             (MY, "SAVEPOINT a"),
             (MY, "START REPLICA"),
+            (MY, "SET GLOBAL autocommit = 1"),
             (MY, "XA COMMIT 'a'"),
             (MY, "XA RECOVER"),
             (MY, "SELECT CASE WHEN 1 THEN 2 END"),
