@@ -436,6 +436,14 @@ fn the_pages_of_a_comparison_and_of_a_history_read_well_too_and_ask_for_nothing(
             assert_eq!(browser.misdeeds(page), Vec::<String>::new());
         }
     }
+    // As wide as figures come, where the least room is for them side by side.
+    browser.look(1000, "light");
+    browser.open(&pages[0]);
+    let widest = "for (const row of document.querySelectorAll('.changes tbody tr')) { \
+        const texts = ['inconclusive', '-1,234/s', '-1,234/s', '-98.9 points', '-98.9 points to +100.1 points']; \
+        texts.forEach((text, n) => row.children[n + 1].textContent = text); }";
+    browser.value(&format!("(() => {{ {widest} }})()"));
+    assert_eq!(browser.value(FAULTS), json!([]), "the widest figures");
     browser.look(1280, "light");
     browser.open(&pages[0]);
     let sides = "[...document.querySelectorAll('figure.chart')].every(figure => \
