@@ -200,10 +200,9 @@ impl Door {
     }
 }
 
-#[tokio::test(flavor = "local")]
-async fn a_call_takes_what_is_given_back_and_what_was_opened_for_it_is_there_for_the_next() {
-    let server = Server::postgres(&[]).await;
-    let door = Door::new(&server.url).await;
+/// A client of two connections whose one attempt goes on at the closed door, and what came of the call
+/// that made it: it was handed the other connection.
+async fn with_an_attempt_left(door: &Door) -> (Rc<Client>, Exchange) {
     let db = client(door.database.clone(), 2, Duration::from_mins(1));
     door.open.send_replace(true);
     let held = db.begin(&Begin::default(), None).await.unwrap();
@@ -215,6 +214,14 @@ async fn a_call_takes_what_is_given_back_and_what_was_opened_for_it_is_there_for
         }
         assert!(held.commit().await.answer.is_ok());
     });
+    (db, served)
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_call_takes_what_is_given_back_and_what_was_opened_for_it_is_there_for_the_next() {
+    let server = Server::postgres(&[]).await;
+    let door = Door::new(&server.url).await;
+    let (db, served) = with_an_attempt_left(&door).await;
     assert!(served.answer.is_ok(), "{served:?}");
     // Its attempt goes on.
     assert_eq!((served.connects, db.pool.attempts.get()), (1, 1));
@@ -234,7 +241,7 @@ async fn a_call_takes_what_is_given_back_and_what_was_opened_for_it_is_there_for
     // A call that gives up takes its attempt with it.
     door.open.send_replace(false);
     let db = client(door.database.clone(), 1, Duration::from_millis(100));
-    let late = db.call(&select).await;
+    let late = db.call(&statement("SELECT 1", &[])).await;
     assert_eq!(late.failure().unwrap().kind, FailureKind::Timeout, "{late:?}");
     while db.pool.attempts.get() > 0 {
         tokio::task::yield_now().await;
@@ -245,17 +252,7 @@ async fn a_call_takes_what_is_given_back_and_what_was_opened_for_it_is_there_for
 async fn attempts_that_fail_after_the_last_call_are_counted_by_nobody_else() {
     let server = Server::postgres(&[]).await;
     let door = Door::new(&server.url).await;
-    let db = client(door.database.clone(), 2, Duration::from_mins(1));
-    door.open.send_replace(true);
-    let held = db.begin(&Begin::default(), None).await.unwrap();
-    door.open.send_replace(false);
-    let select = statement("SELECT 1", &[]);
-    let (served, ()) = tokio::join!(db.call(&select), async {
-        while db.pool.attempts.get() == 0 {
-            tokio::task::yield_now().await;
-        }
-        assert!(held.commit().await.answer.is_ok());
-    });
+    let (db, served) = with_an_attempt_left(&door).await;
     assert_eq!((served.connects, served.refused), (1, 0), "{served:?}");
     drop(server);
     door.open.send_replace(true);
