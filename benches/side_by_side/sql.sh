@@ -9,11 +9,12 @@
 # to its end, by the SELECTs it made.
 #
 # Last measured (Intel Xeon, two cores, a virtual machine), the trained build, with what is written in C
-# trained too: 0.89 to 0.99 times sysbench with 16 connections (mean of 10 rounds 0.93), 0.90 to 1.07 with 64
-# (mean of 22 rounds 0.99: as much), 0.78 to 0.87 with 128; and 0.93 to 1.01, 0.8 and 0.6 times pgbench. Without a clang of the compiler's LLVM it is 4 % more. On an AMD EPYC, where a first
-# cache of code has 32 KB and not 64, such a one was at 1.0 to 1.1, 0.9 to 1.0 and 0.7 to 0.8 (the release
-# build at 1.1 to 1.2, 1.1 to 1.2, 0.6 to 0.7), and 1.0, 0.8 and 0.5 to 0.7 times pgbench. A bare loop around
-# the driver (sqlx, one thread, no Lua, nothing measured) was at 0.93 with 16.
+# trained too: 0.89 to 0.99 times sysbench with 16 connections (mean of 15 rounds 0.92), 0.87 to 1.07 with
+# 64 (mean of 37 rounds 0.98), 0.78 to 0.90 with 128; and 0.93 to 1.01, 0.8 and 0.6 times pgbench. Without
+# a clang of the compiler's LLVM it is 4 % more. On an AMD EPYC, where a first cache of code has 32 KB and
+# not 64, such a one was at 1.0 to 1.1, 0.9 to 1.0 and 0.7 to 0.8 (the release build at 1.1 to 1.2, 1.1 to
+# 1.2, 0.6 to 0.7), and 1.0, 0.8 and 0.5 to 0.7 times pgbench. A bare loop around the driver (sqlx, one
+# thread, no Lua, nothing measured) was at 0.93 with 16.
 #
 # The idler the client, the fewer answers it finds at a time: there is about one a wake-up up to 64
 # connections, while sysbench's threads get in each other's way as there are more. A SELECT runs 22,500
